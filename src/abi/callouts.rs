@@ -1,0 +1,54 @@
+//! The functions that compiled code and the interpreter call, as one list.
+
+use super::Frame;
+use revm_primitives::U256;
+
+/// A runtime operation on the frame. On entry `frame.gas`, `frame.sp` and (for suspending ones) `frame.pc`, the pc of the *next*
+/// instruction, are in place and static gas is paid; it takes its operands from the stack, pays dynamic gas, puts its results on
+/// the stack, and returns 0 or the code of an [`super::Exit`]. Stack bounds were checked by the caller.
+///
+/// # Safety
+/// `frame` is valid and exclusively borrowed; its `sp` has the operands below it.
+pub type FrameOp = unsafe extern "C" fn(frame: *mut Frame) -> u64;
+
+/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything.
+///
+/// # Safety
+/// The pointers that the operation uses are valid.
+pub type WordOp = unsafe extern "C" fn(out: *mut U256, a: *const U256, b: *const U256, c: *const U256);
+
+macro_rules! callouts {
+    (words { $($word:ident)* } frames { $($(#[$doc:meta])* $op:ident)* }) => {
+        /// Table of runtime functions, one static per host type; compiled code calls through `frame.callouts`.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug)]
+        pub struct Callouts {
+            $(#[doc = concat!("Word operation `", stringify!($word), "`.")] pub $word: WordOp,)*
+            $(#[doc = concat!("Frame operation `", stringify!($op), "`.")] $(#[$doc])* pub $op: FrameOp,)*
+            /// Grows memory to at least `end` bytes, paying for it: `spare` is static gas of the section that is charged already but
+            /// not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the frame then runs out of gas in this section.
+            pub grow: unsafe extern "C" fn(frame: *mut Frame, end: u64, spare: u64) -> u64,
+        }
+
+        impl Callouts {
+            /// Names and byte offsets of the table's entries, for printing.
+            pub const ENTRIES: &[(&str, usize)] = &[
+                $((stringify!($word), core::mem::offset_of!(Callouts, $word)),)*
+                $((stringify!($op), core::mem::offset_of!(Callouts, $op)),)*
+                ("grow", core::mem::offset_of!(Callouts, grow)),
+            ];
+        }
+    };
+}
+
+callouts! {
+    words { mul div sdiv rem srem addmod mulmod }
+    frames {
+        exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
+        calldataload calldatacopy codecopy returndatacopy mcopy
+        sload sstore tload tstore
+        log0 log1 log2 log3 log4
+        call callcode delegatecall staticcall create create2
+        ret revert selfdestruct
+    }
+}

@@ -1,0 +1,184 @@
+//! The frame: everything that one message call's execution reads and writes, shared by both engines.
+
+use super::Callouts;
+use crate::evm::{STACK_LIMIT, SpecId, code::Code};
+use core::ffi::c_void;
+use revm_primitives::{Address, Bytes, U256};
+
+/// Values that are the same for all frames of a transaction, as words ready to push.
+#[repr(C)]
+#[derive(Clone, Debug, Default)]
+pub struct Env {
+    /// ORIGIN
+    pub origin: U256,
+    /// GASPRICE (effective)
+    pub gas_price: U256,
+    /// COINBASE
+    pub coinbase: U256,
+    /// TIMESTAMP
+    pub timestamp: U256,
+    /// NUMBER
+    pub number: U256,
+    /// DIFFICULTY before the Merge, PREVRANDAO from then on
+    pub difficulty: U256,
+    /// GASLIMIT
+    pub gas_limit: U256,
+    /// CHAINID
+    pub chain_id: U256,
+    /// BASEFEE
+    pub base_fee: U256,
+    /// BLOBBASEFEE
+    pub blob_base_fee: U256,
+    /// SLOTNUM (EIP-7843)
+    pub slot_number: U256,
+}
+
+/// Slots that compiled code may use above the EVM stack's 1024 elements to spill words that are not at home.
+pub const SPILL_SLOTS: usize = 64;
+
+/// Memory of one EVM stack: 1024 elements, then spill slots of compiled code.
+#[repr(C, align(64))]
+pub struct StackBuffer(pub [U256; STACK_LIMIT + SPILL_SLOTS]);
+
+/// Which CALL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// CALL
+    Call,
+    /// CALLCODE
+    CallCode,
+    /// DELEGATECALL
+    DelegateCall,
+    /// STATICCALL
+    StaticCall,
+}
+
+/// A message call that a frame asks for. Gas is already taken from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Which CALL.
+    pub kind: CallKind,
+    /// Gas of the child, stipend included.
+    pub gas_limit: u64,
+    /// Account whose code runs.
+    pub code_address: Address,
+    /// Account whose storage is used (ADDRESS in the child).
+    pub target: Address,
+    /// CALLER in the child.
+    pub caller: Address,
+    /// CALLVALUE in the child; moved from caller to target for CALL (and checked for CALLCODE), only apparent for DELEGATECALL.
+    pub value: U256,
+    /// The child must not change state.
+    pub is_static: bool,
+    /// Input: offset and length in the caller's memory (which is grown to hold it).
+    pub input: (usize, usize),
+    /// Output area: offset and length in the caller's memory (which is grown to hold it).
+    pub output: (usize, usize),
+}
+
+/// A contract creation that a frame asks for. Gas is already taken from the creator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// Salt of CREATE2.
+    pub salt: Option<U256>,
+    /// Gas of the child.
+    pub gas_limit: u64,
+    /// Endowment.
+    pub value: U256,
+    /// Init code: offset and length in the creator's memory.
+    pub code: (usize, usize),
+}
+
+/// What a suspended frame waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Request {
+    /// Nothing.
+    #[default]
+    None,
+    /// A message call.
+    Call(CallRequest),
+    /// A creation.
+    Create(CreateRequest),
+}
+
+/// One message call in execution. The first part is read and written by compiled code by offset; the rest is Rust's alone.
+///
+/// Invariants at every block boundary, upheld by both engines: `sp` is within `stack..=stack+1024`, elements below it are valid,
+/// `memory`/`memory_len` describe `buffer` (whose `len()` is `memory_len`, a multiple of 32), `gas` is what is left (negative only
+/// after compiled code met a doomed section: whoever sees that ends the frame with `Exit::OutOfGas`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct Frame {
+    /// Gas left.
+    pub gas: i64,
+    /// One past the top stack element; the stack grows upwards.
+    pub sp: *mut U256,
+    /// The stack's first element.
+    pub stack: *mut U256,
+    /// EVM memory.
+    pub memory: *mut u8,
+    /// Its size in bytes, a multiple of 32.
+    pub memory_len: u64,
+    /// Program counter: valid whenever an engine has handed the frame back.
+    pub pc: u64,
+    /// Bytecode; at least 33 zero bytes follow it.
+    pub code: *const u8,
+    /// Its length in bytes, padding excluded.
+    pub code_len: u64,
+    /// The same bytecode with its jump destinations.
+    pub code_object: *const Code,
+    /// Call data.
+    pub input: *const u8,
+    /// Its length in bytes.
+    pub input_len: u64,
+    /// Return data of the last child.
+    pub return_data: *const u8,
+    /// Its length in bytes.
+    pub return_data_len: u64,
+    /// Runtime functions for this frame's host.
+    pub callouts: *const Callouts,
+    /// Environment of the transaction.
+    pub env: *const Env,
+    /// The host, of the type that `callouts` was made for.
+    pub host: *mut c_void,
+    /// Compiled code's table from pc to code offset (0: none), one entry per byte of bytecode; null while there is none.
+    pub pc_index: *const u32,
+    /// What entries of `pc_index` are relative to.
+    pub code_base: *const u8,
+    /// Taken jumps the interpreter may still make before it exits with `Exit::Hot`.
+    pub fuel: u64,
+    /// Instructions executed by the interpreter (counted only in its counting variant).
+    pub interpreted: u64,
+    /// Instructions executed by compiled code (counted only by code compiled to count).
+    pub compiled: u64,
+    /// ADDRESS as a word.
+    pub address_word: U256,
+    /// CALLER as a word.
+    pub caller_word: U256,
+    /// CALLVALUE.
+    pub value: U256,
+    /// Offset of the output in memory, after `Return` or `Revert`.
+    pub out_offset: u64,
+    /// Length of the output.
+    pub out_len: u64,
+    /// Refund counter of this frame (may be negative).
+    pub refund: i64,
+    /// The rules in force.
+    pub fork: SpecId,
+    /// State changes are forbidden.
+    pub is_static: bool,
+    /// Depth of the call, 0 for the first frame.
+    pub depth: u32,
+    /// The running contract.
+    pub address: Address,
+    /// Most bytes that memory may have.
+    pub memory_limit: u64,
+    /// Most bytes that init code may have (EIP-3860).
+    pub init_code_limit: usize,
+    /// What the frame waits for when suspended.
+    pub request: Request,
+    /// Owner of EVM memory.
+    pub buffer: Vec<u8>,
+    /// Owner of the return data.
+    pub return_bytes: Bytes,
+}

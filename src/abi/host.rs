@@ -1,0 +1,105 @@
+//! What the EVM asks of its host: state, logs and block hashes. The order of calls is consensus-relevant (EIP-7928).
+
+use revm_primitives::{Address, B256, Bytes, U256};
+
+/// A host call that gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostError {
+    /// The access would have been cold and the caller said it could not pay for that: nothing was accessed.
+    ColdSkipped,
+    /// The database failed; the embedder keeps the reason.
+    Fatal,
+    /// No answer yet; ask again.
+    Pending,
+}
+
+/// A value and whether this was the first access to it in the transaction (EIP-2929).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded<T> {
+    /// The value.
+    pub value: T,
+    /// First access in this transaction.
+    pub is_cold: bool,
+}
+
+/// An account as the EXT* and BALANCE opcodes see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLoad {
+    /// Balance in wei.
+    pub balance: U256,
+    /// Hash of its code.
+    pub code_hash: B256,
+    /// Its code (unpadded); empty unless it was asked for.
+    pub code: Bytes,
+    /// Empty as EIP-161 defines it; before that fork, non-existent.
+    pub is_empty: bool,
+    /// First access in this transaction.
+    pub is_cold: bool,
+}
+
+/// The three values that price an SSTORE (EIP-2200).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageWrite {
+    /// Value at the start of the transaction.
+    pub original: U256,
+    /// Value before this write.
+    pub present: U256,
+    /// Value written.
+    pub new: U256,
+    /// First access in this transaction.
+    pub is_cold: bool,
+}
+
+/// What SELFDESTRUCT found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfDestruct {
+    /// The contract had a balance.
+    pub had_value: bool,
+    /// The beneficiary exists (by the fork's notion of existence).
+    pub target_exists: bool,
+    /// The contract was destroyed before in this transaction.
+    pub previously_destroyed: bool,
+    /// The beneficiary was cold.
+    pub is_cold: bool,
+}
+
+/// What a CALL needs to know of the called account to price the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallTarget {
+    /// Empty by the fork's notion.
+    pub is_empty: bool,
+    /// The account was cold.
+    pub is_cold: bool,
+    /// The account delegates (EIP-7702): gas for loading the delegate was this much, already judged affordable by `gas_left`.
+    pub delegation_gas: u64,
+}
+
+/// State, logs and hashes as one transaction's execution sees them. Implemented by the adapter on revm's journal, and by the recording
+/// and replaying hosts of `check` mode.
+///
+/// `skip_cold`: the caller cannot pay for a cold access; if it would be one, return [`HostError::ColdSkipped`] without accessing.
+pub trait Host {
+    /// Storage of the running contract.
+    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    /// Writes storage.
+    fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError>;
+    /// Transient storage (EIP-1153).
+    fn tload(&mut self, address: Address, key: U256) -> U256;
+    /// Writes transient storage.
+    fn tstore(&mut self, address: Address, key: U256, value: U256);
+    /// An account; its code too if `with_code`.
+    fn account(&mut self, address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError>;
+    /// Balance of the running contract (SELFBALANCE: always warm).
+    fn self_balance(&mut self, address: Address) -> Result<U256, HostError>;
+    /// Hash of a block among the last 256; the range is checked by the caller.
+    fn block_hash(&mut self, number: u64) -> Result<B256, HostError>;
+    /// Versioned hash of a blob of the transaction, or zero.
+    fn blob_hash(&mut self, index: u64) -> B256;
+    /// Appends a log.
+    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]);
+    /// Marks `address` for destruction, its balance going to `target`.
+    fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError>;
+    /// Loads the account a CALL* goes to, and where it delegates to; the host keeps code and hash for the call that follows.
+    /// `gas_left` is what remains after the static cost and value surcharge: cold accesses that it cannot pay are skipped.
+    fn call_target(&mut self, address: Address, gas_left: u64) -> Result<CallTarget, HostError>;
+}
