@@ -8,3 +8,5 @@ pub mod abi;
 pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "evm")]
+pub mod translate;
