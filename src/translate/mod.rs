@@ -24,7 +24,7 @@ use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
-use crate::evm::{B256, U256};
+use crate::evm::U256;
 use crate::ir::{Cond, Ins, Label, Quad, R};
 use core::mem::offset_of;
 use values::State;
@@ -152,6 +152,11 @@ impl Translator {
     /// Keeps the positions of EVM instructions for listings.
     pub fn annotate(&mut self) {
         self.notes = Some(Vec::new());
+    }
+
+    /// IR, notes and blocks of the last unit.
+    pub fn last(&self) -> (&[Ins], &[(usize, Pc)], &[(Pc, Label)]) {
+        (&self.s.out, self.notes.as_deref().unwrap_or(&[]), &self.blocks)
     }
 
     /// Translates the block at `entry` and likely successors.
@@ -321,13 +326,4 @@ impl Translator {
     fn t0(&self) -> R {
         self.s.target.scratch[0]
     }
-}
-
-/// A key for code: what the generated code depends on besides the bytecode's contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CodeKey {
-    /// Hash of the bytecode.
-    pub hash: B256,
-    /// The rules.
-    pub fork: crate::evm::SpecId,
 }
