@@ -1,6 +1,9 @@
 //! ejit accelerates an Ethereum VM.
 
+pub mod arena;
+pub mod asm;
 pub mod ir;
+pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
