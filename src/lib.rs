@@ -8,3 +8,7 @@ pub mod abi;
 pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "evm")]
+pub mod interp;
+#[cfg(feature = "evm")]
+pub mod runtime;
