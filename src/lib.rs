@@ -12,4 +12,8 @@ pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "evm")]
+pub mod interp;
+#[cfg(feature = "evm")]
+pub mod runtime;
+#[cfg(feature = "evm")]
 pub mod translate;
