@@ -111,7 +111,8 @@ fn mem(rng: &mut Rng, case: &mut Case, len: usize) -> Mem {
     let (base, mut index) = (rng.r(), rng.flip().then(|| rng.r()));
     index = index.filter(|&index| index != base && index != case.context && base != case.context);
     let shift = if index.is_some() { rng.below(4) as u8 } else { 0 };
-    let disp = rng.imm();
+    // All limbs of a word are to be in reach of the base.
+    let disp = rng.imm().min(i32::MAX - len as i32);
     let indexed = rng.value() >> 8;
     let offset = if index.is_some() { indexed << shift } else { 0 };
     case.push(Ins::Imm { dst: base, value: address.wrapping_sub(offset).wrapping_sub(disp as u64) });
