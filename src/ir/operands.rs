@@ -90,7 +90,9 @@ impl Ins {
             Ins::ShiftImm { op: _, dst, a, amount: _ } => v.read(a).write(dst),
             Ins::Shift { op: _, dst, a, amount } => v.read(a).read(amount).write(dst),
             Ins::FunnelImm { dst, hi, lo, amount: _ } => v.read(hi).read(lo).write(dst),
-            Ins::Lea { dst, mem } | Ins::Load { width: _, signed: _, dst, mem } | Ins::LoadSwap { dst, mem } => v.mem(mem).write(dst),
+            Ins::Lea { dst, mem } | Ins::Load { width: _, signed: _, dst, mem } | Ins::LoadSwap { dst, mem } => {
+                v.mem(mem).write(dst)
+            }
             Ins::MulWide { hi, lo, a, b } | Ins::MulWideSigned { hi, lo, a, b } => v.read(a).read(b).write(hi).write(lo),
             Ins::DivRem { quot, rem, a, b } | Ins::DivRemSigned { quot, rem, a, b } => v.read(a).read(b).write(quot).write(rem),
             Ins::Cmp { a, b } | Ins::Test { a, b } => v.read(a).src(b),
@@ -128,13 +130,21 @@ impl Ins {
     /// What it does to the flags.
     pub fn flag_effect(&self) -> FlagEffect {
         match self {
-            Ins::Alu { flags: true, .. } | Ins::AluMem { .. } | Ins::Cmp { .. } | Ins::CmpMem { .. } | Ins::Test { .. } => FlagEffect::Write,
+            Ins::Alu { flags: true, .. } | Ins::AluMem { .. } | Ins::Cmp { .. } | Ins::CmpMem { .. } | Ins::Test { .. } => {
+                FlagEffect::Write
+            }
             Ins::W { .. } | Ins::WCmp { .. } | Ins::WCmpMem { .. } | Ins::WEq { .. } | Ins::WEqMem { .. } => FlagEffect::Write,
             Ins::WIsZero { .. } | Ins::WIsZeroMem { .. } => FlagEffect::Write,
             Ins::Imm { .. } | Ins::Mov { .. } | Ins::Lea { .. } | Ins::Set { .. } | Ins::Select { .. } => FlagEffect::Keep,
-            Ins::Load { .. } | Ins::Store { .. } | Ins::StoreImm { .. } | Ins::LoadSwap { .. } | Ins::StoreSwap { .. } => FlagEffect::Keep,
-            Ins::WMov { .. } | Ins::WLoad { .. } | Ins::WStore { .. } | Ins::WLoadSwap { .. } | Ins::WStoreSwap { .. } => FlagEffect::Keep,
-            Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => FlagEffect::Keep,
+            Ins::Load { .. } | Ins::Store { .. } | Ins::StoreImm { .. } | Ins::LoadSwap { .. } | Ins::StoreSwap { .. } => {
+                FlagEffect::Keep
+            }
+            Ins::WMov { .. } | Ins::WLoad { .. } | Ins::WStore { .. } | Ins::WLoadSwap { .. } | Ins::WStoreSwap { .. } => {
+                FlagEffect::Keep
+            }
+            Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => {
+                FlagEffect::Keep
+            }
             Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::Trap => FlagEffect::Keep,
             Ins::Alu { flags: false, .. } | Ins::Un { .. } | Ins::ShiftImm { .. } | Ins::Shift { .. } => FlagEffect::Undefine,
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,

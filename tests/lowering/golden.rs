@@ -67,8 +67,22 @@ fn words() {
 #[test]
 fn prologue() {
     let expected = [
-        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15", "sub rsp,8", "call qword ptr [r9+10h]", "add rsp,8",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "ret",
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp,8",
+        "call qword ptr [r9+10h]",
+        "add rsp,8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
     ];
     let call = Ins::CallMem(Mem { base: R(5), index: None, shift: 0, disp: 16 });
     assert_eq!(listing(Features::none(), &[Ins::Enter, call, Ins::Leave]), expected);

@@ -54,9 +54,7 @@ impl Case {
         let memory: Vec<u64> = (0..BYTES / 8).map(|_| rng.value()).collect();
         let base = memory.as_ptr() as u64;
         let mut machine = Machine::new(memory.iter().flat_map(|word| word.to_le_bytes()).collect(), base);
-        for r in 0..REGISTERS as usize {
-            machine.regs[r] = memory[r];
-        }
+        machine.regs[..REGISTERS as usize].copy_from_slice(&memory[..REGISTERS as usize]);
         machine.regs[context.0 as usize] = base;
         let features = rng.features();
         Case { memory, machine, context, body: Vec::new(), undefined: Vec::new(), features }
@@ -167,7 +165,7 @@ impl Harness {
         unsafe {
             call(entry, &[context as u64]);
             for (i, word) in seen.iter_mut().enumerate() {
-                core::mem::swap(word, &mut *context.add(i));
+                core::ptr::swap(word, context.add(i));
             }
         }
         for (i, (&seen, &expected)) in seen.iter().zip(&expected).enumerate() {
