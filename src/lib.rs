@@ -8,3 +8,8 @@ pub mod abi;
 pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "evm")]
+mod runtime;
+
+#[cfg(feature = "revm")]
+pub mod adapter;
