@@ -9,7 +9,9 @@ pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "evm")]
-mod runtime;
+pub mod interp;
+#[cfg(feature = "evm")]
+pub mod runtime;
 
 #[cfg(feature = "revm")]
 pub mod adapter;
