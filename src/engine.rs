@@ -70,7 +70,7 @@ impl Executor {
     }
 
     /// The contract with this code hash; `code` is asked for when the engine does not know it.
-    pub fn contract(&mut self, _hash: B256, fork: SpecId, code: impl FnOnce() -> Code) -> Arc<Contract> {
+    pub fn contract(&mut self, _hash: B256, fork: SpecId, _bytes: &[u8], code: impl FnOnce() -> Code) -> Arc<Contract> {
         Arc::new(Contract { code: code(), fork })
     }
 
@@ -81,7 +81,7 @@ impl Executor {
 
     /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for.
     pub fn run(&mut self, frame: &mut Frame, _contract: &Contract) -> Exit {
-        let _ = frame;
-        Exit::Stop
+        frame.fuel = u64::MAX;
+        crate::interp::run::<false>(frame)
     }
 }
