@@ -103,7 +103,9 @@ impl World {
     }
 
     /// Runs the transaction that `edit` makes under each fork, twice in one EVM, with revm and with ejit in every mode.
-    pub fn check(&self, forks: &[SpecId], edit: impl Fn(&mut TxEnv)) {
+    /// Gives the number of frames executed.
+    pub fn check(&self, forks: &[SpecId], edit: impl Fn(&mut TxEnv)) -> u64 {
+        let mut frames = 0;
         for &fork in forks {
             let tx = self.transaction(&edit);
             let context = || {
@@ -127,8 +129,10 @@ impl World {
                 }
                 assert_eq!(state.len(), expected_state.len(), "{fork:?} {mode:?}");
                 assert_eq!(evm.counters().handed_to_revm, 0);
+                frames += evm.counters().frames;
             }
         }
+        frames
     }
 
     fn transaction(&self, edit: impl Fn(&mut TxEnv)) -> TxEnv {
