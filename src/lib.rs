@@ -1,6 +1,9 @@
 //! ejit accelerates an Ethereum VM.
 
+pub mod arena;
+pub mod asm;
 pub mod ir;
+pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
@@ -12,6 +15,8 @@ pub mod evm;
 pub mod interp;
 #[cfg(feature = "evm")]
 pub mod runtime;
+#[cfg(feature = "evm")]
+pub mod translate;
 
 #[cfg(feature = "revm")]
 pub mod adapter;

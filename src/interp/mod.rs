@@ -6,7 +6,7 @@
 //! Gas that an opcode costs in every fork is a constant of its handler; everything else looks its schedule up.
 
 mod effect;
-mod word;
+pub(crate) mod word;
 
 use crate::abi::{Exit, Frame};
 use crate::evm::fork::constant_gas;

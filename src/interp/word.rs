@@ -1,28 +1,28 @@
 //! Functions of words as four limbs, the least significant first.
 
 /// A word.
-pub(super) type Word = [u64; 4];
+pub(crate) type Word = [u64; 4];
 
 /// A word of 64 bits.
 #[inline(always)]
-pub(super) fn narrow(low: u64) -> Word {
+pub(crate) fn narrow(low: u64) -> Word {
     [low, 0, 0, 0]
 }
 
 /// Whether all limbs are zero.
 #[inline(always)]
-pub(super) fn is_zero(a: Word) -> bool {
+pub(crate) fn is_zero(a: Word) -> bool {
     a[0] | a[1] | a[2] | a[3] == 0
 }
 
 /// The word as a number that fits 64 bits; anything larger as the largest.
 #[inline(always)]
-pub(super) fn saturated(a: Word) -> u64 {
+pub(crate) fn saturated(a: Word) -> u64 {
     if a[1] | a[2] | a[3] != 0 { u64::MAX } else { a[0] }
 }
 
 #[inline(always)]
-pub(super) fn add(a: Word, b: Word) -> Word {
+pub(crate) fn add(a: Word, b: Word) -> Word {
     let (r0, c) = a[0].overflowing_add(b[0]);
     let (r1, c) = a[1].carrying_add(b[1], c);
     let (r2, c) = a[2].carrying_add(b[2], c);
@@ -41,12 +41,12 @@ fn subtract(a: Word, b: Word) -> (Word, bool) {
 }
 
 #[inline(always)]
-pub(super) fn sub(a: Word, b: Word) -> Word {
+pub(crate) fn sub(a: Word, b: Word) -> Word {
     subtract(a, b).0
 }
 
 #[inline(always)]
-pub(super) fn mul(a: Word, b: Word) -> Word {
+pub(crate) fn mul(a: Word, b: Word) -> Word {
     // Row by row, without what overflows 256 bits.
     let (r0, c) = a[0].carrying_mul(b[0], 0);
     let (r1, c) = a[0].carrying_mul(b[1], c);
@@ -65,12 +65,12 @@ pub(super) fn mul(a: Word, b: Word) -> Word {
 }
 
 #[inline(always)]
-pub(super) fn lt(a: Word, b: Word) -> Word {
+pub(crate) fn lt(a: Word, b: Word) -> Word {
     narrow(subtract(a, b).1 as u64)
 }
 
 #[inline(always)]
-pub(super) fn gt(a: Word, b: Word) -> Word {
+pub(crate) fn gt(a: Word, b: Word) -> Word {
     lt(b, a)
 }
 
@@ -81,43 +81,43 @@ fn biased(a: Word) -> Word {
 }
 
 #[inline(always)]
-pub(super) fn slt(a: Word, b: Word) -> Word {
+pub(crate) fn slt(a: Word, b: Word) -> Word {
     lt(biased(a), biased(b))
 }
 
 #[inline(always)]
-pub(super) fn sgt(a: Word, b: Word) -> Word {
+pub(crate) fn sgt(a: Word, b: Word) -> Word {
     slt(b, a)
 }
 
 #[inline(always)]
-pub(super) fn eq(a: Word, b: Word) -> Word {
+pub(crate) fn eq(a: Word, b: Word) -> Word {
     narrow(is_zero(xor(a, b)) as u64)
 }
 
 #[inline(always)]
-pub(super) fn and(a: Word, b: Word) -> Word {
+pub(crate) fn and(a: Word, b: Word) -> Word {
     [a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3]]
 }
 
 #[inline(always)]
-pub(super) fn or(a: Word, b: Word) -> Word {
+pub(crate) fn or(a: Word, b: Word) -> Word {
     [a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]]
 }
 
 #[inline(always)]
-pub(super) fn xor(a: Word, b: Word) -> Word {
+pub(crate) fn xor(a: Word, b: Word) -> Word {
     [a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]]
 }
 
 #[inline(always)]
-pub(super) fn not(a: Word) -> Word {
+pub(crate) fn not(a: Word) -> Word {
     [!a[0], !a[1], !a[2], !a[3]]
 }
 
 /// BYTE: byte `index` of `a`, counted from the most significant.
 #[inline(always)]
-pub(super) fn byte(index: Word, a: Word) -> Word {
+pub(crate) fn byte(index: Word, a: Word) -> Word {
     let index = saturated(index);
     if index >= 32 {
         return narrow(0);
@@ -127,7 +127,7 @@ pub(super) fn byte(index: Word, a: Word) -> Word {
 
 /// SIGNEXTEND: repeats the sign bit of the byte `size` (from the least significant) upwards.
 #[inline(always)]
-pub(super) fn signextend(size: Word, a: Word) -> Word {
+pub(crate) fn signextend(size: Word, a: Word) -> Word {
     let size = saturated(size);
     if size >= 31 {
         return a;
@@ -157,7 +157,7 @@ fn funnel_right(high: u64, low: u64, by: u32) -> u64 {
 }
 
 #[inline(always)]
-pub(super) fn shl(by: Word, a: Word) -> Word {
+pub(crate) fn shl(by: Word, a: Word) -> Word {
     let by = saturated(by);
     let bits = by as u32 % 64;
     match by / 64 {
@@ -170,12 +170,12 @@ pub(super) fn shl(by: Word, a: Word) -> Word {
 }
 
 #[inline(always)]
-pub(super) fn shr(by: Word, a: Word) -> Word {
+pub(crate) fn shr(by: Word, a: Word) -> Word {
     shift_right(by, a, 0)
 }
 
 #[inline(always)]
-pub(super) fn sar(by: Word, a: Word) -> Word {
+pub(crate) fn sar(by: Word, a: Word) -> Word {
     shift_right(by, a, (a[3] as i64 >> 63) as u64)
 }
 
@@ -194,7 +194,7 @@ fn shift_right(by: Word, a: Word, fill: u64) -> Word {
 }
 
 #[inline(always)]
-pub(super) fn clz(a: Word) -> Word {
+pub(crate) fn clz(a: Word) -> Word {
     narrow(if a[3] != 0 {
         a[3].leading_zeros()
     } else if a[2] != 0 {

@@ -1,6 +1,7 @@
 //! Word operations: multiplication, division, modular arithmetic, and EXP.
 
 use super::{Flow, run, word};
+use crate::interp::word as bits;
 use crate::abi::Frame;
 use revm_primitives::U256;
 
@@ -92,6 +93,7 @@ macro_rules! word_ops {
             }
         })*
     };
+    (@read $pa:ident $pb:ident $pc:ident; $a:ident) => { let _ = $pb; let $a = word($pa); };
     (@read $pa:ident $pb:ident $pc:ident; $a:ident $b:ident) => { let ($a, $b) = (word($pa), word($pb)); };
     (@read $pa:ident $pb:ident $pc:ident; $a:ident $b:ident $c:ident) => { let ($a, $b, $c) = (word($pa), word($pb), word($pc)); };
 }
@@ -111,6 +113,18 @@ word_ops! {
     addmod(a, b, n) = add_modulo(a, b, n);
     /// MULMOD
     mulmod(a, b, n) = multiply_modulo(a, b, n);
+    /// SIGNEXTEND
+    signextend(size, a) = U256::from_limbs(bits::signextend(size.into_limbs(), a.into_limbs()));
+    /// BYTE
+    byte(index, a) = U256::from_limbs(bits::byte(index.into_limbs(), a.into_limbs()));
+    /// SHL
+    shl(by, a) = U256::from_limbs(bits::shl(by.into_limbs(), a.into_limbs()));
+    /// SHR
+    shr(by, a) = U256::from_limbs(bits::shr(by.into_limbs(), a.into_limbs()));
+    /// SAR
+    sar(by, a) = U256::from_limbs(bits::sar(by.into_limbs(), a.into_limbs()));
+    /// CLZ
+    clz(a) = U256::from_limbs(bits::clz(a.into_limbs()));
 }
 
 /// EXP: pays per byte of the exponent.

@@ -42,6 +42,17 @@ impl Frame {
         self.memory_len = len as u64;
     }
 
+    /// The word of call data at `offset`, zeros beyond its end.
+    fn input_at(&self, offset: u64) -> revm_primitives::U256 {
+        let mut word = [0; 32];
+        if offset < self.input_len {
+            let count = 32.min(self.input_len - offset) as usize;
+            // SAFETY: call data is valid for `input_len` bytes.
+            word[..count].copy_from_slice(unsafe { core::slice::from_raw_parts(self.input.add(offset as usize), count) });
+        }
+        revm_primitives::U256::from_be_bytes(word)
+    }
+
     /// Memory of a range that was grown to before; an empty range may be anywhere.
     #[inline]
     pub(super) fn memory_range(&self, offset: u64, len: u64) -> &[u8] {
@@ -137,14 +148,8 @@ macro_rules! frame_ops {
 frame_ops! {
     /// CALLDATALOAD
     calldataload = |frame| {
-        let mut word = [0; 32];
-        let offset = saturated(&frame.operand(1));
-        if offset < frame.input_len {
-            let count = 32.min(frame.input_len - offset) as usize;
-            // SAFETY: call data is valid for `input_len` bytes.
-            word[..count].copy_from_slice(unsafe { core::slice::from_raw_parts(frame.input.add(offset as usize), count) });
-        }
-        frame.replace(1, revm_primitives::U256::from_be_bytes(word));
+        let word = frame.input_at(saturated(&frame.operand(1)));
+        frame.replace(1, word);
         Ok(())
     };
     /// CALLDATACOPY
@@ -178,4 +183,15 @@ frame_ops! {
         frame.drop_operands(3);
         Ok(())
     };
+}
+
+/// See [`Callouts::input_word`](crate::abi::Callouts).
+///
+/// # Safety
+/// `frame` is valid and exclusively borrowed.
+pub(super) unsafe extern "C" fn input_word(frame: *mut Frame, offset: u64, _: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let frame = unsafe { &mut *frame };
+    frame.scratch = frame.input_at(offset);
+    0
 }

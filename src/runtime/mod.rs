@@ -12,6 +12,7 @@
 pub(crate) mod arith;
 mod calls;
 mod end;
+mod enter;
 mod hash;
 mod log;
 mod memory;
@@ -19,6 +20,7 @@ mod state;
 mod table;
 pub(crate) mod word;
 
+pub use enter::Entry;
 pub use calls::{Outcome, resume_call, resume_create};
 pub use table::callouts;
 

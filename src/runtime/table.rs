@@ -14,6 +14,12 @@ impl<H: Host> Table<H> {
         srem: arith::srem,
         addmod: arith::addmod,
         mulmod: arith::mulmod,
+        signextend: arith::signextend,
+        byte: arith::byte,
+        shl: arith::shl,
+        shr: arith::shr,
+        sar: arith::sar,
+        clz: arith::clz,
         exp: arith::exp,
         keccak256: hash::keccak256,
         balance: state::balance::<H>,
@@ -47,6 +53,7 @@ impl<H: Host> Table<H> {
         revert: end::revert,
         selfdestruct: end::selfdestruct::<H>,
         grow: memory::grow,
+        input_word: memory::input_word,
     };
 }
 
