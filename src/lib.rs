@@ -17,3 +17,6 @@ pub mod interp;
 pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;
+
+#[cfg(feature = "revm")]
+pub mod adapter;
