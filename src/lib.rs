@@ -8,3 +8,7 @@ pub mod abi;
 pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;

@@ -1,0 +1,220 @@
+//! The measuring: lanes that run the same call in turn, each from the same state.
+
+use crate::cli::args::Jit;
+use crate::cli::clock::{Clock, LONG_NS, median};
+use crate::cli::failure::Result;
+use crate::cli::machine::{Call, Machine};
+use std::time::{Duration, Instant};
+
+/// The lengths of the series whose mean is in `first_ns`.
+pub const FIRST: [usize; 4] = [1, 10, 100, 1000];
+/// Runs after which `tiered` counts as steady.
+const STEADY: usize = 900;
+/// Rounds of a measurement: at least so many, whatever the time.
+const MIN_ROUNDS: usize = 3;
+/// Rounds of a measurement: more are not worth the time.
+const MAX_ROUNDS: usize = 400;
+
+/// How long each part of measuring a workload may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The lanes in steady state, all together.
+    steady: Duration,
+    /// The cold runs, both sides together.
+    cold: Duration,
+    /// The first runs, both sides together.
+    first: Duration,
+    /// One series of first runs: stopped after this.
+    series: Duration,
+}
+
+impl Budget {
+    /// About two seconds a workload.
+    pub fn full() -> Budget {
+        Budget {
+            steady: Duration::from_millis(1000),
+            cold: Duration::from_millis(300),
+            first: Duration::from_millis(600),
+            series: Duration::from_millis(2000),
+        }
+    }
+
+    /// A fifth of that.
+    pub fn quick() -> Budget {
+        Budget {
+            steady: Duration::from_millis(200),
+            cold: Duration::from_millis(60),
+            first: Duration::from_millis(120),
+            series: Duration::from_millis(400),
+        }
+    }
+}
+
+/// Means over the first 1, 10, 100, 1000 runs; absent where time ran out before.
+pub type First = [Option<f64>; FIRST.len()];
+
+/// Nanoseconds spent compiling, by stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompileTime {
+    /// Finding blocks.
+    pub analyse: f64,
+    /// Blocks to IR.
+    pub translate: f64,
+    /// IR to machine code.
+    pub lower: f64,
+    /// Machine code into the arena.
+    pub publish: f64,
+}
+
+impl CompileTime {
+    /// All stages.
+    pub fn total(&self) -> f64 {
+        self.analyse + self.translate + self.lower + self.publish
+    }
+}
+
+/// What was measured of one workload; times are nanoseconds per run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// revm's own loop.
+    pub revm_ns: f64,
+    /// Mode `off`.
+    pub off_ns: Option<f64>,
+    /// Mode `always`, everything compiled before.
+    pub warm_ns: Option<f64>,
+    /// Mode `tiered` in steady state.
+    pub tiered_ns: Option<f64>,
+    /// revm, one run from raw code.
+    pub revm_cold_ns: f64,
+    /// `tiered`, one run from raw code and empty caches.
+    pub cold_ns: Option<f64>,
+    /// `tiered`, means over the first runs.
+    pub first_ns: First,
+    /// revm, means over the first runs.
+    pub revm_first_ns: First,
+    /// Compiling, by stage, in `always`.
+    pub compile_ns: Option<CompileTime>,
+    /// Bytes of bytecode in the blocks compiled.
+    pub compiled_bytes: Option<u64>,
+    /// Bytes of machine code.
+    pub native_bytes: Option<u64>,
+    /// The share of the instructions that ran compiled in `always`.
+    pub compiled_share: Option<f64>,
+}
+
+/// Measures one call in every way.
+pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
+    let wall = Clock::wall();
+    let mut figures = Figures::default();
+    let mut revm = Machine::new(call, Jit::Revm)?;
+    let about = estimate(&mut revm)?;
+    let clock = Clock::for_runs_of(about, wall);
+
+    figures.revm_first_ns = first_runs(|| Machine::new(call, Jit::Revm), clock, budget)?.0;
+    figures.revm_cold_ns = cold_runs(&mut [&mut || Machine::new(call, Jit::Revm)], clock, about, budget)?[0];
+    figures.revm_ns = steady_runs(&mut [revm], clock, budget)?[0];
+    Ok(figures)
+}
+
+/// One timed run from the prestate.
+fn timed(machine: &mut Machine, clock: Clock) -> Result<f64> {
+    let frame = machine.first_frame()?;
+    let (result, ns) = clock.time(|| machine.execute(frame));
+    result?;
+    machine.reset();
+    Ok(ns)
+}
+
+/// About how long a run takes: the second of two.
+fn estimate(machine: &mut Machine) -> Result<f64> {
+    timed(machine, Clock::ThreadCpu)?;
+    timed(machine, Clock::ThreadCpu)
+}
+
+/// Runs that make a sample long enough to be measured.
+fn repetitions(about: f64) -> usize {
+    (LONG_NS / about.max(50.0)).ceil().max(1.0) as usize
+}
+
+/// The medians of all lanes, sampled in turn; who is first in a round changes from round to round.
+fn steady_runs(lanes: &mut [Machine], clock: Clock, budget: &Budget) -> Result<Vec<f64>> {
+    let mut repeat = Vec::new();
+    for lane in lanes.iter_mut() {
+        let about = timed(lane, clock)?.min(timed(lane, clock)?);
+        repeat.push(repetitions(about));
+    }
+    let mut samples = vec![Vec::new(); lanes.len()];
+    let start = Instant::now();
+    for round in 0..MAX_ROUNDS {
+        if round >= MIN_ROUNDS && start.elapsed() > budget.steady {
+            break;
+        }
+        for turn in 0..lanes.len() {
+            let lane = (turn + round) % lanes.len();
+            let mut sum = 0.0;
+            for _ in 0..repeat[lane] {
+                sum += timed(&mut lanes[lane], clock)?;
+            }
+            samples[lane].push(sum / repeat[lane] as f64);
+        }
+    }
+    Ok(samples.iter_mut().map(|samples| median(samples)).collect())
+}
+
+/// One timed run from raw code: the called code's analysis, and that of all that it calls, is inside the clock.
+fn timed_cold(machine: &mut Machine, clock: Clock) -> Result<f64> {
+    let mut frame = machine.first_frame()?;
+    machine.forget_codes();
+    let (result, ns) = clock.time(|| {
+        machine.take_raw_code(&mut frame);
+        machine.execute(frame)
+    });
+    result?;
+    machine.reset();
+    Ok(ns)
+}
+
+/// The medians of runs in machines that are new each time, sampled in turn.
+fn cold_runs(lanes: &mut [&mut dyn FnMut() -> Result<Machine>], clock: Clock, about: f64, budget: &Budget) -> Result<Vec<f64>> {
+    let repeat = repetitions(about);
+    let mut samples = vec![Vec::new(); lanes.len()];
+    let start = Instant::now();
+    for round in 0..MAX_ROUNDS {
+        if round >= MIN_ROUNDS && start.elapsed() > budget.cold {
+            break;
+        }
+        for turn in 0..lanes.len() {
+            let lane = (turn + round) % lanes.len();
+            let mut sum = 0.0;
+            for _ in 0..repeat {
+                sum += timed_cold(&mut lanes[lane]()?, clock)?;
+            }
+            samples[lane].push(sum / repeat as f64);
+        }
+    }
+    Ok(samples.iter_mut().map(|samples| median(samples)).collect())
+}
+
+/// Series of first runs in new machines: the medians of their means, and the last machine, which is in steady state.
+fn first_runs(mut new: impl FnMut() -> Result<Machine>, clock: Clock, budget: &Budget) -> Result<(First, Machine)> {
+    let mut means: [Vec<f64>; FIRST.len()] = Default::default();
+    let start = Instant::now();
+    loop {
+        let mut machine = new()?;
+        let series = Instant::now();
+        let mut sum = 0.0;
+        let mut runs = 0;
+        while runs < FIRST[FIRST.len() - 1] && (runs == 0 || series.elapsed() < budget.series) {
+            sum += if runs == 0 { timed_cold(&mut machine, clock)? } else { timed(&mut machine, clock)? };
+            runs += 1;
+            if let Some(at) = FIRST.iter().position(|length| *length == runs) {
+                means[at].push(sum / runs as f64);
+            }
+        }
+        // Another series only where one more fits into the time.
+        if start.elapsed() + series.elapsed() > budget.first / 2 || means[0].len() == 9 {
+            let steady = means.map(|mut means| (!means.is_empty()).then(|| median(&mut means)));
+            return Ok((steady, machine));
+        }
+    }
+}
