@@ -45,37 +45,12 @@ impl Jit {
     }
 }
 
-/// Every fork with the names it goes by: ours first, then those of test files.
-const FORKS: [(SpecId, &[&str]); 15] = [
-    (SpecId::FRONTIER, &["Frontier"]),
-    (SpecId::HOMESTEAD, &["Homestead"]),
-    (SpecId::TANGERINE, &["Tangerine", "EIP150", "TangerineWhistle"]),
-    (SpecId::SPURIOUS_DRAGON, &["SpuriousDragon", "EIP158", "Spurious"]),
-    (SpecId::BYZANTIUM, &["Byzantium"]),
-    (SpecId::PETERSBURG, &["Petersburg", "ConstantinopleFix"]),
-    (SpecId::ISTANBUL, &["Istanbul"]),
-    (SpecId::BERLIN, &["Berlin"]),
-    (SpecId::LONDON, &["London"]),
-    (SpecId::MERGE, &["Paris", "Merge"]),
-    (SpecId::SHANGHAI, &["Shanghai"]),
-    (SpecId::CANCUN, &["Cancun"]),
-    (SpecId::PRAGUE, &["Prague"]),
-    (SpecId::OSAKA, &["Osaka"]),
-    (SpecId::AMSTERDAM, &["Amsterdam"]),
-];
-
 /// The fork of that name, in any case.
 pub fn fork(name: &str) -> Result<SpecId> {
-    let known = FORKS.iter().find(|(_, names)| names.iter().any(|n| n.eq_ignore_ascii_case(name)));
-    known.map(|(fork, _)| *fork).ok_or_else(|| {
-        let names: Vec<&str> = FORKS.iter().map(|(_, names)| names[0]).collect();
+    evm_tests::fork::rules(name).ok_or_else(|| {
+        let names: Vec<&str> = evm_tests::fork::names().collect();
         Failure::input(format_args!("unknown fork `{name}`; known: {}", names.join(", ")))
     })
-}
-
-/// The name of a fork.
-pub fn fork_name(fork: SpecId) -> &'static str {
-    FORKS.iter().find(|(known, _)| *known == fork).map_or("?", |(_, names)| names[0])
 }
 
 /// Bytes from hex digits, with or without `0x`; white space around and between is ignored.

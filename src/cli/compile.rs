@@ -56,7 +56,7 @@ pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let code = args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
     let text = emit(&code, fork, args.emit)?;
     if args.json {
-        let object = json!({"emit": args.emit.name(), "fork": args::fork_name(fork), "code_bytes": code.len(), "text": text});
+        let object = json!({"emit": args.emit.name(), "fork": evm_tests::fork::name(fork), "code_bytes": code.len(), "text": text});
         writeln!(out, "{object}")?;
     } else {
         write!(out, "{text}")?;

@@ -11,6 +11,7 @@ pub mod json;
 pub mod machine;
 pub mod prestate;
 mod run;
+mod statetest;
 pub mod workload;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,7 @@ use std::{
 #[command(after_help = "Examples:
   ejit run 600160020160005260206000f3
   ejit run --code-file fixtures/contracts/Token.bin-runtime --input 0x18160ddd
+  ejit statetest fixtures/statetests
   ejit bench fixtures/workloads
 Each command's --help has more. Exit codes: 0 success, 1 the call or a test failed, 2 usage or bad input.")]
 struct Cli {
@@ -38,6 +40,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a contract is compiled to
     Compile(compile::CompileArgs),
+    /// Run Ethereum state tests
+    Statetest(statetest::StatetestArgs),
     /// Check and measure workloads against revm
     Bench(bench::BenchArgs),
 }
@@ -49,6 +53,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &mut out),
         Command::Compile(args) => compile::run(args, &mut out),
+        Command::Statetest(args) => statetest::run(args, &mut out),
         Command::Bench(args) => bench::run(args, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {

@@ -155,7 +155,7 @@ fn trace(call: &Call) -> Result<Outcome> {
         "output": outcome.output,
         "gasUsed": format!("{:#x}", outcome.gas_used),
         "pass": outcome.ending == Ending::Success,
-        "fork": args::fork_name(call.fork),
+        "fork": evm_tests::fork::name(call.fork),
     });
     writeln!(io::stderr(), "{summary}")?;
     Ok(outcome)

@@ -5,10 +5,11 @@ use super::failure::{Failure, Result};
 use super::json::{self, Node};
 use super::machine::{Call, Ending, Outcome};
 use super::prestate::{Account, Prestate};
+use evm_tests::root;
 use revm::{
     context::BlockEnv,
     context_interface::block::BlobExcessGasAndPrice,
-    primitives::{Address, B256, Log, TxKind, U256, keccak256},
+    primitives::{Address, B256, TxKind, U256, keccak256},
     state::EvmState,
 };
 use serde_json::{Value, json};
@@ -164,7 +165,7 @@ impl Expected {
             output_len: outcome.output.len() as u64,
             output_keccak: keccak256(&outcome.output),
             storage_digest: storage_digest(&changed_slots(outcome)),
-            logs_keccak: logs_hash(&outcome.logs),
+            logs_keccak: root::logs_hash(&outcome.logs),
         }
     }
 
@@ -211,13 +212,6 @@ pub fn storage_digest(changed: &ChangedSlots) -> B256 {
             bytes.extend_from_slice(&value.to_be_bytes::<32>());
         }
     }
-    keccak256(&bytes)
-}
-
-/// keccak256 over the RLP of the logs, as state tests have it.
-pub fn logs_hash(logs: &[Log]) -> B256 {
-    let mut bytes = Vec::new();
-    alloy_rlp::encode_list::<_, Log>(logs, &mut bytes);
     keccak256(&bytes)
 }
 
