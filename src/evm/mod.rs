@@ -5,6 +5,7 @@
 
 
 
+pub mod block;
 pub mod code;
 pub mod fork;
 pub mod opcode;
