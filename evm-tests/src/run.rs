@@ -184,7 +184,7 @@ impl<E: Executor, F: Fn() -> E> Runner<'_, E, F> {
             Err(BuildError::Malformed(error)) => return (Verdict::Failed(Failure::Malformed(error)), None),
         };
         let execution = describe(stage.cfg.spec, &ending, &db);
-        let verdict = match judge(stage.unit, post, &ending, &execution) {
+        let verdict = match judge(stage, post, &ending, &execution) {
             Ok(()) => Verdict::Passed,
             Err(failure) => Verdict::Failed(failure),
         };
@@ -241,13 +241,18 @@ fn describe(spec: SpecId, ending: &Ending, db: &CaseDb) -> Execution {
     }
 }
 
-fn judge(unit: &Unit, post: &Post, ending: &Ending, execution: &Execution) -> Result<(), Failure> {
+/// Compares with what the test states. The root it states for a rejected transaction includes what a
+/// miner did to the block around it, so there the state must be what it was before.
+fn judge(stage: &Stage<'_>, post: &Post, ending: &Ending, execution: &Execution) -> Result<(), Failure> {
     if ending.is_err() != post.expect_exception.is_some() {
         let (got, expected) = (ending.as_ref().err().cloned(), post.expect_exception.clone());
         return Err(Failure::Exception { got, expected });
     }
-    if let (Some(expected), Ok(result)) = (&unit.out, ending)
-        && let Some(got) = result.output()
+    let Ok(result) = ending else {
+        let (got, expected) = (execution.state_root, root::state_root(stage.pre.trie_account()));
+        return if got == expected { Ok(()) } else { Err(Failure::StateRoot { got, expected }) };
+    };
+    if let (Some(expected), Some(got)) = (&stage.unit.out, result.output())
         && got != expected
     {
         return Err(Failure::Output { got: got.clone(), expected: expected.clone() });

@@ -27,6 +27,15 @@ fn expect_all_to_pass(root: PathBuf) {
     for failure in report.failures().take(50) {
         eprintln!("  {failure}");
     }
+    let mut m = std::collections::BTreeMap::<String, (usize, usize)>::new();
+    for f in &report.files { for c in &f.cases {
+        let e = m.entry(f.path.display().to_string()).or_default();
+        match c.verdict { evm_tests::Verdict::Passed => e.0 += 1, evm_tests::Verdict::Failed(_) => e.1 += 1, _ => () }
+    }}
+    for (k, (a, b)) in m { if b > 0 { eprintln!("FF {k} pass {a} fail {b}"); } }
+    let mut t: Vec<_> = report.files.iter().map(|f| (f.executing, f.path.display().to_string())).collect();
+    t.sort(); t.reverse();
+    for x in t.iter().take(12) { eprintln!("TT {x:?}"); }
     assert_eq!(summary.failed, 0, "{}", root.display());
     assert_ne!(summary.passed, 0, "{} has no cases", root.display());
 }
