@@ -12,6 +12,10 @@ pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
 #[cfg(feature = "evm")]
+pub mod interp;
+#[cfg(feature = "evm")]
+pub mod runtime;
+#[cfg(feature = "evm")]
 pub mod translate;
 
 #[cfg(feature = "cli")]

@@ -65,7 +65,7 @@ impl Executor {
         let inner = &self.engine.inner;
         Counters::add(&inner.counters.frames, 1);
         let Some((entry, base)) = self.entry else {
-            return self.interpret(frame, contract, u64::MAX);
+            return self.interpret(frame, u64::MAX);
         };
         if inner.config.mode == Mode::Tiered && !contract.is_compiled() {
             match self.warm_up(frame, contract) {
@@ -90,20 +90,20 @@ impl Executor {
         if budget == 0 {
             return Exit::Hot;
         }
-        let exit = self.interpret(frame, contract, budget);
+        let exit = self.interpret(frame, budget);
         contract.work.fetch_add(budget - frame.fuel.min(budget), Relaxed);
         exit
     }
 
-    fn interpret(&self, frame: &mut Frame, contract: &Contract, fuel: u64) -> Exit {
+    fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
         frame.fuel = fuel;
         let inner = &self.engine.inner;
         if inner.config.count {
-            let exit = interp::run::<true>(frame, contract.schedule);
+            let exit = interp::run::<true>(frame);
             Counters::add(&inner.counters.interpreted, std::mem::take(&mut frame.interpreted));
             exit
         } else {
-            interp::run::<false>(frame, contract.schedule)
+            interp::run::<false>(frame)
         }
     }
 
@@ -130,7 +130,7 @@ impl Executor {
                 }
                 Exit::Interpret => {
                     Counters::add(&self.engine.inner.counters.side_exits, 1);
-                    match self.interpret(frame, contract, 1) {
+                    match self.interpret(frame, 1) {
                         Exit::Hot => {}
                         exit => return exit,
                     }
