@@ -21,3 +21,6 @@ pub mod translate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+
+#[cfg(feature = "revm")]
+pub mod adapter;
