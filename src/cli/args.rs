@@ -1,7 +1,7 @@
 //! Values that several commands take: hex, numbers, forks, modes, code.
 
 use super::failure::{Failure, Result, read_text};
-use crate::engine::Mode;
+use crate::engine::{Config, Mode};
 use clap::{Args, ValueEnum};
 use revm::primitives::{Address, Bytes, U256, hardfork::SpecId};
 use std::{io::Read, path::PathBuf};
@@ -22,15 +22,16 @@ pub enum Jit {
 }
 
 impl Jit {
-    /// The engine's mode; none for revm's own interpreter.
-    pub fn mode(self) -> Option<Mode> {
-        match self {
-            Jit::Off => Some(Mode::Off),
-            Jit::Always => Some(Mode::Always),
-            Jit::Tiered => Some(Mode::Tiered),
-            Jit::Check => Some(Mode::Check),
-            Jit::Revm => None,
-        }
+    /// The engine's settings; none for revm's own interpreter.
+    pub fn config(self) -> Option<Config> {
+        let mode = match self {
+            Jit::Off => Mode::Off,
+            Jit::Always => Mode::Always,
+            Jit::Tiered => Mode::Tiered,
+            Jit::Check => Mode::Check,
+            Jit::Revm => return None,
+        };
+        Some(Config::with_mode(mode))
     }
 
     /// Its name on the command line.

@@ -2,10 +2,16 @@
 //!
 //! The call has no transaction around it: no intrinsic gas, no fee, no nonce of the sender. Warm at its start are the
 //! caller, the target, the coinbase and the precompiles.
+//!
+//! "Raw code" on both sides: revm analyses code when it makes a `Bytecode` of it, so for revm's loop the database holds
+//! bytes, and the analysis happens when the code is loaded. ejit wants bytes and hash alone and analyses for itself, so
+//! for ejit the database holds finished `Bytecode`s, whose jump tables nobody reads.
 
 use super::args::Jit;
 use super::failure::{Failure, Result};
 use super::prestate::{Prestate, PrestateDb, analyse};
+use crate::adapter::{BuildEjit, EjitEvm, EjitHandler};
+use crate::engine::Engine;
 use revm::{
     Inspector, MainBuilder, MainContext,
     context::{BlockEnv, CfgEnv, Context, ContextTr, JournalTr, LocalContextTr, TxEnv, result::EVMError},
@@ -22,6 +28,9 @@ use std::{convert::Infallible, sync::Arc};
 pub type CallContext = MainnetContext<PrestateDb>;
 /// revm's own EVM over a prestate.
 pub type RevmMachine<I = ()> = revm::MainnetEvm<CallContext, I>;
+
+/// ejit's EVM over a prestate.
+pub type EjitMachine = EjitEvm<CallContext>;
 
 type CallError = EVMError<Infallible>;
 
@@ -175,20 +184,35 @@ impl Outcome {
 pub enum Machine {
     /// revm's own loop.
     Revm(Box<RevmMachine>),
+    /// ejit's loop.
+    Ejit(Box<EjitMachine>),
 }
 
 impl Machine {
-    /// A machine for `call`; `Jit::Revm` is revm's own.
-    pub fn new(call: &Call, jit: Jit) -> Result<Machine> {
-        match jit {
-            Jit::Revm => Ok(Machine::Revm(Box::new(call.context().build_mainnet()))),
-            _ => Err(Failure::input(format_args!("mode `{}` is not in this build", jit.name()))),
+    /// A machine for `call` with an engine of its own; `Jit::Revm` is revm's own loop.
+    pub fn new(call: &Call, jit: Jit) -> Machine {
+        match jit.config() {
+            None => Machine::revm(call),
+            Some(config) => Machine::ejit(call, &Engine::new(config)),
         }
+    }
+
+    /// revm's own loop, with no code analysed yet.
+    pub fn revm(call: &Call) -> Machine {
+        Machine::Revm(Box::new(call.context().build_mainnet()))
+    }
+
+    /// ejit's loop on `engine`.
+    pub fn ejit(call: &Call, engine: &Engine) -> Machine {
+        let mut context = call.context();
+        context.db_mut().analyse_all();
+        Machine::Ejit(Box::new(context.build_ejit(engine)))
     }
 
     fn context(&mut self) -> &mut CallContext {
         match self {
             Machine::Revm(evm) => &mut evm.ctx,
+            Machine::Ejit(evm) => &mut evm.ctx,
         }
     }
 
@@ -196,15 +220,18 @@ impl Machine {
     pub fn first_frame(&mut self) -> Result<FrameInit> {
         match self {
             Machine::Revm(evm) => first_frame(&mut **evm),
+            Machine::Ejit(evm) => first_frame(&mut **evm),
         }
     }
 
     /// The execution loop alone.
     #[inline]
     pub fn execute(&mut self, frame: FrameInit) -> Result<FrameResult> {
-        match self {
-            Machine::Revm(evm) => MainnetHandler::<RevmMachine, CallError, _>::default().run_exec_loop(evm, frame).map_err(failed),
-        }
+        let result = match self {
+            Machine::Revm(evm) => MainnetHandler::<RevmMachine, CallError, _>::default().run_exec_loop(evm, frame),
+            Machine::Ejit(evm) => EjitHandler::<EjitMachine, CallError>::default().run_exec_loop(evm, frame),
+        };
+        result.map_err(failed)
     }
 
     /// Forgets the changes of the last run.
@@ -212,17 +239,19 @@ impl Machine {
         self.context().journal_mut().finalize();
     }
 
-    /// Forgets all code that was seen, as if the process had just begun.
+    /// Makes revm forget all code that it has analysed; a new machine of ejit's has seen none.
     pub fn forget_codes(&mut self) {
-        self.context().db_mut().forget_codes();
+        if let Machine::Revm(evm) = self {
+            evm.ctx.db_mut().forget_codes();
+        }
     }
 
-    /// Puts the called code, from its raw bytes, into a frame made from code that was analysed before.
+    /// Puts the called code, from its raw bytes, into a frame of revm's made from code that was analysed before.
     pub fn take_raw_code(&mut self, frame: &mut FrameInit) {
-        if let FrameInput::Call(inputs) = &mut frame.frame_input {
-            let hash = inputs.known_bytecode.0;
-            if let Some(raw) = self.context().db_mut().raw_code(&hash).cloned() {
-                inputs.known_bytecode.1 = analyse(raw);
+        if let (Machine::Revm(evm), FrameInput::Call(inputs)) = (self, &mut frame.frame_input) {
+            let (hash, code) = &mut inputs.known_bytecode;
+            if let Some(raw) = evm.ctx.db_mut().raw_code(hash) {
+                *code = analyse(raw.clone());
             }
         }
     }

@@ -98,6 +98,11 @@ impl PrestateDb {
         self.analysed.clear();
     }
 
+    /// Analyses every code.
+    pub fn analyse_all(&mut self) {
+        self.analysed = self.prestate.codes.iter().map(|(hash, raw)| (*hash, analyse(raw.clone()))).collect();
+    }
+
     /// The raw code of that hash.
     pub fn raw_code(&self, hash: &B256) -> Option<&Bytes> {
         self.prestate.codes.get(hash)

@@ -82,7 +82,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let call = call(args)?;
     let (outcome, timing) = match (args.trace, args.bench) {
         (true, _) => (trace(&call)?, None),
-        (false, false) => (Machine::new(&call, args.jit)?.run()?, None),
+        (false, false) => (Machine::new(&call, args.jit).run()?, None),
         (false, true) => measure(&call, args.jit)?,
     };
     if args.json {
@@ -171,7 +171,7 @@ struct Timing {
 
 /// Runs revm and the chosen engine in turn, from the same state, and takes the medians.
 fn measure(call: &Call, jit: Jit) -> Result<(Outcome, Option<Timing>)> {
-    let mut machines = [Machine::new(call, Jit::Revm)?, Machine::new(call, jit)?];
+    let mut machines = [Machine::revm(call), Machine::new(call, jit)];
     machines[0].run()?;
     let outcome = machines[1].run()?;
     let wall = Clock::wall();

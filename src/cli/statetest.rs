@@ -2,15 +2,18 @@
 
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
+use crate::adapter::BuildEjit;
+use crate::engine::Engine;
 use clap::Args;
 use evm_tests::{
-    Executor, Observer, Options, Report, Revm,
+    Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
     load::{self, LoadError},
     report::{CaseReport, FileReport, Summary},
     run::{run as run_files, run_file},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
+use revm::ExecuteCommitEvm;
 use std::{
     io::{self, IsTerminal, Write},
     num::NonZeroUsize,
@@ -63,9 +66,21 @@ pub struct StatetestArgs {
 /// Runs the tests and prints what came of them.
 pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let options = options(args)?;
-    match args.jit.mode() {
+    match args.jit.config() {
         None => dispatch(args, &options, || Revm, out),
-        Some(_) => Err(Failure::input(format_args!("mode `{}` is not in this build", args.jit.name()))),
+        Some(config) => {
+            let engine = Engine::new(config);
+            dispatch(args, &options, || Ejit(engine.clone()), out)
+        }
+    }
+}
+
+/// ejit's EVM as an executor of tests.
+struct Ejit(Engine);
+
+impl Executor for Ejit {
+    fn transact(&mut self, case: &Case, db: &mut CaseDb) -> Outcome {
+        case.context(db).build_ejit(&self.0).transact_commit(case.tx.clone())
     }
 }
 

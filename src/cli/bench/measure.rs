@@ -1,15 +1,15 @@
 //! The measuring: lanes that run the same call in turn, each from the same state.
 
-use crate::cli::args::Jit;
 use crate::cli::clock::{Clock, LONG_NS, median};
 use crate::cli::failure::Result;
 use crate::cli::machine::{Call, Machine};
+use crate::engine::{Config, CounterValues, Engine, Mode};
 use std::time::{Duration, Instant};
 
 /// The lengths of the series whose mean is in `first_ns`.
 pub const FIRST: [usize; 4] = [1, 10, 100, 1000];
-/// Runs after which `tiered` counts as steady.
-const STEADY: usize = 900;
+/// Compilations from which the fastest is taken.
+const COMPILATIONS: usize = 9;
 /// Rounds of a measurement: at least so many, whatever the time.
 const MIN_ROUNDS: usize = 3;
 /// Rounds of a measurement: more are not worth the time.
@@ -53,67 +53,87 @@ impl Budget {
 /// Means over the first 1, 10, 100, 1000 runs; absent where time ran out before.
 pub type First = [Option<f64>; FIRST.len()];
 
-/// Nanoseconds spent compiling, by stage.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CompileTime {
-    /// Finding blocks.
-    pub analyse: f64,
-    /// Blocks to IR.
-    pub translate: f64,
-    /// IR to machine code.
-    pub lower: f64,
-    /// Machine code into the arena.
-    pub publish: f64,
-}
-
-impl CompileTime {
-    /// All stages.
-    pub fn total(&self) -> f64 {
-        self.analyse + self.translate + self.lower + self.publish
-    }
-}
-
 /// What was measured of one workload; times are nanoseconds per run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
     /// revm's own loop.
     pub revm_ns: f64,
     /// Mode `off`.
-    pub off_ns: Option<f64>,
+    pub off_ns: f64,
     /// Mode `always`, everything compiled before.
-    pub warm_ns: Option<f64>,
+    pub warm_ns: f64,
     /// Mode `tiered` in steady state.
-    pub tiered_ns: Option<f64>,
+    pub tiered_ns: f64,
     /// revm, one run from raw code.
     pub revm_cold_ns: f64,
     /// `tiered`, one run from raw code and empty caches.
-    pub cold_ns: Option<f64>,
+    pub cold_ns: f64,
     /// `tiered`, means over the first runs.
     pub first_ns: First,
     /// revm, means over the first runs.
     pub revm_first_ns: First,
-    /// Compiling, by stage, in `always`.
-    pub compile_ns: Option<CompileTime>,
-    /// Bytes of bytecode in the blocks compiled.
-    pub compiled_bytes: Option<u64>,
-    /// Bytes of machine code.
-    pub native_bytes: Option<u64>,
+    /// What compiling it in `always` took and gave.
+    pub compiled: CounterValues,
     /// The share of the instructions that ran compiled in `always`.
-    pub compiled_share: Option<f64>,
+    pub compiled_share: f64,
 }
 
 /// Measures one call in every way.
 pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
-    let wall = Clock::wall();
-    let mut figures = Figures::default();
-    let mut revm = Machine::new(call, Jit::Revm)?;
+    let ejit = |mode| Machine::ejit(call, &Engine::new(Config::with_mode(mode)));
+    let mut revm = Machine::revm(call);
     let about = estimate(&mut revm)?;
-    let clock = Clock::for_runs_of(about, wall);
+    let clock = Clock::for_runs_of(about, Clock::wall());
 
-    figures.revm_first_ns = first_runs(|| Machine::new(call, Jit::Revm), clock, budget)?.0;
-    figures.revm_cold_ns = cold_runs(&mut [&mut || Machine::new(call, Jit::Revm)], clock, about, budget)?[0];
-    figures.revm_ns = steady_runs(&mut [revm], clock, budget)?[0];
-    Ok(figures)
+    let cold = cold_runs([&|| Machine::revm(call), &|| ejit(Mode::Tiered)], clock, about, budget)?;
+    let (revm_first_ns, _) = first_runs(|| Machine::revm(call), clock, budget)?;
+    let (first_ns, tiered) = first_runs(|| ejit(Mode::Tiered), clock, budget)?;
+    let (warm, compiled) = compile(call, budget)?;
+    let steady = steady_runs([revm, ejit(Mode::Off), warm, tiered], clock, budget)?;
+    Ok(Figures {
+        revm_ns: steady[0],
+        off_ns: steady[1],
+        warm_ns: steady[2],
+        tiered_ns: steady[3],
+        revm_cold_ns: cold[0],
+        cold_ns: cold[1],
+        first_ns,
+        revm_first_ns,
+        compiled,
+        compiled_share: compiled_share(call)?,
+    })
+}
+
+/// A machine in `always` with everything compiled, and what that took: of several engines, the one that took least.
+fn compile(call: &Call, budget: &Budget) -> Result<(Machine, CounterValues)> {
+    let start = Instant::now();
+    let mut best: Option<(Machine, CounterValues)> = None;
+    for _ in 0..COMPILATIONS {
+        let engine = Engine::new(Config::with_mode(Mode::Always));
+        let mut machine = Machine::ejit(call, &engine);
+        machine.run()?;
+        let values = engine.counters().read();
+        if best.as_ref().is_none_or(|(_, least)| compile_ns(&values) < compile_ns(least)) {
+            best = Some((machine, values));
+        }
+        if start.elapsed() > budget.cold {
+            break;
+        }
+    }
+    Ok(best.expect("it is compiled at least once"))
+}
+
+/// Nanoseconds spent compiling, all stages.
+pub fn compile_ns(values: &CounterValues) -> u64 {
+    values.translate_ns + values.lower_ns + values.publish_ns
+}
+
+/// The share of the instructions that run compiled in `always`, counted by an engine that counts.
+fn compiled_share(call: &Call) -> Result<f64> {
+    let engine = Engine::new(Config { count: true, ..Config::with_mode(Mode::Always) });
+    Machine::ejit(call, &engine).run()?;
+    let values = engine.counters().read();
+    Ok(values.compiled as f64 / (values.compiled + values.interpreted).max(1) as f64)
 }
 
 /// One timed run from the prestate.
@@ -137,20 +157,20 @@ fn repetitions(about: f64) -> usize {
 }
 
 /// The medians of all lanes, sampled in turn; who is first in a round changes from round to round.
-fn steady_runs(lanes: &mut [Machine], clock: Clock, budget: &Budget) -> Result<Vec<f64>> {
-    let mut repeat = Vec::new();
-    for lane in lanes.iter_mut() {
+fn steady_runs<const N: usize>(mut lanes: [Machine; N], clock: Clock, budget: &Budget) -> Result<[f64; N]> {
+    let mut repeat = [1; N];
+    for (lane, repeat) in lanes.iter_mut().zip(&mut repeat) {
         let about = timed(lane, clock)?.min(timed(lane, clock)?);
-        repeat.push(repetitions(about));
+        *repeat = repetitions(about);
     }
-    let mut samples = vec![Vec::new(); lanes.len()];
+    let mut samples = [const { Vec::new() }; N];
     let start = Instant::now();
     for round in 0..MAX_ROUNDS {
         if round >= MIN_ROUNDS && start.elapsed() > budget.steady {
             break;
         }
-        for turn in 0..lanes.len() {
-            let lane = (turn + round) % lanes.len();
+        for turn in 0..N {
+            let lane = (turn + round) % N;
             let mut sum = 0.0;
             for _ in 0..repeat[lane] {
                 sum += timed(&mut lanes[lane], clock)?;
@@ -158,7 +178,7 @@ fn steady_runs(lanes: &mut [Machine], clock: Clock, budget: &Budget) -> Result<V
             samples[lane].push(sum / repeat[lane] as f64);
         }
     }
-    Ok(samples.iter_mut().map(|samples| median(samples)).collect())
+    Ok(samples.map(|mut samples| median(&mut samples)))
 }
 
 /// One timed run from raw code: the called code's analysis, and that of all that it calls, is inside the clock.
@@ -175,32 +195,32 @@ fn timed_cold(machine: &mut Machine, clock: Clock) -> Result<f64> {
 }
 
 /// The medians of runs in machines that are new each time, sampled in turn.
-fn cold_runs(lanes: &mut [&mut dyn FnMut() -> Result<Machine>], clock: Clock, about: f64, budget: &Budget) -> Result<Vec<f64>> {
+fn cold_runs<const N: usize>(lanes: [&dyn Fn() -> Machine; N], clock: Clock, about: f64, budget: &Budget) -> Result<[f64; N]> {
     let repeat = repetitions(about);
-    let mut samples = vec![Vec::new(); lanes.len()];
+    let mut samples = [const { Vec::new() }; N];
     let start = Instant::now();
     for round in 0..MAX_ROUNDS {
         if round >= MIN_ROUNDS && start.elapsed() > budget.cold {
             break;
         }
-        for turn in 0..lanes.len() {
-            let lane = (turn + round) % lanes.len();
+        for turn in 0..N {
+            let lane = (turn + round) % N;
             let mut sum = 0.0;
             for _ in 0..repeat {
-                sum += timed_cold(&mut lanes[lane]()?, clock)?;
+                sum += timed_cold(&mut lanes[lane](), clock)?;
             }
             samples[lane].push(sum / repeat as f64);
         }
     }
-    Ok(samples.iter_mut().map(|samples| median(samples)).collect())
+    Ok(samples.map(|mut samples| median(&mut samples)))
 }
 
 /// Series of first runs in new machines: the medians of their means, and the last machine, which is in steady state.
-fn first_runs(mut new: impl FnMut() -> Result<Machine>, clock: Clock, budget: &Budget) -> Result<(First, Machine)> {
+fn first_runs(new: impl Fn() -> Machine, clock: Clock, budget: &Budget) -> Result<(First, Machine)> {
     let mut means: [Vec<f64>; FIRST.len()] = Default::default();
     let start = Instant::now();
     loop {
-        let mut machine = new()?;
+        let mut machine = new();
         let series = Instant::now();
         let mut sum = 0.0;
         let mut runs = 0;

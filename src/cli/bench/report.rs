@@ -1,6 +1,6 @@
 //! What `ejit bench` prints: JSON lines, or a table with a bar per workload.
 
-use super::measure::{CompileTime, FIRST, Figures, First};
+use super::measure::{FIRST, Figures, First, compile_ns};
 use crate::cli::failure::Result;
 use crate::cli::workload::Workload;
 use serde_json::{Map, Value, json};
@@ -8,17 +8,17 @@ use std::{collections::BTreeMap, io::Write};
 
 /// A ratio counts at most this in a mean, so that one folded-away loop does not carry it.
 const RATIO_CAP: f64 = 50.0;
-/// Width of a bar; a bar of this width is [`BAR_FULL`].
+/// Width of the longest bar, which is [`BAR_FULL`].
 const BAR_WIDTH: usize = 20;
 /// The ratio that fills a bar.
 const BAR_FULL: f64 = 10.0;
 
 /// The ratios of the summary: name, and how it is got from the figures.
-const RATIOS: [(&str, fn(&Figures) -> Option<f64>); 4] = [
-    ("warm", |f| f.warm_ns.map(|ns| f.revm_ns / ns)),
-    ("off", |f| f.off_ns.map(|ns| f.revm_ns / ns)),
-    ("tiered", |f| f.tiered_ns.map(|ns| f.revm_ns / ns)),
-    ("cold", |f| f.cold_ns.map(|ns| f.revm_cold_ns / ns)),
+const RATIOS: [(&str, fn(&Figures) -> f64); 4] = [
+    ("warm", |f| f.revm_ns / f.warm_ns),
+    ("off", |f| f.revm_ns / f.off_ns),
+    ("tiered", |f| f.revm_ns / f.tiered_ns),
+    ("cold", |f| f.revm_cold_ns / f.cold_ns),
 ];
 
 /// Prints figures as they come and keeps what the summary needs.
@@ -74,15 +74,13 @@ impl Report {
             let (on, off) = self.style("31");
             return Ok(writeln!(out, "{on}{problem}{off}")?);
         }
-        let times = [Some(figures.revm_ns), figures.off_ns, figures.warm_ns, figures.tiered_ns, figures.cold_ns];
-        for time in times {
-            write!(out, "{:>10} ", time.map_or("-".to_string(), duration))?;
+        for time in [figures.revm_ns, figures.off_ns, figures.warm_ns, figures.tiered_ns, figures.cold_ns] {
+            write!(out, "{:>10} ", duration(time))?;
         }
-        if let Some(ratio) = RATIOS[0].1(figures) {
-            let (on, off) = self.style(if ratio < 0.95 { "31" } else { "32" });
-            write!(out, " {on}{:<BAR_WIDTH$}{off} {ratio:>6.2}", bar(ratio))?;
-        }
-        Ok(writeln!(out)?)
+        let (_, ratio) = RATIOS[0];
+        let ratio = ratio(figures);
+        let (on, off) = self.style(if ratio < 0.95 { "31" } else { "32" });
+        Ok(writeln!(out, " {ratio:>6.2} {on}{}{off}", bar(ratio))?)
     }
 
     /// The summary.
@@ -124,7 +122,7 @@ impl Report {
     fn means(&self, wanted: impl Fn(&str) -> bool) -> Means {
         RATIOS.map(|(_, ratio)| {
             let of_kind = self.measured.iter().filter(|(_, kind, _)| wanted(kind));
-            geometric_mean(of_kind.filter_map(|(_, _, figures)| ratio(figures)))
+            geometric_mean(of_kind.map(|(_, _, figures)| ratio(figures)))
         })
     }
 
@@ -132,7 +130,7 @@ impl Report {
     fn worst(&self) -> Value {
         let mut object = Map::new();
         for (name, ratio) in RATIOS {
-            let ratios = self.measured.iter().filter_map(|(workload, _, figures)| Some((workload, ratio(figures)?)));
+            let ratios = self.measured.iter().map(|(workload, _, figures)| (workload, ratio(figures)));
             let worst = ratios.min_by(|a, b| a.1.total_cmp(&b.1));
             object.insert(name.into(), worst.map_or(Value::Null, |(workload, ratio)| json!({"name": workload, "ratio": round(ratio, 1000.0)})));
         }
@@ -185,18 +183,8 @@ fn duration(ns: f64) -> String {
 /// The JSON object of one workload.
 fn to_json(workload: &Workload, instructions: u64, problem: Option<&str>, figures: &Figures) -> Value {
     let time = |ns: f64| json!(round(ns, 10.0));
-    let maybe = |ns: Option<f64>| ns.map_or(Value::Null, time);
     let first = |means: &First| -> Value {
         FIRST.iter().zip(means).filter_map(|(runs, mean)| Some((runs.to_string(), time((*mean)?)))).collect::<Map<_, _>>().into()
-    };
-    let compile = |spent: CompileTime| {
-        json!({
-            "analyse": time(spent.analyse),
-            "translate": time(spent.translate),
-            "lower": time(spent.lower),
-            "publish": time(spent.publish),
-            "total": time(spent.total()),
-        })
     };
     let mut object = json!({
         "name": workload.name,
@@ -210,16 +198,22 @@ fn to_json(workload: &Workload, instructions: u64, problem: Option<&str>, figure
         return object;
     }
     object["revm_ns"] = time(figures.revm_ns);
-    object["off_ns"] = maybe(figures.off_ns);
-    object["warm_ns"] = maybe(figures.warm_ns);
-    object["tiered_ns"] = maybe(figures.tiered_ns);
+    object["off_ns"] = time(figures.off_ns);
+    object["warm_ns"] = time(figures.warm_ns);
+    object["tiered_ns"] = time(figures.tiered_ns);
     object["revm_cold_ns"] = time(figures.revm_cold_ns);
-    object["cold_ns"] = maybe(figures.cold_ns);
+    object["cold_ns"] = time(figures.cold_ns);
     object["first_ns"] = first(&figures.first_ns);
     object["revm_first_ns"] = first(&figures.revm_first_ns);
-    object["compile_ns"] = figures.compile_ns.map_or(Value::Null, compile);
-    object["compiled_bytes"] = json!(figures.compiled_bytes);
-    object["native_bytes"] = json!(figures.native_bytes);
-    object["compiled_share"] = json!(figures.compiled_share);
+    let compiled = &figures.compiled;
+    object["compile_ns"] = json!({
+        "translate": compiled.translate_ns,
+        "lower": compiled.lower_ns,
+        "publish": compiled.publish_ns,
+        "total": compile_ns(compiled),
+    });
+    object["compiled_bytes"] = json!(compiled.compiled_bytes);
+    object["native_bytes"] = json!(compiled.native_bytes);
+    object["compiled_share"] = json!(round(figures.compiled_share, 10_000.0));
     object
 }
