@@ -5,7 +5,7 @@
 //! on with a fresh executor.
 
 use std::any::Any;
-use std::io::stderr;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ pub struct Options {
     pub every: NonZeroUsize,
     /// Also run what takes tens of seconds.
     pub include_slow: bool,
-    /// Write an EIP-3155 trace of each case to standard error.
-    pub trace: bool,
+    /// Where to write an EIP-3155 trace of each case; called once a case.
+    pub trace: Option<fn() -> Box<dyn Write>>,
 }
 
 impl Default for Options {
@@ -52,7 +52,7 @@ impl Default for Options {
             name: None,
             every: NonZeroUsize::MIN,
             include_slow: false,
-            trace: false,
+            trace: None,
         }
     }
 }
@@ -98,7 +98,11 @@ pub fn run<E: Executor>(
             reports.push((index, report));
         }
     };
-    let jobs = if options.trace { 1 } else { options.jobs.get() };
+    let jobs = if options.trace.is_some() {
+        1
+    } else {
+        options.jobs.get()
+    };
     std::thread::scope(|scope| {
         for _ in 1..jobs.min(files.len()) {
             scope.spawn(work);
@@ -238,12 +242,9 @@ impl<E: Executor, F: Fn() -> E> Runner<'_, E, F> {
     fn execute(&mut self, case: &Case, db: &mut CaseDb) -> Result<Outcome, String> {
         let executor = &mut self.executor;
         let trace = self.options.trace;
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            if trace {
-                executor.trace(case, db, Box::new(stderr()))
-            } else {
-                executor.transact(case, db)
-            }
+        let caught = catch_unwind(AssertUnwindSafe(|| match trace {
+            Some(out) => executor.trace(case, db, out()),
+            None => executor.transact(case, db),
         }));
         caught.map_err(|panic| {
             self.executor = (self.make)();

@@ -35,7 +35,8 @@ fn calls() -> Filler {
         0 0 0 0 2000 0xc0de1 0x20000 CALL 7 SSTORE          ; more than there is
         0 0 0 0 1 0xeeee1 0x20000 CALL 8 SSTORE             ; a new account
         0 0 0 0 0 0xeeee2 0x20000 CALL 9 SSTORE             ; none
-        96 64 32 0 0xc0de2 0x20000 STATICCALL 10 SSTORE     96 64 KECCAK256 11 SSTORE";
+        CALLDATASIZE @static JUMPI STOP
+        static: 96 64 32 0 0xc0de2 0x20000 STATICCALL 10 SSTORE     96 64 KECCAK256 11 SSTORE";
     let answer = "
         0x50 SLOAD 1 ADD 0x50 SSTORE
         ADDRESS 0 MSTORE CALLER 32 MSTORE CALLVALUE 0 CALLDATALOAD ADD 64 MSTORE 96 0 RETURN";
@@ -57,6 +58,8 @@ fn calls() -> Filler {
     .contract(TARGET, code, &[])
     .contract(CALLEE, answer, &[])
     .contract(SECOND, look, &[])
+    .data([Bytes::new(), Bytes::from_static(&[1])])
+    .gas(&[5_000_000])
     .value(&[0, 9])
 }
 
@@ -74,7 +77,7 @@ fn call_gas() -> Filler {
     .contract(TARGET, code, &[])
     .contract(CALLEE, "GAS 0 MSTORE 32 0 RETURN", &[])
     .data(data)
-    .gas(&[120_000])
+    .gas(&[400_000])
 }
 
 fn call_depth() -> Filler {
@@ -127,7 +130,7 @@ fn static_calls() -> Filler {
     .contract(CALLEE, &format!("{choose} STOP {each}"), &[])
     .contract(SECOND, "1 0 SSTORE", &[])
     .data((0..deeds.len() as u64).map(word))
-    .gas(&[300_000])
+    .gas(&[2_000_000])
 }
 
 fn return_data() -> Filler {
@@ -137,7 +140,7 @@ fn return_data() -> Filler {
         32 8 0 RETURNDATACOPY 0 MLOAD 3 SSTORE
         0 0 0 0 0xeeee1 0x10000 STATICCALL POP RETURNDATASIZE 4 SSTORE
         0 0 0 0 0xc0de2 0x10000 STATICCALL POP RETURNDATASIZE 5 SSTORE
-        64 0 MSTORE8 hex:60 hex:03 0 0 CREATE POP RETURNDATASIZE 6 SSTORE
+        0x60036000fd 0 MSTORE 5 27 0 CREATE POP RETURNDATASIZE 6 SSTORE
         0 0 0 0 0xc0de1 0x10000 STATICCALL POP
         32 CALLDATALOAD 0 CALLDATALOAD 0 RETURNDATACOPY MSIZE 7 SSTORE";
     let copy = |from: u64, length: u64| Bytes::from([word(from), word(length)].concat());
@@ -158,7 +161,7 @@ fn return_data() -> Filler {
     .contract(CALLEE, "0x0102030405060708 8 MSTORE 64 0 RETURN", &[])
     .contract(SECOND, "0x77 0 MSTORE 7 31 REVERT", &[])
     .data(data)
-    .gas(&[700_000])
+    .gas(&[2_000_000])
 }
 
 /// Programs that create contracts run this init code: they take it from their data.
@@ -183,14 +186,18 @@ fn init_codes() -> Vec<Bytes> {
 }
 
 fn creates() -> Filler {
-    let code = "
+    let create = "
         CALLDATASIZE 0 0 CALLDATACOPY
-        CALLDATASIZE 0 3 CREATE DUP1 1 SSTORE DUP1 EXTCODESIZE 2 SSTORE BALANCE 3 SSTORE
-        RETURNDATASIZE 4 SSTORE GAS 5 SSTORE
-        7 CALLDATASIZE 0 2 CREATE2 DUP1 6 SSTORE EXTCODESIZE 7 SSTORE
-        7 CALLDATASIZE 0 2 CREATE2 8 SSTORE                  ; the same again: a collision
-        0 0 5000 CREATE 9 SSTORE                             ; more than there is
-        GAS 10 SSTORE";
+        0 0 CALLDATASIZE 0 0 0xc0de1 4000000 CALL 1 SSTORE
+        CALLDATASIZE 0 3 CREATE DUP1 2 SSTORE DUP1 EXTCODESIZE 3 SSTORE BALANCE 4 SSTORE
+        0 0 5000 CREATE 5 SSTORE                             ; more than there is
+        GAS 6 SSTORE";
+    let create2 = "
+        CALLDATASIZE 0 0 CALLDATACOPY
+        7 CALLDATASIZE 0 2 CREATE2 DUP1 1 SSTORE DUP1 EXTCODESIZE 2 SSTORE RETURNDATASIZE 3 SSTORE
+        ISZERO @end JUMPI
+        7 CALLDATASIZE 0 2 CREATE2 4 SSTORE                  ; the same again: a collision
+        end: GAS 5 SSTORE";
     Filler::new(
         "creates",
         "CREATE and CREATE2 with init code that returns, reverts, halts, is too long",
@@ -205,9 +212,10 @@ fn creates() -> Filler {
         "Cancun",
         "Amsterdam",
     ])
-    .contract(TARGET, code, &[])
+    .contract(TARGET, create, &[])
+    .contract(CALLEE, create2, &[])
     .data(init_codes())
-    .gas(&[12_000_000])
+    .gas(&[14_000_000])
 }
 
 fn create_transaction() -> Filler {
@@ -306,11 +314,11 @@ fn delegation() -> Filler {
     const SIGNER: B256 = b256!("000000000000000000000000000000000000000000000000000000000000a117");
     let signer = evm_tests::case::address_of(SIGNER).expect("a key");
     let code = format!(
-        "0 0 0 0 1 {signer:?} GAS CALL 1 SSTORE
+        "0 0 0 0 1 {signer:?} 0x20000 CALL 1 SSTORE
          {signer:?} EXTCODESIZE 2 SSTORE {signer:?} EXTCODEHASH 3 SSTORE
          23 0 0 {signer:?} EXTCODECOPY 0 MLOAD 4 SSTORE
-         0 0 0 0 {signer:?} GAS DELEGATECALL 5 SSTORE
-         0 0 0 0 {signer:?} GAS STATICCALL 6 SSTORE GAS 7 SSTORE"
+         0 0 0 0 {signer:?} 0x20000 DELEGATECALL 5 SSTORE
+         0 0 0 0 {signer:?} 0x20000 STATICCALL 6 SSTORE GAS 7 SSTORE"
     );
     Filler::new("delegation", "EIP-7702: an account that runs a contract's code; the last of two valid authorizations holds")
         .forks(&["Prague", "Osaka", "Amsterdam"])
@@ -320,5 +328,6 @@ fn delegation() -> Filler {
         .authorize(SIGNER, CALLEE, 0)
         .authorize(SIGNER, SECOND, 1)
         .authorize(SIGNER, CALLEE, 9)
+        .gas(&[3_000_000])
         .fees(20, 1)
 }

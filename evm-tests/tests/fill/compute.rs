@@ -1,6 +1,5 @@
 //! Tests of what happens within a frame: arithmetic, memory, control flow, the stack.
 
-use evm_tests::assemble::assemble;
 use evm_tests::fill::{Filler, TARGET};
 use revm::primitives::{Bytes, U256};
 
@@ -206,7 +205,7 @@ fn memory() -> Filler {
         Bytes::from_static(&[0xd1; 5]),
         Bytes::from_static(&[0xd2; 33]),
     ])
-    .gas(&[1_500_000, 150_000])
+    .gas(&[4_000_000, 150_000])
 }
 
 fn memory_limits() -> Filler {
@@ -269,7 +268,7 @@ fn control_flow() -> Filler {
     .forks(&["Frontier", "EIP150", "Berlin", "Cancun", "Amsterdam"])
     .contract(TARGET, code, &[])
     .data([0, 1, 7, 300].map(word))
-    .gas(&[1_500_000, 60_000, 41_000])
+    .gas(&[1_500_000, 65_000])
 }
 
 fn jump_destinations() -> Filler {
@@ -292,29 +291,18 @@ fn jump_destinations() -> Filler {
 }
 
 fn stack() -> Filler {
-    let numbers: Vec<String> = (1..=17).map(|number| number.to_string()).collect();
     let body = format!(
-        "0 CALLDATALOAD @over EQ @over JUMPI 0 CALLDATALOAD @under EQ @under JUMPI
-         {} SWAP16 0 SSTORE SWAP15 1 SSTORE DUP15 2 SSTORE DUP16 3 SSTORE SWAP1 4 SSTORE DUP1 5 SSTORE
-         0 CALLDATALOAD fill: 0 SWAP1 1 SWAP1 SUB DUP1 @fill JUMPI 1 6 SSTORE STOP
+        "0 CALLDATALOAD 0xfffe EQ @over JUMPI 0 CALLDATALOAD 0xffff EQ @under JUMPI
+         {} DUP16 1 SSTORE SWAP16 2 SSTORE SWAP15 3 SSTORE DUP15 4 SSTORE SWAP1 5 SSTORE DUP1 6 SSTORE
+         0 CALLDATALOAD                                    ; 15 words and the count
+         fill: 0 SWAP1 1 SWAP1 SUB DUP1 @fill JUMPI 1 7 SSTORE STOP
          over: {} 1 1 SSTORE STOP
          under: 1 1 SSTORE 1 ADD STOP",
-        numbers.join(" "),
+        (1..=17).map(|number| format!("{number} ")).collect::<String>(),
         "0 ".repeat(1025),
     );
-    let place = |label: &str| {
-        let with = assemble(&format!("{body} @{label}")).expect("the body and a label");
-        let tail = &with[with.len() - 2..];
-        word(u64::from(tail[0]) << 8 | u64::from(tail[1]))
-    };
     let data = [
-        word(1),
-        word(1000),
-        word(1010),
-        word(1012),
-        word(1020),
-        place("over"),
-        place("under"),
+        1, 900, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 0xfffe, 0xffff,
     ];
     Filler::new(
         "stack",
@@ -322,7 +310,7 @@ fn stack() -> Filler {
     )
     .forks(&["Frontier", "Istanbul", "Osaka"])
     .contract(TARGET, &body, &[])
-    .data(data)
+    .data(data.map(word))
 }
 
 fn push0() -> Filler {
@@ -359,7 +347,7 @@ fn mcopy() -> Filler {
     .forks(&["Shanghai", "Cancun", "Osaka", "Amsterdam"])
     .contract(TARGET, code, &[])
     .data(data)
-    .gas(&[400_000])
+    .gas(&[800_000])
 }
 
 fn out_of_gas() -> Filler {
@@ -413,10 +401,17 @@ fn environment() -> Filler {
         "0 BLOBHASH",
         "BLOBBASEFEE",
     ];
-    let code = format!("{} 9 100 SSTORE {}", store_each(&old), store_each(&new));
+    let choose: String = (1..=new.len())
+        .map(|at| format!("CALLDATASIZE {at} EQ @new{at} JUMPI\n"))
+        .collect();
+    let each = new.iter().enumerate();
+    let each: String = each
+        .map(|(at, name)| format!("new{}: {name} 100 SSTORE STOP\n", at + 1))
+        .collect();
+    let code = format!("{} {choose} STOP {each}", store_each(&old));
     Filler::new(
         "environment",
-        "everything a contract can ask; the newer opcodes halt before their fork",
+        "everything a contract can ask; one variant for each of the newer opcodes",
     )
     .forks(&[
         "Frontier",
@@ -425,11 +420,10 @@ fn environment() -> Filler {
         "London",
         "Paris",
         "Cancun",
-        "Osaka",
         "Amsterdam",
     ])
     .contract(TARGET, &code, &[])
-    .data([Bytes::from_static(&[1, 2, 3])])
+    .data((0..=new.len()).map(|length| vec![7; length].into()))
     .gas(&[4_000_000])
     .value(&[5])
 }

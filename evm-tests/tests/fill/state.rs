@@ -86,15 +86,14 @@ fn logs() -> Filler {
         0xaabbccdd 0 MSTORE
         0 0 LOG0  4 28 LOG0  0x71 32 0 LOG1  0x72 0x73 33 5 LOG2
         1 2 3 0 0 LOG3  0 NOT 1 0 0 NOT 100 300 LOG4
-        0 CALLDATALOAD LOG1";
+        0 CALLDATALOAD 7 LOG0";
     let lengths = [U256::ZERO, U256::from(50), U256::MAX];
     Filler::new(
         "logs",
-        "all numbers of topics, growing memory, too few operands",
+        "all numbers of topics, growing memory, lengths from the data",
     )
     .forks(&["Frontier", "Berlin", "Osaka", "Amsterdam"])
     .contract(TARGET, code, &[])
-    .contract(OTHER, "1 2 0 CALLDATALOAD 0 LOG2", &[])
     .data(lengths.map(|length| Bytes::from(length.to_be_bytes::<32>())))
     .gas(&[100_000, 24_000])
 }
@@ -161,7 +160,7 @@ fn rejected() -> Filler {
 
 fn coinbase() -> Filler {
     let code =
-        "GAS COINBASE BALANCE POP GAS SWAP1 SUB 1 SSTORE 0 0 0 0 0 COINBASE GAS CALL 2 SSTORE";
+        "GAS COINBASE BALANCE POP GAS SWAP1 SUB 1 SSTORE 0 0 0 0 0 COINBASE 5000 CALL 2 SSTORE";
     Filler::new(
         "coinbase",
         "the beneficiary is touched and paid, warm since Shanghai; empty before Spurious Dragon",
