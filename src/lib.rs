@@ -1,6 +1,9 @@
 //! ejit accelerates an Ethereum VM.
 
+pub mod arena;
+pub mod asm;
 pub mod ir;
+pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
@@ -8,3 +11,9 @@ pub mod abi;
 pub mod engine;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(feature = "evm")]
+pub mod interp;
+#[cfg(feature = "evm")]
+pub mod runtime;
+#[cfg(feature = "evm")]
+pub mod translate;

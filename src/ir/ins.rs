@@ -191,6 +191,7 @@ pub enum WShiftOp {
 
 /// One instruction. `Copy`, at most 24 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // of fields: the line above each variant says what they are
 pub enum Ins {
     // ---- 64-bit ----
     /// `dst = value` (any 64-bit constant; flags survive).
@@ -251,14 +252,14 @@ pub enum Ins {
     WMov { dst: Quad, src: Quad },
     /// Loads a word (four 64-bit loads).
     WLoad { dst: Quad, base: R, disp: i32 },
-    /// Stores a word.
+    /// Stores a word; a `src` in memory as `WCopy` does.
     WStore { src: WSrc, base: R, disp: i32 },
     /// Loads 32 big-endian bytes: limb 3 comes from `mem`, limb 0 from `mem + 24`. `dst` may contain base or index.
     WLoadSwap { dst: Quad, mem: Mem },
     /// Stores 32 big-endian bytes; `src` is preserved.
     WStoreSwap { src: Quad, mem: Mem },
-    /// Copies a word from memory to memory through a vector register (which is clobbered, never allocated): only where the source
-    /// was not just written limb by limb.
+    /// Copies a word from memory to memory through vector registers of the lowering (which are clobbered, never allocated): only where
+    /// the source was not just written limb by limb. The words may overlap.
     WCopy { to: R, to_disp: i32, from: R, from_disp: i32 },
     /// Flags of the 256-bit unsigned/signed comparison `a - b`: `Ult`/`Uge`/`Slt`/`Sge` only. Clobbers `tmp`.
     WCmp { a: Quad, b: WSrc, tmp: R },
@@ -291,6 +292,8 @@ pub enum Ins {
     JmpTo { addr: u64 },
     /// Jumps to an address within reach if the condition holds.
     BrTo { cond: Cond, addr: u64 },
+    /// `dst` = address of a label.
+    LabelAddr { dst: R, label: Label },
     /// Jumps to the address held in the 64-bit word at `slot`, which lies within reach of the code.
     JmpSlot { slot: u64 },
     /// Jumps to the address in a register.

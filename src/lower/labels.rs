@@ -1,0 +1,43 @@
+//! Label positions and the branches that wait for them.
+
+use crate::ir::Label;
+
+const UNBOUND: u32 = u32::MAX;
+
+/// A branch to a label that was not bound when it was emitted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fixup {
+    /// Where the distance is, from the start of the code.
+    pub at: u32,
+    pub label: Label,
+}
+
+/// Reused from stream to stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Labels {
+    offsets: Vec<u32>,
+    pub fixups: Vec<Fixup>,
+}
+
+impl Labels {
+    pub(super) fn clear(&mut self) {
+        self.offsets.clear();
+        self.fixups.clear();
+    }
+
+    /// Where a label is bound, if it is.
+    #[inline]
+    pub(super) fn offset(&self, label: Label) -> Option<u32> {
+        self.offsets.get(label.0 as usize).copied().filter(|&offset| offset != UNBOUND)
+    }
+
+    /// Binds a label; false if it was bound before.
+    #[inline]
+    pub(super) fn bind(&mut self, label: Label, offset: u32) -> bool {
+        let index = label.0 as usize;
+        if index >= self.offsets.len() {
+            self.offsets.resize(index + 1, UNBOUND);
+        }
+        core::mem::replace(&mut self.offsets[index], offset) == UNBOUND
+    }
+}

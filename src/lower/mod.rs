@@ -1,0 +1,89 @@
+//! From IR to machine instructions, one directory per target.
+//!
+//! Owns the choice of machine instructions for each [`Ins`](crate::ir::Ins), labels and branch distances. Must never know the
+//! EVM or where the code is stored; it is told the address. Invariant: an instruction changes its destination and its declared
+//! temporaries, keeps flags where the IR says so, and lowering a stream takes time linear in its length and allocates nothing
+//! once its buffers have grown.
+//!
+//! ```
+//! use ejit::ir::{Ins, R};
+//! use ejit::lower::{Features, Lowerer};
+//! let mut code = Vec::new();
+//! Lowerer::new(Features::none()).lower(&[Ins::Mov { dst: R(6), src: R(0) }, Ins::Ret], 0x1000, &mut code)?;
+//! assert_eq!(code, [0x48, 0x8b, 0xc7, 0xc3]); // mov rax, rdi; ret
+//! # Ok::<(), ejit::lower::LowerError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod labels;
+pub mod x86_64;
+
+pub use x86_64::{Features, Lowerer};
+
+use crate::ir::Label;
+
+/// Why a stream was not lowered. `at` is the index of the instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LowerError {
+    /// A register that the target does not have.
+    Register {
+        /// Index.
+        at: usize,
+    },
+    /// A word in memory whose displacement leaves 32 bits.
+    Displacement {
+        /// Index.
+        at: usize,
+    },
+    /// A label bound twice.
+    Rebound {
+        /// Index.
+        at: usize,
+        /// The label.
+        label: Label,
+    },
+    /// A label number of [`MAX_LABELS`] or more.
+    LabelNumber {
+        /// Index.
+        at: usize,
+        /// The label.
+        label: Label,
+    },
+    /// A branch to a label that is nowhere bound.
+    Unbound {
+        /// The label.
+        label: Label,
+    },
+    /// A jump to, or through, an address that is too far from the code.
+    Reach {
+        /// Index.
+        at: usize,
+        /// The address.
+        addr: u64,
+    },
+    /// Fixed registers that an instruction demands on this target are not the ones given.
+    FixedRegisters {
+        /// Index.
+        at: usize,
+    },
+}
+
+impl core::fmt::Display for LowerError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            LowerError::Register { at } => write!(f, "instruction {at}: no such register"),
+            LowerError::Displacement { at } => write!(f, "instruction {at}: displacement out of range"),
+            LowerError::Rebound { at, label } => write!(f, "instruction {at}: label {} is bound already", label.0),
+            LowerError::LabelNumber { at, label } => write!(f, "instruction {at}: label {} is too large", label.0),
+            LowerError::Unbound { label } => write!(f, "label {} is never bound", label.0),
+            LowerError::Reach { at, addr } => write!(f, "instruction {at}: {addr:#x} is out of reach"),
+            LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers the target demands"),
+        }
+    }
+}
+
+impl core::error::Error for LowerError {}
+
+/// Label numbers are below this.
+pub const MAX_LABELS: u32 = 1 << 24;

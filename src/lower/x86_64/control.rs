@@ -1,0 +1,139 @@
+//! Labels, jumps, the prologue.
+
+use super::*;
+use crate::lower::labels::Fixup;
+
+/// Pushed by `Enter` in this order.
+const SAVED: [Reg; 6] = [Reg::Rbx, Reg::Rbp, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
+
+/// What six registers and the return address leave to the next multiple of sixteen.
+const PADDING: i32 = 8;
+
+const SHORT_LEN: i64 = 2;
+const JMP_LEN: i64 = 5;
+const JCC_LEN: i64 = 6;
+
+/// The distance from the end of an instruction of `len` bytes, if it fits 32 bits.
+fn near(distance: i64, len: i64) -> Option<i32> {
+    i32::try_from(distance.checked_sub(len)?).ok()
+}
+
+impl Lowerer {
+    fn here(&self) -> u32 {
+        (self.code.len() - self.start) as u32
+    }
+
+    pub(super) fn label(&mut self, label: Label) {
+        if label.0 >= MAX_LABELS {
+            self.fault = Some(Fault::LabelNumber(label));
+        } else if !self.labels.bind(label, self.here()) {
+            self.fault = Some(Fault::Rebound(label));
+        }
+    }
+
+    pub(super) fn jmp(&mut self, to: Label) {
+        match self.backward(to) {
+            Some(distance) => self.jmp_by(distance),
+            None => {
+                self.emit(Inst::JmpRel { rel: 0 });
+                self.fix_up(to);
+            }
+        }
+    }
+
+    pub(super) fn branch(&mut self, cond: Cond, to: Label) {
+        match self.backward(to) {
+            Some(distance) => self.branch_by(cc(cond), distance),
+            None => {
+                self.emit(Inst::JccRel { cc: cc(cond), rel: 0 });
+                self.fix_up(to);
+            }
+        }
+    }
+
+    pub(super) fn label_addr(&mut self, dst: R, label: Label) {
+        let dst = self.r(dst);
+        self.emit(Inst::LeaRip { dst, disp: 0 });
+        self.fix_up(label);
+    }
+
+    /// The distance from here to a label that is bound already.
+    fn backward(&self, to: Label) -> Option<i32> {
+        self.labels.offset(to).map(|offset| offset.wrapping_sub(self.here()) as i32)
+    }
+
+    /// The four bytes just emitted are to become the distance to a label.
+    fn fix_up(&mut self, label: Label) {
+        self.labels.fixups.push(Fixup { at: self.here() - 4, label });
+    }
+
+    /// Fills in the distances of forward branches.
+    pub(super) fn resolve(&mut self) -> Result<(), LowerError> {
+        for fixup in &self.labels.fixups {
+            let label = fixup.label;
+            let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
+            self.code.patch_u32(self.start + fixup.at as usize, offset - (fixup.at + 4));
+        }
+        Ok(())
+    }
+
+    fn jmp_by(&mut self, distance: i32) {
+        let distance = distance as i64;
+        match (i8::try_from(distance - SHORT_LEN), near(distance, JMP_LEN)) {
+            (Ok(rel), _) => self.emit(Inst::JmpShort { rel }),
+            (Err(_), Some(rel)) => self.emit(Inst::JmpRel { rel }),
+            (Err(_), None) => self.fault = Some(Fault::Reach(self.base)),
+        }
+    }
+
+    fn branch_by(&mut self, cc: Cc, distance: i32) {
+        let distance = distance as i64;
+        match (i8::try_from(distance - SHORT_LEN), near(distance, JCC_LEN)) {
+            (Ok(rel), _) => self.emit(Inst::JccShort { cc, rel }),
+            (Err(_), Some(rel)) => self.emit(Inst::JccRel { cc, rel }),
+            (Err(_), None) => self.fault = Some(Fault::Reach(self.base)),
+        }
+    }
+
+    /// The distance from here to an address.
+    fn distance_to(&mut self, addr: u64) -> i32 {
+        let here = self.base.wrapping_add(self.here() as u64);
+        i32::try_from(addr.wrapping_sub(here) as i64).unwrap_or_else(|_| {
+            self.fault = Some(Fault::Reach(addr));
+            0
+        })
+    }
+
+    pub(super) fn jmp_to(&mut self, addr: u64) {
+        let distance = self.distance_to(addr);
+        self.jmp_by(distance);
+    }
+
+    pub(super) fn branch_to(&mut self, cond: Cond, addr: u64) {
+        let distance = self.distance_to(addr);
+        self.branch_by(cc(cond), distance);
+    }
+
+    pub(super) fn jmp_slot(&mut self, slot: u64) {
+        let distance = self.distance_to(slot) as i64;
+        match near(distance, Inst::JmpRip { disp: 0 }.encode().len() as i64) {
+            Some(disp) => self.emit(Inst::JmpRip { disp }),
+            None => self.fault = Some(Fault::Reach(slot)),
+        }
+    }
+
+    pub(super) fn enter(&mut self) {
+        for r in SAVED {
+            self.emit(Inst::Push(r));
+        }
+        self.emit(Inst::AluImm { op: Alu::Sub, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: PADDING });
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.emit(Inst::AluImm { op: Alu::Add, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: PADDING });
+        for r in SAVED.into_iter().rev() {
+            self.emit(Inst::Pop(r));
+        }
+        self.emit(Inst::Ret);
+    }
+}

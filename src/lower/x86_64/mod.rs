@@ -1,0 +1,322 @@
+//! x86-64. The driver is here; `scalar` has the 64-bit instructions, `wide` multiplication and division, `memory` loads and
+//! stores, `word` and `word_shift` the 256-bit instructions, `control` jumps, calls and the prologue.
+//!
+//! Where the machine demands a register (rax and rdx to multiply and divide, rcx to shift without BMI2) its value is exchanged or
+//! pushed, so that the IR need not know; the common case needs neither. Pushing moves the stack pointer, on which no address of
+//! the IR depends.
+
+mod control;
+mod features;
+mod memory;
+mod scalar;
+mod wide;
+mod word;
+mod word_shift;
+
+pub use features::Features;
+
+use super::labels::Labels;
+use super::{LowerError, MAX_LABELS};
+use crate::asm::CodeBuffer;
+use crate::asm::x86_64::{Alu, Cc, Inst, Mem, Reg, Rm, Size};
+use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, Width};
+
+/// How many integer registers the IR has on this target.
+pub const REGISTERS: u8 = 15;
+
+/// Where `CallMem` and `CallReg` leave a result, and a function returns it.
+pub const RESULT: R = R(6);
+
+/// The machine register of each IR register; the last entry stands for those that do not exist.
+#[rustfmt::skip]
+const MACHINE: [Reg; 16] = [
+    Reg::Rdi, Reg::Rsi, Reg::Rdx, Reg::Rcx, Reg::R8, Reg::R9, Reg::Rax, Reg::R10, Reg::R11,
+    Reg::Rbx, Reg::Rbp, Reg::R12, Reg::R13, Reg::R14, Reg::R15, Reg::Rsp,
+];
+
+/// More bytes than most instructions take.
+const TYPICAL_BYTES: usize = 16;
+
+/// What is wrong with the instruction being lowered.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Register,
+    Displacement,
+    FixedRegisters,
+    LabelNumber(Label),
+    Rebound(Label),
+    Reach(u64),
+}
+
+/// Lowers streams; reused, it allocates nothing per stream.
+#[derive(Clone, Debug)]
+pub struct Lowerer {
+    features: Features,
+    labels: Labels,
+    code: CodeBuffer,
+    /// Bytes in the buffer before this stream.
+    start: usize,
+    base: u64,
+    fault: Option<Fault>,
+}
+
+impl Lowerer {
+    /// A lowerer for a machine with these features.
+    pub fn new(features: Features) -> Lowerer {
+        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None }
+    }
+
+    /// The features it uses.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` holds
+    /// a part of the code. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
+    pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
+        self.labels.clear();
+        self.fault = None;
+        self.base = base;
+        self.start = out.len();
+        self.code = CodeBuffer::from_vec(core::mem::take(out));
+        self.code.reserve(ins.len() * TYPICAL_BYTES);
+        let result = self.stream(ins);
+        *out = core::mem::take(&mut self.code).into_vec();
+        result
+    }
+
+    /// Where a label of the last stream is, from `base`.
+    pub fn label_offset(&self, label: Label) -> Option<u32> {
+        self.labels.offset(label)
+    }
+
+    fn stream(&mut self, ins: &[Ins]) -> Result<(), LowerError> {
+        for (at, ins) in ins.iter().enumerate() {
+            self.ins(ins);
+            if let Some(fault) = self.fault {
+                return Err(match fault {
+                    Fault::Register => LowerError::Register { at },
+                    Fault::Displacement => LowerError::Displacement { at },
+                    Fault::FixedRegisters => LowerError::FixedRegisters { at },
+                    Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
+                    Fault::Rebound(label) => LowerError::Rebound { at, label },
+                    Fault::Reach(addr) => LowerError::Reach { at, addr },
+                });
+            }
+        }
+        self.resolve()
+    }
+
+    fn ins(&mut self, ins: &Ins) {
+        match *ins {
+            Ins::Imm { dst, value } => self.imm(dst, value),
+            Ins::Mov { dst, src } => self.mov_ir(dst, src),
+            Ins::Alu { op, flags, dst, a, b } => self.alu_ins(op, flags, dst, a, b),
+            Ins::AluMem { op, mem, src } => self.alu_mem(op, mem, src),
+            Ins::Un { op, dst, src } => self.unary(op, dst, src),
+            Ins::ShiftImm { op, dst, a, amount } => self.shift_imm(op, dst, a, amount),
+            Ins::Shift { op, dst, a, amount } => self.shift(op, dst, a, amount),
+            Ins::FunnelImm { dst, hi, lo, amount } => self.funnel_imm(dst, hi, lo, amount),
+            Ins::LabelAddr { dst, label } => self.label_addr(dst, label),
+            Ins::Lea { dst, mem } => self.lea(dst, mem),
+            Ins::MulWide { hi, lo, a, b } => self.mul_wide(hi, lo, a, b),
+            Ins::MulWideSigned { hi, lo, a, b } => self.mul_wide_signed(hi, lo, a, b),
+            Ins::DivRem { quot, rem, a, b } => self.div_rem(false, quot, rem, a, b),
+            Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
+            Ins::Cmp { a, b } => self.cmp(a, b),
+            Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
+            Ins::Test { a, b } => self.test(a, b),
+            Ins::Set { cond, dst } => self.set(cond, dst),
+            Ins::Select { cond, dst, a, b } => self.select(cond, dst, a, b),
+            Ins::Load { width, signed, dst, mem } => self.load_ins(width, signed, dst, mem),
+            Ins::Store { width, src, mem } => self.store_ins(width, src, mem),
+            Ins::StoreImm { width, value, mem } => self.store_imm(width, value, mem),
+            Ins::LoadSwap { dst, mem } => self.load_swap_ins(dst, mem),
+            Ins::StoreSwap { src, mem } => self.store_swap_ins(src, mem),
+            Ins::W { op, dst, a, b } => self.word_op(op, dst, a, b),
+            Ins::WNot { dst, a } => self.word_not(dst, a),
+            Ins::WMov { dst, src } => self.word_mov(dst, src),
+            Ins::WLoad { dst, base, disp } => self.word_load(dst, base, disp),
+            Ins::WStore { src, base, disp } => self.word_store(src, base, disp),
+            Ins::WLoadSwap { dst, mem } => self.word_load_swap(dst, mem),
+            Ins::WStoreSwap { src, mem } => self.word_store_swap(src, mem),
+            Ins::WCopy { to, to_disp, from, from_disp } => self.word_copy(to, to_disp, from, from_disp),
+            Ins::WCmp { a, b, tmp } => self.word_cmp(ir::WSrc::Q(a), b, tmp),
+            Ins::WCmpMem { a, a_disp, b, tmp } => self.word_cmp(ir::WSrc::M(a, a_disp), b, tmp),
+            Ins::WEq { a, b, tmp } => self.word_eq(ir::WSrc::Q(a), b, tmp),
+            Ins::WEqMem { base, disp, b, tmp } => self.word_eq(ir::WSrc::M(base, disp), b, tmp),
+            Ins::WIsZero { a, tmp } => self.word_is_zero(ir::WSrc::Q(a), tmp),
+            Ins::WIsZeroMem { base, disp, tmp } => self.word_is_zero(ir::WSrc::M(base, disp), tmp),
+            Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
+            Ins::WShift { op, dst, amount, tmp } => self.word_shift(op, dst, amount, tmp),
+            Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
+            Ins::Label(label) => self.label(label),
+            Ins::Jmp(to) => self.jmp(to),
+            Ins::Br { cond, to } => self.branch(cond, to),
+            Ins::JmpTo { addr } => self.jmp_to(addr),
+            Ins::BrTo { cond, addr } => self.branch_to(cond, addr),
+            Ins::JmpSlot { slot } => self.jmp_slot(slot),
+            Ins::JmpReg(r) => {
+                let r = self.r(r);
+                self.emit(Inst::Jmp(Rm::R(r)));
+            }
+            Ins::JmpMem(mem) => {
+                let mem = self.mem(mem);
+                self.emit(Inst::Jmp(Rm::M(mem)));
+            }
+            Ins::CallMem(mem) => {
+                let mem = self.mem(mem);
+                self.emit(Inst::Call(Rm::M(mem)));
+            }
+            Ins::CallReg(r) => {
+                let r = self.r(r);
+                self.emit(Inst::Call(Rm::R(r)));
+            }
+            Ins::Enter => self.enter(),
+            Ins::Leave => self.leave(),
+            Ins::Ret => self.emit(Inst::Ret),
+            Ins::Trap => self.emit(Inst::Ud2),
+        }
+    }
+
+    // ---- operands ----
+
+    #[inline(always)]
+    fn emit(&mut self, inst: Inst) {
+        self.code.push(inst.encode());
+    }
+
+    #[inline(always)]
+    fn r(&mut self, r: R) -> Reg {
+        if r.0 >= REGISTERS {
+            self.fault = Some(Fault::Register);
+        }
+        MACHINE[(r.0 & 15) as usize]
+    }
+
+    #[inline(always)]
+    fn quad(&mut self, quad: Quad) -> [Reg; 4] {
+        quad.0.map(|r| self.r(r))
+    }
+
+    #[inline(always)]
+    fn mem(&mut self, mem: ir::Mem) -> Mem {
+        let base = self.r(mem.base);
+        // The stand-in for a register that does not exist is rsp, which is no index.
+        let index = mem.index.map(|index| self.r(index)).filter(|&index| index != Reg::Rsp);
+        Mem { base, index, shift: if index.is_some() { mem.shift & 3 } else { 0 }, disp: mem.disp }
+    }
+
+    /// `mem`, `limb` limbs further on.
+    #[inline(always)]
+    fn limb_of(&mut self, mem: Mem, limb: usize) -> Mem {
+        match mem.disp.checked_add(8 * limb as i32) {
+            Some(disp) => Mem { disp, ..mem },
+            None => {
+                self.fault = Some(Fault::Displacement);
+                mem
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn src(&mut self, src: Src) -> Operand {
+        match src {
+            Src::R(r) => Operand::Rm(Rm::R(self.r(r))),
+            Src::M(mem) => Operand::Rm(Rm::M(self.mem(mem))),
+            Src::I(imm) => Operand::Imm(imm),
+        }
+    }
+
+    // ---- machine instructions that are used all over ----
+
+    /// `mov dst, src`; nothing if they are the same.
+    #[inline]
+    fn mov(&mut self, dst: Reg, src: Reg) {
+        if dst != src {
+            self.load(dst, Rm::R(src));
+        }
+    }
+
+    #[inline(always)]
+    fn load(&mut self, dst: Reg, src: Rm) {
+        self.emit(Inst::Load { size: Size::B64, signed: false, dst, src });
+    }
+
+    #[inline]
+    fn store(&mut self, dst: Mem, src: Reg) {
+        self.emit(Inst::Store { size: Size::B64, dst, src });
+    }
+
+    #[inline]
+    fn op(&mut self, op: Alu, dst: Reg, src: Operand) {
+        match src {
+            Operand::Rm(src) => self.emit(Inst::Alu { op, size: Size::B64, dst, src }),
+            Operand::Imm(imm) => self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(dst), imm }),
+        }
+    }
+
+    #[inline]
+    fn op_r(&mut self, op: Alu, dst: Reg, src: Reg) {
+        self.emit(Inst::Alu { op, size: Size::B64, dst, src: Rm::R(src) });
+    }
+
+    /// `dst = 0` where no flags are live.
+    #[inline]
+    fn zero(&mut self, dst: Reg) {
+        self.emit(Inst::Alu { op: Alu::Xor, size: Size::B32, dst, src: Rm::R(dst) });
+    }
+}
+
+/// A 64-bit operand.
+#[derive(Clone, Copy, Debug)]
+enum Operand {
+    Rm(Rm),
+    Imm(i32),
+}
+
+impl Operand {
+    #[inline(always)]
+    fn reg(r: Reg) -> Operand {
+        Operand::Rm(Rm::R(r))
+    }
+}
+
+/// A register outside the set `used`, which leaves one.
+#[inline]
+fn outside(used: u16) -> Reg {
+    Reg::ALL[((used | Reg::Rsp.bit()).trailing_ones() & 15) as usize]
+}
+
+#[rustfmt::skip]
+fn cc(cond: Cond) -> Cc {
+    match cond {
+        Cond::Eq => Cc::E, Cond::Ne => Cc::Ne,
+        Cond::Ult => Cc::B, Cond::Ule => Cc::Be, Cond::Ugt => Cc::A, Cond::Uge => Cc::Ae,
+        Cond::Slt => Cc::L, Cond::Sle => Cc::Le, Cond::Sgt => Cc::G, Cond::Sge => Cc::Ge,
+        Cond::Overflow => Cc::O, Cond::NoOverflow => Cc::No, Cond::Neg => Cc::S, Cond::NotNeg => Cc::Ns,
+    }
+}
+
+fn size(width: Width) -> Size {
+    match width {
+        Width::B8 => Size::B8,
+        Width::B16 => Size::B16,
+        Width::B32 => Size::B32,
+        Width::B64 => Size::B64,
+    }
+}
+
+/// The machine's operation; multiplication is not in the group.
+fn group(op: AluOp) -> Option<Alu> {
+    match op {
+        AluOp::Add => Some(Alu::Add),
+        AluOp::Adc => Some(Alu::Adc),
+        AluOp::Sub => Some(Alu::Sub),
+        AluOp::Sbb => Some(Alu::Sbb),
+        AluOp::And => Some(Alu::And),
+        AluOp::Or => Some(Alu::Or),
+        AluOp::Xor => Some(Alu::Xor),
+        AluOp::Mul => None,
+    }
+}

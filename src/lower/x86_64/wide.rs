@@ -1,0 +1,209 @@
+//! Multiplication to 128 bits, division, and the 256-bit product.
+
+use super::*;
+use crate::asm::x86_64::{Adx, Unary};
+
+/// The registers of `WMul`: the multiplier, and two for partial products.
+const PRODUCT: [Reg; 3] = [Reg::Rdx, Reg::Rax, Reg::Rcx];
+
+impl Lowerer {
+    pub(super) fn mul_wide(&mut self, hi: R, lo: R, a: R, b: R) {
+        let (hi, lo, a, b) = (self.r(hi), self.r(lo), self.r(a), self.r(b));
+        if !self.features.bmi2 {
+            return self.mul_in_rax(Unary::Mul, hi, lo, a, b);
+        }
+        let (a, b) = if b == Reg::Rdx { (b, a) } else { (a, b) };
+        let mulx = Inst::Mulx { hi, lo, src: Rm::R(b) };
+        let free = hi == Reg::Rdx || lo == Reg::Rdx;
+        if a == Reg::Rdx || free {
+            self.mov(Reg::Rdx, a);
+            return self.emit(mulx);
+        }
+        self.emit(Inst::Push(Reg::Rdx));
+        self.mov(Reg::Rdx, a);
+        self.emit(mulx);
+        self.emit(Inst::Pop(Reg::Rdx));
+    }
+
+    pub(super) fn mul_wide_signed(&mut self, hi: R, lo: R, a: R, b: R) {
+        let (hi, lo, a, b) = (self.r(hi), self.r(lo), self.r(a), self.r(b));
+        self.mul_in_rax(Unary::Imul, hi, lo, a, b);
+    }
+
+    /// `hi:lo = a * b` by the instruction that multiplies rax into rdx:rax.
+    fn mul_in_rax(&mut self, op: Unary, hi: Reg, lo: Reg, a: Reg, b: Reg) {
+        let (a, b) = if b == Reg::Rax { (b, a) } else { (a, b) };
+        self.keeping_rax_and_rdx(hi, lo, |this| {
+            this.mov(Reg::Rax, a);
+            this.emit(Inst::Unary { op, rm: Rm::R(b) });
+        });
+    }
+
+    pub(super) fn div_rem(&mut self, signed: bool, quot: R, rem: R, a: R, b: R) {
+        let (quot, rem, a, b) = (self.r(quot), self.r(rem), self.r(a), self.r(b));
+        let in_way = b == Reg::Rax || b == Reg::Rdx;
+        self.keeping_rax_and_rdx(rem, quot, |this| {
+            if in_way {
+                this.emit(Inst::Push(b));
+            }
+            this.mov(Reg::Rax, a);
+            let rm = if in_way { Rm::M(Mem::new(Reg::Rsp, 0)) } else { Rm::R(b) };
+            if signed {
+                this.emit(Inst::Cqo);
+                this.emit(Inst::Unary { op: Unary::Idiv, rm });
+            } else {
+                this.zero(Reg::Rdx);
+                this.emit(Inst::Unary { op: Unary::Div, rm });
+            }
+            if in_way {
+                this.emit(Inst::Lea { dst: Reg::Rsp, src: Mem::new(Reg::Rsp, size_of::<u64>() as i32) });
+            }
+        });
+    }
+
+    /// Runs `body`, which leaves results in rdx (`high`) and rax (`low`), moves them and restores what is not a destination.
+    fn keeping_rax_and_rdx(&mut self, high: Reg, low: Reg, body: impl FnOnce(&mut Lowerer)) {
+        let saved = |r: Reg| r != high && r != low;
+        for r in [Reg::Rax, Reg::Rdx] {
+            if saved(r) {
+                self.emit(Inst::Push(r));
+            }
+        }
+        body(self);
+        match (high, low) {
+            (Reg::Rax, Reg::Rdx) => self.emit(Inst::Xchg { a: high, b: low }),
+            (_, Reg::Rdx) => {
+                self.mov(high, Reg::Rdx);
+                self.mov(low, Reg::Rax);
+            }
+            (_, _) => {
+                self.mov(low, Reg::Rax);
+                self.mov(high, Reg::Rdx);
+            }
+        }
+        for r in [Reg::Rdx, Reg::Rax] {
+            if saved(r) {
+                self.emit(Inst::Pop(r));
+            }
+        }
+    }
+
+    pub(super) fn word_mul(&mut self, dst: Quad, a: (R, i32), b: (R, i32), tmp: [R; 3]) {
+        let d = self.quad(dst);
+        let a = Mem::new(self.r(a.0), a.1);
+        let b = Mem::new(self.r(b.0), b.1);
+        if tmp.map(|r| self.r(r)) != PRODUCT {
+            self.fault = Some(Fault::FixedRegisters);
+        }
+        let (a, b) = ([0, 1, 2, 3].map(|limb| self.limb_of(a, limb)), [0, 1, 2, 3].map(|limb| self.limb_of(b, limb)));
+        if self.features.bmi2 {
+            self.first_row(d, a[0], b);
+            self.second_row(d, a[1], b);
+            self.third_row(d, a[2], b);
+        } else {
+            self.rows_by_mul(d, a, b);
+        }
+        self.load(Reg::Rdx, Rm::M(a[3]));
+        self.add_low_product(d[3], b[0]);
+    }
+
+    /// `d += rdx * b` in the top limb.
+    fn add_low_product(&mut self, d: Reg, b: Mem) {
+        self.emit(Inst::Imul { dst: Reg::Rdx, src: Rm::M(b) });
+        self.op_r(Alu::Add, d, Reg::Rdx);
+    }
+
+    fn mulx(&mut self, hi: Reg, lo: Reg, src: Mem) {
+        self.emit(Inst::Mulx { hi, lo, src: Rm::M(src) });
+    }
+
+    /// `d = a * b`
+    fn first_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+        let [multiplier, low, _] = PRODUCT;
+        self.load(multiplier, Rm::M(a));
+        self.mulx(d[1], d[0], b[0]);
+        self.mulx(d[2], low, b[1]);
+        self.op_r(Alu::Add, d[1], low);
+        self.mulx(d[3], low, b[2]);
+        self.op_r(Alu::Adc, d[2], low);
+        self.op(Alu::Adc, d[3], Operand::Imm(0));
+        self.add_low_product(d[3], b[3]);
+    }
+
+    /// `d[1..] += a * b`, in two carry chains if the machine has them.
+    fn second_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+        let [multiplier, low, high] = PRODUCT;
+        self.load(multiplier, Rm::M(a));
+        if self.features.adx {
+            let adx = |op, dst, src| Inst::Adx { op, dst, src: Rm::R(src) };
+            self.zero(low); // clears both carries
+            self.mulx(high, low, b[0]);
+            self.emit(adx(Adx::Adcx, d[1], low));
+            self.emit(adx(Adx::Adox, d[2], high));
+            self.mulx(high, low, b[1]);
+            self.emit(adx(Adx::Adcx, d[2], low));
+            self.emit(adx(Adx::Adox, d[3], high));
+            self.mulx(high, low, b[2]);
+            self.emit(adx(Adx::Adcx, d[3], low));
+            return;
+        }
+        self.mulx(high, low, b[0]);
+        self.op_r(Alu::Add, d[1], low);
+        self.op_r(Alu::Adc, d[2], high);
+        self.op(Alu::Adc, d[3], Operand::Imm(0));
+        self.mulx(high, low, b[1]);
+        self.op_r(Alu::Add, d[2], low);
+        self.op_r(Alu::Adc, d[3], high);
+        self.add_low_product(d[3], b[2]);
+    }
+
+    /// `d[2..] += a * b`
+    fn third_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+        let [multiplier, low, high] = PRODUCT;
+        self.load(multiplier, Rm::M(a));
+        self.mulx(high, low, b[0]);
+        self.op_r(Alu::Add, d[2], low);
+        self.op_r(Alu::Adc, d[3], high);
+        self.add_low_product(d[3], b[1]);
+    }
+
+    /// The first three rows without `mulx`, each product in rdx:rax.
+    fn rows_by_mul(&mut self, d: [Reg; 4], a: [Mem; 4], b: [Mem; 4]) {
+        let [high, low, carry] = PRODUCT;
+        let product = |this: &mut Lowerer, a: Mem, b: Mem| {
+            this.load(low, Rm::M(a));
+            this.emit(Inst::Unary { op: Unary::Mul, rm: Rm::M(b) });
+        };
+        product(self, a[0], b[0]);
+        self.mov(d[0], low);
+        self.mov(d[1], high);
+        product(self, a[0], b[1]);
+        self.op_r(Alu::Add, d[1], low);
+        self.op(Alu::Adc, high, Operand::Imm(0));
+        self.mov(d[2], high);
+        product(self, a[0], b[2]);
+        self.op_r(Alu::Add, d[2], low);
+        self.op(Alu::Adc, high, Operand::Imm(0));
+        self.mov(d[3], high);
+        self.load(high, Rm::M(a[0]));
+        self.add_low_product(d[3], b[3]);
+
+        product(self, a[1], b[0]);
+        self.op_r(Alu::Add, d[1], low);
+        self.op(Alu::Adc, high, Operand::Imm(0));
+        self.mov(carry, high);
+        product(self, a[1], b[1]);
+        self.op_r(Alu::Add, low, carry);
+        self.op(Alu::Adc, high, Operand::Imm(0));
+        self.op_r(Alu::Add, d[2], low);
+        self.op_r(Alu::Adc, d[3], high);
+        self.load(high, Rm::M(a[1]));
+        self.add_low_product(d[3], b[2]);
+
+        product(self, a[2], b[0]);
+        self.op_r(Alu::Add, d[2], low);
+        self.op_r(Alu::Adc, d[3], high);
+        self.load(high, Rm::M(a[2]));
+        self.add_low_product(d[3], b[1]);
+    }
+}
