@@ -17,3 +17,10 @@ pub mod interp;
 pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+
+#[cfg(feature = "revm")]
+pub mod adapter;
