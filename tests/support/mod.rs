@@ -9,6 +9,7 @@ use revm::{
     primitives::{Address, B256, U256, hardfork::SpecId},
     state::AccountInfo,
 };
+use std::sync::OnceLock;
 
 /// Who sends all transactions.
 pub const CALLER: Address = address(0xca11);
@@ -119,8 +120,9 @@ impl World {
             let mut plain = context().build_mainnet();
             let expected = [plain.transact_one(tx.clone()), plain.transact_one(tx.clone())];
             let expected_state = plain.finalize();
-            for mode in MODES {
-                let mut evm = context().build_ejit(&Engine::new(Config { mode: *mode, ..Config::default() }));
+            for engine in engines() {
+                let mode = engine.config().mode;
+                let mut evm = context().build_ejit(engine);
                 let got = [evm.transact_one(tx.clone()), evm.transact_one(tx.clone())];
                 assert_eq!(got, expected, "{fork:?} {mode:?} {tx:?}");
                 let state = evm.finalize();
@@ -153,7 +155,14 @@ impl World {
     }
 }
 
-const MODES: &[Mode] = &[Mode::Off];
+/// One engine for each mode, shared by all tests. The tiered one compiles early.
+fn engines() -> &'static [Engine] {
+    static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
+    ENGINES.get_or_init(|| {
+        let engine = |mode| Engine::new(Config { least_jumps: 4, ..Config::with_mode(mode) });
+        [Mode::Off, Mode::Always, Mode::Tiered].map(engine).into()
+    })
+}
 
 /// SplitMix64.
 pub struct Random(u64);
