@@ -7,6 +7,8 @@ pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
+#[cfg(feature = "revm")]
+pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod engine;
 #[cfg(feature = "evm")]
@@ -17,10 +19,3 @@ pub mod interp;
 pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;
-
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
-
-#[cfg(feature = "revm")]
-pub mod adapter;

@@ -65,12 +65,19 @@ pub fn cfg(unit: &Unit, fork: &str, spec: SpecId) -> CfgEnv {
     let chain_id = unit.config.chainid.or(unit.env.current_chain_id);
     cfg.chain_id = chain_id.map_or(1, |id| id.0.saturating_to());
     // Since Osaka (EIP-7594) a transaction has its own limit below that of the block.
-    cfg.set_max_blobs_per_tx(if spec.is_enabled_in(SpecId::PRAGUE) && !spec.is_enabled_in(SpecId::OSAKA) {
-        9
-    } else {
-        6
-    });
-    let schedule = unit.config.blob_schedule.0.iter().find(|(name, _)| name == fork);
+    cfg.set_max_blobs_per_tx(
+        if spec.is_enabled_in(SpecId::PRAGUE) && !spec.is_enabled_in(SpecId::OSAKA) {
+            9
+        } else {
+            6
+        },
+    );
+    let schedule = unit
+        .config
+        .blob_schedule
+        .0
+        .iter()
+        .find(|(name, _)| name == fork);
     if let Some((_, blobs)) = schedule {
         cfg.blob_base_fee_update_fraction = Some(blobs.base_fee_update_fraction.0.saturating_to());
         if !spec.is_enabled_in(SpecId::OSAKA) {
@@ -95,7 +102,10 @@ pub fn block(unit: &Unit, cfg: &CfgEnv) -> BlockEnv {
         ..BlockEnv::default()
     };
     if let Some(excess) = env.current_excess_blob_gas {
-        block.set_blob_excess_gas_and_price(excess.0.saturating_to(), cfg.blob_base_fee_update_fraction());
+        block.set_blob_excess_gas_and_price(
+            excess.0.saturating_to(),
+            cfg.blob_base_fee_update_fraction(),
+        );
     }
     if cfg.spec.is_enabled_in(SpecId::MERGE) && block.prevrandao.is_none() {
         block.prevrandao = Some(B256::ZERO);
@@ -122,7 +132,12 @@ pub fn pre_state(unit: &Unit) -> CacheState {
             code: None,
             ..AccountInfo::default()
         };
-        let storage = account.storage.0.iter().map(|(key, value)| (key.0, value.0)).collect();
+        let storage = account
+            .storage
+            .0
+            .iter()
+            .map(|(key, value)| (key.0, value.0))
+            .collect();
         state.insert_account_with_storage(*address, info, storage);
     }
     state
@@ -131,7 +146,10 @@ pub fn pre_state(unit: &Unit) -> CacheState {
 /// A database over a copy of the pre-state. Old block hashes are those the tests expect: the hash of
 /// the number as decimal text.
 pub fn database(pre: &CacheState) -> CaseDb {
-    State::builder().with_database(EmptyDB::new()).with_cached_prestate(pre.clone()).build()
+    State::builder()
+        .with_database(EmptyDB::new())
+        .with_cached_prestate(pre.clone())
+        .build()
 }
 
 /// Builds the transaction of one combination.
@@ -139,7 +157,9 @@ pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
     let tx = &unit.transaction;
     let kind = recipient(tx)?;
     let variant = |list: &[Quantity], index: usize, name: &str| {
-        list.get(index).copied().ok_or_else(|| out_of_range(name, index, list.len()))
+        list.get(index)
+            .copied()
+            .ok_or_else(|| out_of_range(name, index, list.len()))
     };
     let gas_limit = variant(&tx.gas_limit, indexes.gas, "gasLimit")?;
     let value = variant(&tx.value, indexes.value, "value")?;
@@ -162,9 +182,15 @@ pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
             .map_err(|_| BuildError::Rejected("its nonce does not fit 64 bits"))?,
         chain_id: Some(match tx.chain_id {
             Some(id) => fits(id, "chain id")?.saturating_to(),
-            None => unit.config.chainid.or(unit.env.current_chain_id).map_or(1, |id| id.0.saturating_to()),
+            None => unit
+                .config
+                .chainid
+                .or(unit.env.current_chain_id)
+                .map_or(1, |id| id.0.saturating_to()),
         }),
-        access_list: access_list.map(|items| access_list_of(items)).unwrap_or_default(),
+        access_list: access_list
+            .map(|items| access_list_of(items))
+            .unwrap_or_default(),
         blob_hashes: tx.blob_versioned_hashes.clone(),
         max_fee_per_blob_gas: optional(tx.max_fee_per_blob_gas, "blob fee")?.unwrap_or(u128::MAX),
         authorization_list: tx
@@ -177,7 +203,9 @@ pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
 }
 
 fn out_of_range(list: &str, index: usize, len: usize) -> BuildError {
-    BuildError::Malformed(format!("indexes name entry {index} of `{list}`, which has {len}"))
+    BuildError::Malformed(format!(
+        "indexes name entry {index} of `{list}`, which has {len}"
+    ))
 }
 
 fn fits(quantity: Quantity, what: &'static str) -> Result<U256, BuildError> {
@@ -186,22 +214,25 @@ fn fits(quantity: Quantity, what: &'static str) -> Result<U256, BuildError> {
 
 /// A fee; those above 2^128 - 1 cannot be paid by anyone, so they may as well be that.
 fn optional(quantity: Option<Quantity>, what: &'static str) -> Result<Option<u128>, BuildError> {
-    quantity.map(|fee| Ok(fits(fee, what)?.saturating_to())).transpose()
+    quantity
+        .map(|fee| Ok(fits(fee, what)?.saturating_to()))
+        .transpose()
 }
 
 fn recipient(tx: &model::Transaction) -> Result<TxKind, BuildError> {
     match tx.to.as_deref() {
         None | Some("" | "0x") => Ok(TxKind::Create),
-        Some(text) => text
-            .parse()
-            .map(TxKind::Call)
-            .map_err(|_| BuildError::Malformed(format!("transaction.to: `{text}` is not an address"))),
+        Some(text) => text.parse().map(TxKind::Call).map_err(|_| {
+            BuildError::Malformed(format!("transaction.to: `{text}` is not an address"))
+        }),
     }
 }
 
 /// The sender. A test without a key is of a transaction whose signature is wrong.
 fn sender(tx: &model::Transaction) -> Result<Address, BuildError> {
-    let key = tx.secret_key.ok_or(BuildError::Rejected("it is not signed"))?;
+    let key = tx
+        .secret_key
+        .ok_or(BuildError::Rejected("it is not signed"))?;
     match tx.sender {
         Some(sender) => Ok(sender),
         None => address_of(key).ok_or_else(|| {
@@ -232,7 +263,9 @@ fn tx_type(tx: &model::Transaction, access_list: bool, kind: TxKind) -> Result<u
         TransactionType::Eip4844
     } else if tx.authorization_list.is_some() {
         if creates {
-            return Err(BuildError::Rejected("set-code transactions have a recipient"));
+            return Err(BuildError::Rejected(
+                "set-code transactions have a recipient",
+            ));
         }
         TransactionType::Eip7702
     } else if tx.max_fee_per_gas.is_some() {
@@ -248,24 +281,37 @@ fn tx_type(tx: &model::Transaction, access_list: bool, kind: TxKind) -> Result<u
 fn access_list_of(items: &[model::AccessListItem]) -> AccessList {
     let items = items.iter().map(|item| AccessListItem {
         address: item.address,
-        storage_keys: item.storage_keys.iter().map(|key| B256::from(key.0)).collect(),
+        storage_keys: item
+            .storage_keys
+            .iter()
+            .map(|key| B256::from(key.0))
+            .collect(),
     });
     AccessList(items.collect())
 }
 
 fn authorization(item: &model::Authorization) -> Result<SignedAuthorization, BuildError> {
-    const PARITY: BuildError = BuildError::Rejected("the parity of an authorization is more than a byte");
-    const NONCE: BuildError = BuildError::Rejected("the nonce of an authorization does not fit 64 bits");
+    const PARITY: BuildError =
+        BuildError::Rejected("the parity of an authorization is more than a byte");
+    const NONCE: BuildError =
+        BuildError::Rejected("the nonce of an authorization does not fit 64 bits");
     let parity = item.y_parity.or(item.v).ok_or_else(|| {
         BuildError::Malformed("transaction.authorizationList: missing field `yParity`".into())
     })?;
-    let parity = fits(parity, "authorization parity")?.try_into().map_err(|_| PARITY)?;
+    let parity = fits(parity, "authorization parity")?
+        .try_into()
+        .map_err(|_| PARITY)?;
     let inner = Authorization {
         chain_id: fits(item.chain_id, "authorization chain id")?,
         address: item.address,
-        nonce: fits(item.nonce, "authorization nonce")?.try_into().map_err(|_| NONCE)?,
+        nonce: fits(item.nonce, "authorization nonce")?
+            .try_into()
+            .map_err(|_| NONCE)?,
     };
-    let (r, s) = (fits(item.r, "authorization r")?, fits(item.s, "authorization s")?);
+    let (r, s) = (
+        fits(item.r, "authorization r")?,
+        fits(item.s, "authorization s")?,
+    );
     Ok(SignedAuthorization::new_unchecked(inner, parity, r, s))
 }
 
@@ -277,7 +323,10 @@ mod tests {
     #[test]
     fn addresses_of_keys() {
         let key = b256!("45a915e4d060149eb4365960e6a7a45f334393093061116b197e3240065ff2d8");
-        assert_eq!(address_of(key), Some(address!("a94f5374fce5edbc8e2a8697c15331677e6ebf0b")));
+        assert_eq!(
+            address_of(key),
+            Some(address!("a94f5374fce5edbc8e2a8697c15331677e6ebf0b"))
+        );
         assert_eq!(address_of(B256::ZERO), None);
     }
 }

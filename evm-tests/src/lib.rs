@@ -31,8 +31,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod assemble;
 pub mod case;
 pub mod execute;
+pub mod fill;
 pub mod fork;
 pub mod load;
 pub mod model;

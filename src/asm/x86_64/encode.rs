@@ -120,11 +120,7 @@ pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: &Rm) -> C
         Rm::M(mem) => (index_number(mem) >> 3, mem.base.number() >> 3),
     };
     let inverted = ((reg >> 3) << 7 | x << 6 | b << 5) ^ 0xe0;
-    let code = Code::new()
-        .byte(0xc4)
-        .byte(inverted | select)
-        .byte(0x80 | ((vvvv ^ 15) << 3) | prefix)
-        .byte(op);
+    let code = Code::new().byte(0xc4).byte(inverted | select).byte(0x80 | ((vvvv ^ 15) << 3) | prefix).byte(op);
     match rm {
         Rm::R(r) => code.byte(0xc0 | ((reg & 7) << 3) | (r.number() & 7)),
         Rm::M(mem) => address(code, reg, mem),

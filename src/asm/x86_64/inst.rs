@@ -249,12 +249,8 @@ impl Inst {
             Inst::TestImm { size, a, imm } => test_imm(size, &a, imm),
             Inst::MovImm { dst, value } => mov_imm(dst, value),
             Inst::Load { size, signed, dst, src } => load(size, signed, dst, &src),
-            Inst::Store { size, dst, src } => {
-                reg_mem(sized_op(size, 0x89), Rex::sized(size, src.number()), src.number(), &dst)
-            }
-            Inst::StoreImm { size, dst, imm } => {
-                full_imm(reg_mem(sized_op(size, 0xc7), Rex::sized(size, 0), 0, &dst), size, imm)
-            }
+            Inst::Store { size, dst, src } => reg_mem(sized_op(size, 0x89), Rex::sized(size, src.number()), src.number(), &dst),
+            Inst::StoreImm { size, dst, imm } => full_imm(reg_mem(sized_op(size, 0xc7), Rex::sized(size, 0), 0, &dst), size, imm),
             Inst::MovbeLoad { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf0), Rex::W, dst.number(), &src),
             Inst::MovbeStore { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf1), Rex::W, src.number(), &dst),
             Inst::LeaRip { dst, disp } => {
@@ -265,9 +261,7 @@ impl Inst {
             Inst::Imul { dst, src } => reg_rm(Op::of(0xaf), Rex::W, dst.number(), &src),
             Inst::ImulImm { dst, src, imm } => imul_imm(dst, &src, imm),
             Inst::Unary { op, rm } => reg_rm(Op::one(0xf7), Rex::W, op as u8, &rm),
-            Inst::Bswap(r) => {
-                Code::new().byte(0x48 | (r.number() >> 3)).byte(0x0f).byte(0xc8 | (r.number() & 7))
-            }
+            Inst::Bswap(r) => Code::new().byte(0x48 | (r.number() >> 3)).byte(0x0f).byte(0xc8 | (r.number() & 7)),
             Inst::Count { op, dst, src } => reg_rm(count_op(op), Rex::W, dst.number(), &src),
             Inst::ShiftImm { op, dst, amount } => shift_imm(op, dst, amount),
             Inst::ShiftCl { op, dst } => reg_reg(Op::one(0xd3), Rex::W, op as u8, dst.number()),
@@ -279,18 +273,14 @@ impl Inst {
                 let opcode = if matches!(op, Double::Shld) { 0xa5 } else { 0xad };
                 reg_reg(Op::of(opcode), Rex::W, src.number(), dst.number())
             }
-            Inst::ShiftX { op, dst, src, count } => {
-                vex(op as u8, Map::Of38, 0xf7, dst.number(), count.number(), &src)
-            }
+            Inst::ShiftX { op, dst, src, count } => vex(op as u8, Map::Of38, 0xf7, dst.number(), count.number(), &src),
             Inst::Rorx { dst, src, amount } => vex(3, Map::Of3a, 0xf0, dst.number(), 0, &src).tail(amount as u64, 1),
             Inst::Mulx { hi, lo, src } => vex(3, Map::Of38, 0xf6, hi.number(), lo.number(), &src),
             Inst::Adx { op, dst, src } => {
                 let prefix = if matches!(op, Adx::Adcx) { 0x66 } else { 0xf3 };
                 reg_rm(Op::prefixed(prefix, Map::Of38, 0xf6), Rex::W, dst.number(), &src)
             }
-            Inst::Setcc { cc, dst } => {
-                reg_reg(Op::of(0x90 | cc as u8), Rex::sized(Size::B8, dst.number()), 0, dst.number())
-            }
+            Inst::Setcc { cc, dst } => reg_reg(Op::of(0x90 | cc as u8), Rex::sized(Size::B8, dst.number()), 0, dst.number()),
             Inst::Cmov { cc, dst, src } => reg_rm(Op::of(0x40 | cc as u8), Rex::W, dst.number(), &src),
             Inst::Xchg { a, b } => reg_reg(Op::one(0x87), Rex::W, b.number(), a.number()),
             Inst::Push(r) => in_opcode(0x50, r),

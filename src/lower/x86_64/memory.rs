@@ -135,10 +135,7 @@ impl Lowerer {
     pub(super) fn word_copy(&mut self, to: R, to_disp: i32, from: R, from_disp: i32) {
         let to = Mem::new(self.r(to), to_disp);
         let from = Mem::new(self.r(from), from_disp);
-        let (to_high, from_high) = (
-            self.limb_of(to, XMM_BYTES / LIMB_BYTES),
-            self.limb_of(from, XMM_BYTES / LIMB_BYTES),
-        );
+        let (to_high, from_high) = (self.limb_of(to, XMM_BYTES / LIMB_BYTES), self.limb_of(from, XMM_BYTES / LIMB_BYTES));
         self.emit(Inst::MovupsLoad { dst: COPY[0], src: from });
         self.emit(Inst::MovupsLoad { dst: COPY[1], src: from_high });
         self.emit(Inst::MovupsStore { dst: to, src: COPY[0] });
