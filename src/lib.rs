@@ -19,3 +19,7 @@ pub mod interp;
 pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
