@@ -67,7 +67,7 @@ fn memories() -> Vec<Mem> {
             all.push(Mem::new(base, disp));
             for index in Reg::ALL.into_iter().filter(|&r| r != Reg::Rsp) {
                 for shift in 0..4 {
-                    all.push(Mem { base, index: Some(index), shift, disp });
+                    all.push(Mem::indexed(base, index, shift, disp));
                 }
             }
         }
@@ -83,7 +83,7 @@ fn few_memories() -> Vec<Mem> {
         for disp in [0, -128, 128] {
             all.push(Mem::new(base, disp));
             for index in [Reg::Rax, Reg::Rbp, Reg::R12, Reg::R13] {
-                all.push(Mem { base, index: Some(index), shift: 3, disp });
+                all.push(Mem::indexed(base, index, 3, disp));
             }
         }
     }
