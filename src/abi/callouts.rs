@@ -28,6 +28,8 @@ macro_rules! callouts {
             /// Grows memory to at least `end` bytes, paying for it: `spare` is static gas of the section that is charged already but
             /// not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the frame then runs out of gas in this section.
             pub grow: unsafe extern "C" fn(frame: *mut Frame, end: u64, spare: u64) -> u64,
+            /// Puts the 32 bytes of call data at `offset` (zeros beyond its end) as a word into `frame.scratch`. Returns 0.
+            pub input_word: unsafe extern "C" fn(frame: *mut Frame, offset: u64, unused: u64) -> u64,
         }
 
         impl Callouts {
@@ -36,13 +38,14 @@ macro_rules! callouts {
                 $((stringify!($word), core::mem::offset_of!(Callouts, $word)),)*
                 $((stringify!($op), core::mem::offset_of!(Callouts, $op)),)*
                 ("grow", core::mem::offset_of!(Callouts, grow)),
+                ("input_word", core::mem::offset_of!(Callouts, input_word)),
             ];
         }
     };
 }
 
 callouts! {
-    words { mul div sdiv rem srem addmod mulmod }
+    words { mul div sdiv rem srem addmod mulmod signextend byte shl shr sar clz }
     frames {
         exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
         calldataload calldatacopy codecopy returndatacopy mcopy

@@ -37,6 +37,8 @@ exits! {
     Compile = 10,
     /// The interpreter's budget is spent at the jump destination `frame.pc`: compiling may pay now.
     Hot = 11,
+    /// Compiled code jumped to `frame.pc`, computed at run time, for which it has no code: it may not be a jump destination.
+    DynamicJump = 13,
     /// The host cannot answer yet: execute the instruction at `frame.pc` again later.
     Pending = 12,
     /// Static or dynamic gas not affordable.

@@ -115,6 +115,8 @@ pub struct Frame {
     pub sp: *mut U256,
     /// The stack's first element.
     pub stack: *mut U256,
+    /// One past the stack's last possible element (`stack + 1024`).
+    pub stack_limit: *mut U256,
     /// EVM memory.
     pub memory: *mut u8,
     /// Its size in bytes, a multiple of 32.
@@ -151,6 +153,10 @@ pub struct Frame {
     pub interpreted: u64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
+    /// Where compiled code keeps its caller-saved registers around an out-of-line callout; the last entry is the return address.
+    pub saved: [u64; 16],
+    /// A word that a callout returns to compiled code.
+    pub scratch: U256,
     /// ADDRESS as a word.
     pub address_word: U256,
     /// CALLER as a word.

@@ -63,21 +63,24 @@ pub struct SelfDestruct {
     pub is_cold: bool,
 }
 
-/// What a CALL needs to know of the called account to price the call.
+/// What a CALL* needs to know of the called account to price the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallTarget {
-    /// Empty by the fork's notion.
+    /// Empty as EIP-161 defines it; before that fork, non-existent (as in [`AccountLoad`]).
     pub is_empty: bool,
-    /// The account was cold.
+    /// First access in this transaction.
     pub is_cold: bool,
-    /// The account delegates (EIP-7702): gas for loading the delegate was this much, already judged affordable by `gas_left`.
-    pub delegation_gas: u64,
+    /// Where its code delegates to (EIP-7702), if it is a delegation designator.
+    pub delegate: Option<Address>,
 }
 
 /// State, logs and hashes as one transaction's execution sees them. Implemented by the adapter on revm's journal, and by the recording
 /// and replaying hosts of `check` mode.
 ///
-/// `skip_cold`: the caller cannot pay for a cold access; if it would be one, return [`HostError::ColdSkipped`] without accessing.
+/// `skip_cold`: the caller cannot pay for a cold access; if it would be one, return [`HostError::ColdSkipped`] without accessing (and without
+/// warming). Before Berlin it is always false, and `is_cold` costs nothing.
+///
+/// [`HostError::Pending`] means that nothing happened: the same instruction will be executed again later.
 pub trait Host {
     /// Storage of the running contract.
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
@@ -99,7 +102,15 @@ pub trait Host {
     fn log(&mut self, address: Address, topics: &[U256], data: &[u8]);
     /// Marks `address` for destruction, its balance going to `target`.
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError>;
-    /// Loads the account a CALL* goes to, and where it delegates to; the host keeps code and hash for the call that follows.
-    /// `gas_left` is what remains after the static cost and value surcharge: cold accesses that it cannot pay are skipped.
-    fn call_target(&mut self, address: Address, gas_left: u64) -> Result<CallTarget, HostError>;
+    /// Loads the account that a CALL* goes to, with its code (as [`Host::account`] with `with_code`). The host remembers this code and its
+    /// hash: it is what the child frame of the call that follows runs, unless [`Host::call_delegate`] replaces it. All pricing is the
+    /// caller's; the host neither follows the delegation nor looks at gas.
+    fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError>;
+    /// Second step of a CALL* whose target delegates: loads the delegate with its code, which replaces the remembered one (not followed further,
+    /// should it be a delegation itself). Called right after `call_target` gave this address, only when the call can pay for a warm access and
+    /// the target's creation is not what is being paid for. Returns whether the delegate was cold.
+    ///
+    /// A host that answers [`HostError::Pending`] here will be asked `call_target` again when the instruction is repeated, and must then
+    /// answer as it did the first time (`is_cold` in particular).
+    fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError>;
 }

@@ -39,6 +39,11 @@ impl CodePtr {
     pub const fn address(self) -> u64 {
         self.0
     }
+
+    /// The address `bytes` further on in the same published code.
+    pub const fn offset(self, bytes: u64) -> CodePtr {
+        CodePtr(self.0 + bytes)
+    }
 }
 
 /// The address of a link slot: an aligned 64-bit word.

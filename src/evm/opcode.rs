@@ -59,7 +59,9 @@ macro_rules! opcodes {
     ($($byte:literal $name:ident ($inputs:literal -> $outputs:literal) $imm:literal $class:ident $fork:ident;)*) => {
         $(#[doc = concat!("The opcode ", stringify!($name), ".")] pub const $name: u8 = $byte;)*
         /// The table, indexed by opcode byte.
-        pub static OPCODES: [Info; 256] = {
+        pub static OPCODES: [Info; 256] = OPCODE_TABLE;
+        /// The same table for use in constants.
+        pub(super) const OPCODE_TABLE: [Info; 256] = {
             let mut table = [Info { name: "UNDEFINED", inputs: 0, outputs: 0, immediate: 0, class: Class::Undefined, since: SpecId::FRONTIER }; 256];
             $(table[$byte] = Info {
                 name: stringify!($name), inputs: $inputs, outputs: $outputs, immediate: $imm,

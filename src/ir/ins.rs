@@ -292,6 +292,8 @@ pub enum Ins {
     JmpTo { addr: u64 },
     /// Jumps to an address within reach if the condition holds.
     BrTo { cond: Cond, addr: u64 },
+    /// `dst` = address of a label.
+    LabelAddr { dst: R, label: Label },
     /// Jumps to the address held in the 64-bit word at `slot`, which lies within reach of the code.
     JmpSlot { slot: u64 },
     /// Jumps to the address in a register.

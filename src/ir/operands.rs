@@ -122,6 +122,7 @@ impl Ins {
             }
             Ins::JmpReg(r) | Ins::CallReg(r) => v.read(r),
             Ins::JmpMem(mem) | Ins::CallMem(mem) => v.mem(mem),
+            Ins::LabelAddr { dst, label: _ } => v.write(dst),
             Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } | Ins::JmpSlot { .. } => &mut v,
             Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => &mut v,
         };
@@ -145,7 +146,7 @@ impl Ins {
             Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => {
                 FlagEffect::Keep
             }
-            Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::Trap => FlagEffect::Keep,
+            Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::LabelAddr { .. } | Ins::Trap => FlagEffect::Keep,
             Ins::Alu { flags: false, .. } | Ins::Un { .. } | Ins::ShiftImm { .. } | Ins::Shift { .. } => FlagEffect::Undefine,
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,
             Ins::DivRem { .. } | Ins::DivRemSigned { .. } | Ins::WNot { .. } | Ins::WShiftImm { .. } => FlagEffect::Undefine,

@@ -155,6 +155,7 @@ impl Display for Ins {
                 write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))
             }
             Ins::Label(label) => write!(f, "{label}:"),
+            Ins::LabelAddr { dst, label } => write!(f, "lea {dst}, {label}"),
             Ins::Jmp(to) => write!(f, "jmp {to}"),
             Ins::Br { cond, to } => write!(f, "br {cond}, {to}"),
             Ins::JmpTo { addr } => write!(f, "jmp {addr:#x}"),

@@ -58,7 +58,7 @@ pub fn verify(ins: &[Ins], registers: u8) -> Result<(), VerifyError> {
     for (at, &ins) in ins.iter().enumerate() {
         let fail = |fault| Err(VerifyError { at, ins, fault });
         match ins {
-            Ins::Jmp(to) | Ins::Br { cond: _, to } if bound.binary_search(&to).is_err() => fail(Fault::Unbound(to))?,
+            Ins::Jmp(to) | Ins::Br { cond: _, to } | Ins::LabelAddr { dst: _, label: to } if bound.binary_search(&to).is_err() => fail(Fault::Unbound(to))?,
             Ins::Label(label) if bound.iter().skip_while(|&&l| l < label).take_while(|&&l| l == label).count() > 1 => {
                 fail(Fault::Rebound(label))?;
             }
@@ -107,6 +107,7 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),
         Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => Ok(()),
+        Ins::LabelAddr { .. } => Ok(()),
         Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::CallReg(_) | Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => Ok(()),
     }
 }

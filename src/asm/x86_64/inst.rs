@@ -32,6 +32,8 @@ pub enum Inst {
     MovbeStore { dst: Mem, src: Reg },
     /// `lea dst, [src]`
     Lea { dst: Reg, src: Mem },
+    /// `lea dst, [rip + disp]`
+    LeaRip { dst: Reg, disp: i32 },
     /// `imul dst, src`
     Imul { dst: Reg, src: Rm },
     /// `imul dst, src, imm`
@@ -257,6 +259,10 @@ impl Inst {
             Inst::StoreImm { size, dst, imm } => full_imm(reg_mem(sized_op(size, 0xc7), Rex::sized(size, 0), 0, dst), size, imm),
             Inst::MovbeLoad { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf0), Rex::W, dst.number(), src),
             Inst::MovbeStore { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf1), Rex::W, src.number(), dst),
+            Inst::LeaRip { dst, disp } => {
+                let number = dst.number();
+                bytes([0x48 | (number >> 3) << 2, 0x8d, 0x05 | (number & 7) << 3]).then(disp as u32 as u64, 4)
+            }
             Inst::Lea { dst, src } => reg_mem(Op::one(0x8d), Rex::W, dst.number(), src),
             Inst::Imul { dst, src } => reg_rm(Op::of(0xaf), Rex::W, dst.number(), src),
             Inst::ImulImm { dst, src, imm } => imul_imm(dst, src, imm),

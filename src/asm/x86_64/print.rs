@@ -134,6 +134,7 @@ impl Display for Inst {
             Inst::StoreImm { size, dst, imm } => write!(f, "mov {}, {}", Sized(Rm::M(dst), size), immediate(size, imm)),
             Inst::MovbeLoad { dst, src } => write!(f, "movbe {dst}, {}", q(Rm::M(src))),
             Inst::MovbeStore { dst, src } => write!(f, "movbe {}, {src}", q(Rm::M(dst))),
+            Inst::LeaRip { dst, disp } => write!(f, "lea {dst}, [rip{disp:+}]"),
             Inst::Lea { dst, src } => write!(f, "lea {dst}, {src}"),
             Inst::Imul { dst, src } => write!(f, "imul {dst}, {}", q(src)),
             Inst::ImulImm { dst, src, imm } => write!(f, "imul {dst}, {}, {}", q(src), immediate(Size::B64, imm)),

@@ -51,6 +51,12 @@ impl Lowerer {
         }
     }
 
+    pub(super) fn label_addr(&mut self, dst: R, label: Label) {
+        let dst = self.r(dst);
+        self.emit(Inst::LeaRip { dst, disp: 0 });
+        self.fix_up(label);
+    }
+
     /// The distance from here to a label that is bound already.
     fn backward(&self, to: Label) -> Option<i32> {
         self.labels.offset(to).map(|offset| offset.wrapping_sub(self.here()) as i32)
@@ -66,7 +72,7 @@ impl Lowerer {
         for fixup in &self.labels.fixups {
             let label = fixup.label;
             let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
-            self.code.patch_u32(self.start + fixup.at as usize, offset - (fixup.at + 4));
+            self.code.patch_u32(self.start + fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
         }
         Ok(())
     }

@@ -1,0 +1,295 @@
+//! The pool of frames: one slot per depth, reused by every call at that depth, so that a call allocates nothing in the steady state.
+//!
+//! A slot that ended keeps its memory until the next call at its depth: the return data of its parent lies there. The EVM ends
+//! the life of return data at the next call, which is the very moment at which the slot is used again.
+
+use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
+use crate::engine::Contract;
+use crate::evm::{STACK_LIMIT, SpecId};
+use core::{fmt, ptr};
+use revm::{
+    context_interface::journaled_state::JournalCheckpoint,
+    primitives::{Address, Bytes, U256},
+};
+use std::sync::Arc;
+
+use super::host::word;
+
+/// Slots kept from one transaction to the next (34 KiB of stack each).
+const KEPT_SLOTS: usize = 64;
+
+/// Bytes of EVM memory that a slot may keep from one transaction to the next.
+const KEPT_MEMORY: usize = 256 * 1024;
+
+/// Where zero bytes are.
+const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
+
+/// A frame and what it owns.
+pub(super) struct Slot {
+    /// The frame.
+    pub(super) frame: Frame,
+    /// What it executes.
+    pub(super) contract: Arc<Contract>,
+    /// The journal when it began.
+    pub(super) checkpoint: JournalCheckpoint,
+    /// The account it creates, if it is a creation.
+    pub(super) created: Option<Address>,
+    /// Gas it began with.
+    pub(super) gas_limit: u64,
+    /// Its stack: one element, in a `Vec` so that it stays where it is.
+    stack: Vec<StackBuffer>,
+    /// Owner of the call data of the first frame; that of others lies in their parent's memory.
+    input: Bytes,
+}
+
+/// What is the same for all frames of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    /// Runtime functions for the host.
+    pub(super) callouts: &'static Callouts,
+    /// The environment.
+    pub(super) env: *const Env,
+    /// The rules in force.
+    pub(super) fork: SpecId,
+    /// Most bytes that the memories of all frames may have together.
+    pub(super) memory_limit: u64,
+    /// Most bytes of init code.
+    pub(super) init_code_limit: usize,
+}
+
+/// Where call data lies.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    /// Offset and length in the memory of the calling frame, which does not move while the callee runs.
+    Parent(usize, usize),
+    /// Bytes of its own.
+    Owned(Bytes),
+}
+
+/// How a frame begins.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// Gas it may spend.
+    pub(super) gas_limit: u64,
+    /// Call data.
+    pub(super) input: Input,
+    /// ADDRESS.
+    pub(super) address: Address,
+    /// CALLER.
+    pub(super) caller: Address,
+    /// CALLVALUE.
+    pub(super) value: U256,
+    /// State changes are forbidden.
+    pub(super) is_static: bool,
+    /// Depth, 0 for the first frame.
+    pub(super) depth: u32,
+    /// The journal as it begins.
+    pub(super) checkpoint: JournalCheckpoint,
+    /// The account it creates, if it is a creation.
+    pub(super) created: Option<Address>,
+}
+
+impl Slot {
+    fn new(contract: Arc<Contract>) -> Slot {
+        Slot {
+            frame: blank_frame(),
+            contract,
+            checkpoint: JournalCheckpoint::default(),
+            created: None,
+            gas_limit: 0,
+            stack: vec![StackBuffer([U256::ZERO; _])],
+            input: Bytes::new(),
+        }
+    }
+
+    /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
+    fn begin(&mut self, start: Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+        let frame = &mut self.frame;
+        self.checkpoint = start.checkpoint;
+        self.created = start.created;
+        self.gas_limit = start.gas_limit;
+        // Gas limits above i64::MAX never get here: `exec_loop` is not entered with them, and children have no more than their parent.
+        frame.gas = start.gas_limit as i64;
+        frame.stack = self.stack[0].0.as_mut_ptr();
+        frame.sp = frame.stack;
+        frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);
+        frame.buffer.clear();
+        frame.memory = frame.buffer.as_mut_ptr();
+        frame.memory_len = 0;
+        frame.memory_limit = memory_limit;
+        frame.pc = 0;
+        frame.code = self.contract.code.padded().as_ptr();
+        frame.code_len = self.contract.code.bytes().len() as u64;
+        frame.code_object = &self.contract.code;
+        frame.pc_index = ptr::null();
+        frame.code_base = ptr::null();
+        (frame.input, frame.input_len) = (input.0, input.1 as u64);
+        (frame.return_data, frame.return_data_len) = (NOTHING, 0);
+        frame.callouts = shared.callouts;
+        frame.env = shared.env;
+        frame.fork = shared.fork;
+        frame.init_code_limit = shared.init_code_limit;
+        frame.address_word = word(start.address);
+        frame.caller_word = word(start.caller);
+        frame.value = start.value;
+        (frame.out_offset, frame.out_len) = (0, 0);
+        frame.refund = 0;
+        frame.is_static = start.is_static;
+        frame.depth = start.depth;
+        frame.address = start.address;
+        frame.request = Request::None;
+        if !frame.return_bytes.is_empty() {
+            frame.return_bytes = Bytes::new();
+        }
+    }
+
+    /// Makes the frame's view of its memory right again after the buffer was lent out, whatever the borrower did to it.
+    pub(super) fn restore_memory(&mut self) {
+        let frame = &mut self.frame;
+        if frame.buffer.len() as u64 != frame.memory_len {
+            frame.buffer.resize(frame.memory_len as usize, 0);
+        }
+        frame.memory = frame.buffer.as_mut_ptr();
+    }
+
+    /// Makes `data`, which stays where it is until the next call, the return data.
+    pub(super) fn lend_return_data(&mut self, data: &[u8]) {
+        (self.frame.return_data, self.frame.return_data_len) = (data.as_ptr(), data.len() as u64);
+    }
+
+    /// The output after RETURN or REVERT.
+    pub(super) fn output(&self) -> &[u8] {
+        let (offset, len) = (self.frame.out_offset as usize, self.frame.out_len as usize);
+        if len == 0 { &[] } else { &self.frame.buffer[offset..][..len] }
+    }
+}
+
+/// A frame of nothing: every field that [`Slot::begin`] does not set has its final value here.
+fn blank_frame() -> Frame {
+    Frame {
+        gas: 0,
+        sp: ptr::null_mut(),
+        stack: ptr::null_mut(),
+        stack_limit: ptr::null_mut(),
+        memory: ptr::null_mut(),
+        memory_len: 0,
+        pc: 0,
+        code: ptr::null(),
+        code_len: 0,
+        code_object: ptr::null(),
+        input: ptr::null(),
+        input_len: 0,
+        return_data: ptr::null(),
+        return_data_len: 0,
+        callouts: ptr::null(),
+        env: ptr::null(),
+        host: ptr::null_mut(),
+        pc_index: ptr::null(),
+        code_base: ptr::null(),
+        fuel: u64::MAX,
+        interpreted: 0,
+        compiled: 0,
+        saved: [0; 16],
+        scratch: U256::ZERO,
+        address_word: U256::ZERO,
+        caller_word: U256::ZERO,
+        value: U256::ZERO,
+        out_offset: 0,
+        out_len: 0,
+        refund: 0,
+        fork: SpecId::FRONTIER,
+        is_static: false,
+        depth: 0,
+        address: Address::ZERO,
+        memory_limit: u64::MAX,
+        init_code_limit: usize::MAX,
+        request: Request::None,
+        buffer: Vec::new(),
+        return_bytes: Bytes::new(),
+    }
+}
+
+/// Frames by depth: the first `active` run or are suspended, the rest are spare.
+#[derive(Default)]
+pub(super) struct FramePool {
+    // Boxed so that a slot stays where it is when the pool grows.
+    #[allow(clippy::vec_box)]
+    slots: Vec<Box<Slot>>,
+    active: usize,
+}
+
+impl fmt::Debug for FramePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramePool").field("active", &self.active).field("slots", &self.slots.len()).finish()
+    }
+}
+
+impl FramePool {
+    /// No frame is active any more; what is too large to keep is given back.
+    pub(super) fn reset(&mut self) {
+        self.active = 0;
+        self.slots.truncate(KEPT_SLOTS);
+        for slot in &mut self.slots {
+            if slot.frame.buffer.capacity() > KEPT_MEMORY {
+                slot.frame.buffer = Vec::new();
+            }
+            slot.input = Bytes::new();
+        }
+    }
+
+    /// Frames that run or are suspended.
+    pub(super) fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Starts a frame above the present one.
+    pub(super) fn push(&mut self, mut start: Start, contract: &Arc<Contract>, shared: &Shared) {
+        let (below, above) = self.slots.split_at_mut(self.active);
+        let parent = below.last();
+        let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
+        let (input, owned) = match core::mem::replace(&mut start.input, Input::Parent(0, 0)) {
+            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), bytes),
+            Input::Parent(_, 0) => ((NOTHING, 0), Bytes::new()),
+            Input::Parent(offset, len) => {
+                let memory = &parent.expect("a call has a caller").frame.buffer;
+                ((memory[offset..][..len].as_ptr(), len), Bytes::new())
+            }
+        };
+        let slot = match above.first_mut() {
+            Some(slot) => {
+                if !Arc::ptr_eq(&slot.contract, contract) {
+                    slot.contract = contract.clone();
+                }
+                slot
+            }
+            None => {
+                self.slots.push(Box::new(Slot::new(contract.clone())));
+                self.slots.last_mut().expect("just pushed")
+            }
+        };
+        slot.input = owned;
+        slot.begin(start, input, shared, memory_limit);
+        self.active += 1;
+    }
+
+    /// The frame that runs.
+    pub(super) fn top(&mut self) -> &mut Slot {
+        &mut self.slots[self.active - 1]
+    }
+
+    /// Ends the frame that runs; its output stays readable until the next [`FramePool::push`].
+    pub(super) fn pop(&mut self) {
+        self.active -= 1;
+    }
+
+    /// The frame that ended last.
+    pub(super) fn last_ended(&self) -> Option<&Slot> {
+        self.slots.get(self.active).map(|slot| &**slot)
+    }
+
+    /// The frame that runs, and the one above it that ended last.
+    pub(super) fn top_and_ended(&mut self) -> (&mut Slot, Option<&Slot>) {
+        let (below, above) = self.slots.split_at_mut(self.active);
+        (below.last_mut().expect("a frame runs"), above.first().map(|slot| &**slot))
+    }
+}

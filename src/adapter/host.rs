@@ -1,0 +1,164 @@
+//! [`Host`] on revm's context: every access goes through revm's own `Host` trait, in the order and with the `skip_cold` that
+//! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
+
+use crate::abi::{AccountLoad, CallTarget, Env, Host, HostError, Loaded, SelfDestruct, StorageWrite};
+use revm::{
+    bytecode::Bytecode,
+    context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError},
+    primitives::{Address, B256, Bytes, Log, LogData, U256, hardfork::SpecId},
+};
+
+/// The host of all frames of one transaction.
+pub(super) struct JournalHost<'a, CTX> {
+    /// revm's context: journal, configuration, transaction, block.
+    pub(super) ctx: &'a mut CTX,
+    /// The rules in force.
+    pub(super) spec: SpecId,
+    /// Hash and code of the last call target, its delegation resolved: for the call that follows.
+    pub(super) target: (B256, Bytecode),
+}
+
+impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
+    /// The host for the transaction that `ctx` holds.
+    pub(super) fn new(ctx: &'a mut CTX) -> Self {
+        let spec = ctx.cfg().spec().into();
+        JournalHost { ctx, spec, target: (B256::ZERO, Bytecode::new()) }
+    }
+
+    /// The environment words of the transaction.
+    pub(super) fn env(&self) -> Env {
+        let ctx = &*self.ctx;
+        Env {
+            origin: word(ctx.caller()),
+            gas_price: ctx.effective_gas_price(),
+            coinbase: word(ctx.beneficiary()),
+            timestamp: ctx.timestamp(),
+            number: ctx.block_number(),
+            difficulty: if self.spec.is_enabled_in(SpecId::MERGE) {
+                // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
+                ctx.prevrandao().unwrap_or_default()
+            } else {
+                ctx.difficulty()
+            },
+            gas_limit: ctx.gas_limit(),
+            chain_id: ctx.chain_id(),
+            base_fee: ctx.basefee(),
+            blob_base_fee: ctx.blob_gasprice(),
+            slot_number: ctx.slot_num(),
+        }
+    }
+
+    /// Loads `address` with its code into `self.target`.
+    fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
+        self.target.0 = load.code_hash();
+        match &load.code {
+            // The same code as last time: spare the reference count.
+            Some(code) if same_code(code, &self.target.1) => {}
+            Some(code) => self.target.1 = code.clone(),
+            None => self.target.1 = Bytecode::new(),
+        }
+        Ok(TargetLoad { is_cold: load.is_cold, is_empty: load.is_empty })
+    }
+}
+
+/// What [`JournalHost::load_target`] found beside the code.
+struct TargetLoad {
+    is_cold: bool,
+    is_empty: bool,
+}
+
+/// Whether two codes are the same bytes of the same allocation.
+pub(super) fn same_code(a: &Bytecode, b: &Bytecode) -> bool {
+    core::ptr::eq(a.bytes_ref().as_ptr(), b.bytes_ref().as_ptr()) && a.len() == b.len() && a.kind() == b.kind()
+}
+
+/// An address as a word.
+pub(super) fn word(address: Address) -> U256 {
+    U256::from_be_bytes(address.into_word().0)
+}
+
+fn lift(error: LoadError) -> HostError {
+    match error {
+        LoadError::ColdLoadSkipped => HostError::ColdSkipped,
+        LoadError::DBError => HostError::Fatal,
+    }
+}
+
+impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
+    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
+        let load = self.ctx.sload_skip_cold_load(address, key, skip_cold).map_err(lift)?;
+        Ok(Loaded { value: load.data, is_cold: load.is_cold })
+    }
+
+    fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError> {
+        let load = self.ctx.sstore_skip_cold_load(address, key, value, skip_cold).map_err(lift)?;
+        Ok(StorageWrite {
+            original: load.data.original_value,
+            present: load.data.present_value,
+            new: load.data.new_value,
+            is_cold: load.is_cold,
+        })
+    }
+
+    fn tload(&mut self, address: Address, key: U256) -> U256 {
+        self.ctx.tload(address, key)
+    }
+
+    fn tstore(&mut self, address: Address, key: U256, value: U256) {
+        self.ctx.tstore(address, key, value);
+    }
+
+    fn account(&mut self, address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, with_code, skip_cold).map_err(lift)?;
+        let code = match &load.code {
+            Some(code) if with_code => code.original_bytes(),
+            _ => Bytes::new(),
+        };
+        Ok(AccountLoad {
+            balance: load.balance,
+            code_hash: load.code_hash,
+            code,
+            is_empty: load.is_empty,
+            is_cold: load.is_cold,
+        })
+    }
+
+    fn self_balance(&mut self, address: Address) -> Result<U256, HostError> {
+        Ok(self.ctx.balance(address).ok_or(HostError::Fatal)?.data)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, HostError> {
+        self.ctx.block_hash(number).ok_or(HostError::Fatal)
+    }
+
+    fn blob_hash(&mut self, index: u64) -> B256 {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        self.ctx.blob_hash(index).unwrap_or_default().into()
+    }
+
+    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]) {
+        let topics = topics.iter().map(|topic| B256::from(*topic)).collect();
+        let data = if data.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(data) };
+        self.ctx.log(Log { address, data: LogData::new_unchecked(topics, data) });
+    }
+
+    fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError> {
+        let load = self.ctx.selfdestruct(address, target, skip_cold).map_err(lift)?;
+        Ok(SelfDestruct {
+            had_value: load.data.had_value,
+            target_exists: load.data.target_exists,
+            previously_destroyed: load.data.previously_destroyed,
+            is_cold: load.is_cold,
+        })
+    }
+
+    fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
+        let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
+        Ok(CallTarget { is_empty, is_cold, delegate: self.target.1.eip7702_address() })
+    }
+
+    fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {
+        Ok(self.load_target(address, skip_cold)?.is_cold)
+    }
+}

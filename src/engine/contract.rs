@@ -1,0 +1,61 @@
+//! A contract's code as the engine knows it: bytecode, what is compiled of it, and how much work it has cost.
+
+use crate::arena::SlotPtr;
+use crate::evm::block::Pc;
+use crate::evm::code::Code;
+use crate::evm::{SpecId, fork::Schedule, fork::schedule};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// A contract's code under one fork's rules.
+#[derive(Debug)]
+pub struct Contract {
+    /// Its bytecode.
+    pub code: Code,
+    /// The rules it runs under.
+    pub fork: SpecId,
+    pub(super) schedule: &'static Schedule,
+    /// From pc to offset of compiled code in the arena; 0: not compiled. One entry per byte of bytecode and one for its end.
+    index: OnceLock<Box<[AtomicU32]>>,
+    /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
+    pub(super) slots: Mutex<HashMap<Pc, SlotPtr>>,
+    /// Taken jumps that it has cost interpreted, with a surcharge per activation.
+    pub(super) work: AtomicU64,
+}
+
+impl Contract {
+    /// A contract of which nothing is compiled.
+    pub fn new(code: Code, fork: SpecId) -> Contract {
+        Contract {
+            code,
+            fork,
+            schedule: schedule(fork),
+            index: OnceLock::new(),
+            slots: Mutex::default(),
+            work: AtomicU64::new(0),
+        }
+    }
+
+    /// The index from pc to code. Its memory is zero pages until written.
+    pub(super) fn index(&self) -> &[AtomicU32] {
+        self.index.get_or_init(|| {
+            let zeros = vec![0u32; self.code.bytes().len() + 1];
+            zeros.into_iter().map(AtomicU32::new).collect()
+        })
+    }
+
+    /// Offset of the code of the block at `pc`, if it is compiled.
+    pub(super) fn offset(&self, pc: u64) -> Option<u32> {
+        let entry = self.index().get(usize::try_from(pc).ok()?)?;
+        match entry.load(Ordering::Acquire) {
+            0 => None,
+            offset => Some(offset),
+        }
+    }
+
+    /// Whether anything of it is compiled.
+    pub fn is_compiled(&self) -> bool {
+        self.index.get().is_some()
+    }
+}

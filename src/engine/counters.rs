@@ -1,0 +1,82 @@
+//! What the engine has done: monotonic counters, readable at any time.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters of an engine.
+        #[derive(Debug, Default)]
+        pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
+
+        /// A reading of [`Counters`].
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct CounterValues { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            /// Reads all counters.
+            pub fn read(&self) -> CounterValues {
+                CounterValues { $($name: self.$name.load(Relaxed),)* }
+            }
+        }
+
+        impl CounterValues {
+            /// Names and values, in a fixed order.
+            pub fn entries(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Code looked up by hash.
+    lookups,
+    /// Lookups that found a known contract.
+    hits,
+    /// Frames executed by the engine (activations: a frame resumed counts again).
+    frames,
+    /// Frames handed whole to revm's own loop (unknown configuration).
+    handed_over,
+    /// Units compiled.
+    units,
+    /// Blocks compiled.
+    blocks,
+    /// Bytes of bytecode in them.
+    compiled_bytes,
+    /// Bytes of machine code published.
+    native_bytes,
+    /// Times that compiled code left to the interpreter.
+    side_exits,
+    /// Units refused because code memory or link slots were spent.
+    refused_full,
+    /// Instructions executed by the interpreter, if counted.
+    interpreted,
+    /// Instructions executed by compiled code, if counted.
+    compiled,
+    /// Nanoseconds spent translating, in all.
+    translate_ns,
+    /// Nanoseconds spent lowering, in all.
+    lower_ns,
+    /// Nanoseconds spent publishing, in all.
+    publish_ns,
+    /// Frames compared in `check` mode.
+    checked,
+    /// Differences found in `check` mode.
+    differences,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Relaxed);
+    }
+}
+
+impl fmt::Display for CounterValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.entries() {
+            writeln!(f, "{name:16} {value}")?;
+        }
+        Ok(())
+    }
+}

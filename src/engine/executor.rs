@@ -1,0 +1,150 @@
+//! Running a frame: which engine executes it, and how control passes between them.
+
+use super::contract::Contract;
+use super::counters::Counters;
+use super::{Engine, Mode};
+use crate::abi::{Exit, Frame};
+use crate::evm::{B256, SpecId, code::Code};
+use crate::interp;
+use crate::runtime::Entry;
+use crate::translate::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Work, in taken jumps, that one activation of a frame counts for besides its jumps.
+const ACTIVATION_WORK: u64 = 2;
+
+/// One EVM instance's access to an engine.
+#[derive(Debug)]
+pub struct Executor {
+    engine: Engine,
+    /// Where compiled code is entered, and what its offsets are relative to.
+    entry: Option<(Entry, u64)>,
+}
+
+impl Executor {
+    pub(super) fn new(engine: Engine) -> Executor {
+        let entry = engine.compiler().map(|c| (c.entry(), c.code_base()));
+        Executor { engine, entry }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The contract with this code hash; `code` is asked for when the engine does not know it. `bytes` is what the embedder holds as the code:
+    /// it is compared once per address, so that a wrong hash never runs other code.
+    pub fn contract(&mut self, hash: B256, fork: SpecId, bytes: &[u8], code: impl FnOnce() -> Code) -> Arc<Contract> {
+        let inner = &self.engine.inner;
+        Counters::add(&inner.counters.lookups, 1);
+        let known = inner.contracts.read().unwrap_or_else(|e| e.into_inner()).get(&(hash, fork)).cloned();
+        if let Some(contract) = known {
+            let held = contract.code.bytes();
+            if held.as_ptr() == bytes.as_ptr() && held.len() == bytes.len() || held == bytes {
+                Counters::add(&inner.counters.hits, 1);
+                return contract;
+            }
+            return Arc::new(Contract::new(code(), fork));
+        }
+        let contract = Arc::new(Contract::new(code(), fork));
+        let mut contracts = inner.contracts.write().unwrap_or_else(|e| e.into_inner());
+        if contracts.len() >= inner.config.contracts {
+            contracts.clear();
+        }
+        contracts.entry((hash, fork)).or_insert(contract).clone()
+    }
+
+    /// Init code: never looked up; compiled only in `always` and `check` mode.
+    pub fn init_code(&mut self, fork: SpecId, code: Code) -> Arc<Contract> {
+        Arc::new(Contract::new(code, fork))
+    }
+
+    /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for.
+    pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
+        let inner = &self.engine.inner;
+        Counters::add(&inner.counters.frames, 1);
+        let Some((entry, base)) = self.entry else {
+            return self.interpret(frame, u64::MAX);
+        };
+        if inner.config.mode == Mode::Tiered && !contract.is_compiled() {
+            match self.warm_up(frame, contract) {
+                Exit::Hot => {}
+                exit => return exit,
+            }
+        }
+        let exit = self.run_compiled(frame, contract, entry, base);
+        if inner.config.count {
+            Counters::add(&inner.counters.compiled, std::mem::take(&mut frame.compiled));
+        }
+        exit
+    }
+
+    /// Interprets with the budget that the contract has left before compiling it pays.
+    fn warm_up(&self, frame: &mut Frame, contract: &Contract) -> Exit {
+        let config = &self.engine.inner.config;
+        let size = contract.code.bytes().len() as u64;
+        let threshold = (size * config.jumps_per_16_bytes / 16).max(config.least_jumps);
+        let done = contract.work.fetch_add(ACTIVATION_WORK, Relaxed);
+        let budget = threshold.saturating_sub(done);
+        if budget == 0 {
+            return Exit::Hot;
+        }
+        let exit = self.interpret(frame, budget);
+        contract.work.fetch_add(budget - frame.fuel.min(budget), Relaxed);
+        exit
+    }
+
+    fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
+        frame.fuel = fuel;
+        let inner = &self.engine.inner;
+        if inner.config.count {
+            let exit = interp::run::<true>(frame);
+            Counters::add(&inner.counters.interpreted, std::mem::take(&mut frame.interpreted));
+            exit
+        } else {
+            interp::run::<false>(frame)
+        }
+    }
+
+    /// Executes compiled code, compiling blocks as they are reached; what is not compiled is interpreted up to the next jump.
+    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
+        frame.pc_index = contract.index().as_ptr().cast();
+        frame.code_base = base as *const u8;
+        loop {
+            let exit = match self.block(contract, frame.pc) {
+                // SAFETY: the offset comes from the index of the contract that the frame was made for, so it is that of a block compiled for its
+                // bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
+                Ok(offset) => unsafe { entry.enter(frame, base + u64::from(offset)) },
+                Err(_) => Exit::Interpret,
+            };
+            match exit {
+                Exit::Compile => {}
+                Exit::DynamicJump => {
+                    if frame.gas < 0 {
+                        return Exit::OutOfGas;
+                    }
+                    if !contract.code.is_jump_destination(frame.pc) {
+                        return Exit::InvalidJump;
+                    }
+                }
+                Exit::Interpret => {
+                    Counters::add(&self.engine.inner.counters.side_exits, 1);
+                    match self.interpret(frame, 1) {
+                        Exit::Hot => {}
+                        exit => return exit,
+                    }
+                }
+                exit => return exit,
+            }
+        }
+    }
+
+    fn block(&self, contract: &Contract, pc: u64) -> Result<u32, Refusal> {
+        if let Some(offset) = contract.offset(pc) {
+            return Ok(offset);
+        }
+        let mut compiler = self.engine.compiler().ok_or(Refusal::Full)?;
+        compiler.compile(contract, pc, &self.engine.inner.counters)
+    }
+}

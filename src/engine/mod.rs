@@ -1,0 +1,142 @@
+//! The engine: code cache, tiering policy, limits, counters, control surface.
+//!
+//! [`Engine`] owns the code memory and everything compiled, is shared between threads, and is cheap to clone. An [`Executor`] is one EVM
+//! instance's access to it. Compiling takes a lock; running does not.
+
+mod compile;
+mod contract;
+mod counters;
+mod executor;
+
+pub use compile::{CompileTimes, Listing};
+pub use contract::Contract;
+pub use counters::{CounterValues, Counters};
+pub use executor::Executor;
+
+use crate::evm::{B256, SpecId, block::Pc};
+use crate::translate::Refusal;
+use compile::Compiler;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+/// How frames are executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// The interpreter alone.
+    Off,
+    /// Every block is compiled when first reached.
+    Always,
+    /// Compiled when the work it has cost interpreted reaches a multiple of what compiling costs.
+    #[default]
+    Tiered,
+    /// Every frame twice, interpreted with a recorded host and compiled from the record; a difference is an error.
+    Check,
+}
+
+/// Settings of an [`Engine`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How frames are executed.
+    pub mode: Mode,
+    /// Bytes of code memory reserved (touched only as used).
+    pub arena_bytes: usize,
+    /// Link slots reserved: one per block that was referred to before it was compiled.
+    pub slots: usize,
+    /// Contracts kept by code hash.
+    pub contracts: usize,
+    /// Count executed instructions, interpreted and compiled (costs a little speed).
+    pub count: bool,
+    /// In `tiered` mode, a contract is compiled after this many taken jumps per 16 bytes of its code (at least [`Config::least_jumps`]).
+    pub jumps_per_16_bytes: u64,
+    /// See [`Config::jumps_per_16_bytes`].
+    pub least_jumps: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            mode: Mode::default(),
+            arena_bytes: 64 << 20,
+            slots: 1 << 20,
+            contracts: 4096,
+            count: false,
+            jumps_per_16_bytes: 8,
+            least_jumps: 200,
+        }
+    }
+}
+
+impl Config {
+    /// Default settings with the given mode.
+    pub fn with_mode(mode: Mode) -> Config {
+        Config { mode, ..Config::default() }
+    }
+}
+
+/// Compiled code and policy, shared by all executors. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    counters: Counters,
+    contracts: RwLock<HashMap<(B256, SpecId), Arc<Contract>>>,
+    /// `None` where there is no executable memory: everything is interpreted.
+    compiler: Option<Mutex<Compiler>>,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new(Config::default())
+    }
+}
+
+impl Engine {
+    /// A new engine. Where executable memory cannot be had it interprets, and [`Engine::can_compile`] says so.
+    pub fn new(config: Config) -> Engine {
+        let compiler = match config.mode {
+            Mode::Off => None,
+            Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),
+        };
+        let inner = Inner { config, counters: Counters::default(), contracts: RwLock::default(), compiler };
+        Engine { inner: Arc::new(inner) }
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// Whether this engine has executable memory.
+    pub fn can_compile(&self) -> bool {
+        self.inner.compiler.is_some()
+    }
+
+    /// An executor over this engine, for one EVM instance.
+    pub fn executor(&self) -> Executor {
+        Executor::new(self.clone())
+    }
+
+    /// Forgets all contracts. Code that frames are executing stays until the engine is dropped.
+    pub fn clear(&self) {
+        self.inner.contracts.write().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+
+    /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
+    pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
+        self.compiler().ok_or(Refusal::Full)?.listing(contract, pc, &self.inner.counters)
+    }
+
+    fn compiler(&self) -> Option<MutexGuard<'_, Compiler>> {
+        // A panic while compiling leaves nothing published, so the compiler stays usable.
+        self.inner.compiler.as_ref().map(|c| c.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+}

@@ -1,0 +1,158 @@
+//! Basic blocks and gas sections: one linear scan from a start pc, without looking at any other block.
+//!
+//! A *basic block* is a straight run of instructions: it starts where control can arrive and ends at a jump, a terminal opcode, a call, an
+//! opcode the fork does not have, before the next JUMPDEST, or after [`MAX_INSTRUCTIONS`]. A *gas section* is a part of it whose static gas
+//! is charged at once: it ends after every instruction with an effect that is seen from outside or with dynamic gas (`Class::Effect`), so
+//! that charging ahead never makes a state access appear or disappear (EIP-7928).
+
+use super::{
+    SpecId,
+    fork::Schedule,
+    opcode::{self, Class, info},
+};
+
+/// A position in bytecode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pc(pub u32);
+
+impl Pc {
+    /// As an index into the code.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Instructions in a block at most: bounds what one block can cost to compile and how many words it can hold.
+pub const MAX_INSTRUCTIONS: usize = 192;
+
+/// How a block ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Goes on at `Block::end`: before a JUMPDEST, or the block grew too long.
+    Fall,
+    /// JUMP.
+    Jump,
+    /// JUMPI.
+    JumpIf,
+    /// CALL* or CREATE*: goes on at `Block::end` when the child has ended.
+    Call,
+    /// STOP, RETURN, REVERT, SELFDESTRUCT, INVALID (the opcode given), or the end of code (STOP).
+    Terminal(u8),
+    /// The instruction at `Block::end` is left to the interpreter: no opcode of this fork.
+    Unknown,
+}
+
+/// A gas section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its first instruction.
+    pub start: Pc,
+    /// Static gas of all its instructions.
+    pub gas: u32,
+    /// How many instructions it has.
+    pub instructions: u32,
+}
+
+/// A basic block's summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// First instruction.
+    pub start: Pc,
+    /// One past the last instruction.
+    pub end: Pc,
+    /// Elements that must be on the stack at entry.
+    pub need: u32,
+    /// How far the stack grows above its height at entry, at most.
+    pub grow: u32,
+    /// Height at the end relative to entry.
+    pub delta: i32,
+    /// How it ends.
+    pub finish: End,
+    /// Its gas sections in order; never empty unless the block is.
+    pub sections: Vec<Section>,
+}
+
+impl Block {
+    /// Scans the block that starts at `start` under `schedule`'s fork, with at most `limit` instructions. `padded` is the code followed by
+    /// zero bytes (at least 33), `len` its length without them.
+    pub fn scan(padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) -> Block {
+        let mut block = Block {
+            start,
+            end: start,
+            need: 0,
+            grow: 0,
+            delta: 0,
+            finish: End::Fall,
+            sections: Vec::new(),
+        };
+        block.rescan(padded, len, start, schedule, limit);
+        block
+    }
+
+    /// As [`Block::scan`], reusing this block's allocation.
+    pub fn rescan(&mut self, padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) {
+        self.sections.clear();
+        self.start = start;
+        let mut pc = start.index();
+        let (mut height, mut low, mut high) = (0i32, 0i32, 0i32);
+        let mut open = false;
+        let mut count = 0;
+        self.finish = loop {
+            if pc >= len {
+                break End::Terminal(opcode::STOP);
+            }
+            let op = padded[pc];
+            let row = info(op);
+            if (row.class == Class::JumpDest && count > 0) || count == limit {
+                break End::Fall;
+            }
+            if !supported(op, schedule.fork) {
+                break End::Unknown;
+            }
+            if !open {
+                self.sections.push(Section { start: Pc(pc as u32), gas: 0, instructions: 0 });
+                open = true;
+            }
+            let section = self.sections.last_mut().expect("a section is open");
+            section.gas += u32::from(schedule.static_gas[op as usize]);
+            section.instructions += 1;
+            count += 1;
+            height -= i32::from(row.inputs);
+            low = low.min(height);
+            height += i32::from(row.outputs);
+            high = high.max(height);
+            pc += row.size();
+            match row.class {
+                Class::Effect => open = false,
+                Class::Terminal => break End::Terminal(op),
+                Class::Call => break End::Call,
+                Class::Jump => break if op == opcode::JUMP { End::Jump } else { End::JumpIf },
+                Class::Pure
+                | Class::Push
+                | Class::Pop
+                | Class::Dup
+                | Class::Swap
+                | Class::StackN
+                | Class::Env
+                | Class::Memory
+                | Class::JumpDest
+                | Class::Undefined => {}
+            }
+        };
+        self.end = Pc(pc as u32);
+        self.need = low.unsigned_abs();
+        self.grow = high as u32;
+        self.delta = height;
+    }
+
+    /// Whether the block certainly ends in REVERT or INVALID: a branch to it is taken to be unlikely.
+    pub fn is_cold(&self) -> bool {
+        matches!(self.finish, End::Terminal(opcode::REVERT | opcode::INVALID))
+    }
+}
+
+/// Whether the compiler translates `op` under `fork`; what it does not is interpreted.
+pub fn supported(op: u8, fork: SpecId) -> bool {
+    let row = info(op);
+    row.active(fork) && row.class != Class::StackN
+}

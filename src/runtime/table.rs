@@ -1,0 +1,63 @@
+//! The table of runtime functions for a host type.
+
+use super::{arith, calls, end, hash, log, memory, state};
+use crate::abi::{CallKind, Callouts, Host};
+
+struct Table<H>(core::marker::PhantomData<H>);
+
+impl<H: Host> Table<H> {
+    const CALLOUTS: Callouts = Callouts {
+        mul: arith::mul,
+        div: arith::div,
+        sdiv: arith::sdiv,
+        rem: arith::rem,
+        srem: arith::srem,
+        addmod: arith::addmod,
+        mulmod: arith::mulmod,
+        signextend: arith::signextend,
+        byte: arith::byte,
+        shl: arith::shl,
+        shr: arith::shr,
+        sar: arith::sar,
+        clz: arith::clz,
+        exp: arith::exp,
+        keccak256: hash::keccak256,
+        balance: state::balance::<H>,
+        selfbalance: state::selfbalance::<H>,
+        extcodesize: state::extcodesize::<H>,
+        extcodecopy: state::extcodecopy::<H>,
+        extcodehash: state::extcodehash::<H>,
+        blockhash: state::blockhash::<H>,
+        blobhash: state::blobhash::<H>,
+        calldataload: memory::calldataload,
+        calldatacopy: memory::calldatacopy,
+        codecopy: memory::codecopy,
+        returndatacopy: memory::returndatacopy,
+        mcopy: memory::mcopy,
+        sload: state::sload::<H>,
+        sstore: state::sstore::<H>,
+        tload: state::tload::<H>,
+        tstore: state::tstore::<H>,
+        log0: log::log::<H, 0>,
+        log1: log::log::<H, 1>,
+        log2: log::log::<H, 2>,
+        log3: log::log::<H, 3>,
+        log4: log::log::<H, 4>,
+        call: calls::call::<H, { CallKind::Call as u8 }>,
+        callcode: calls::call::<H, { CallKind::CallCode as u8 }>,
+        delegatecall: calls::call::<H, { CallKind::DelegateCall as u8 }>,
+        staticcall: calls::call::<H, { CallKind::StaticCall as u8 }>,
+        create: calls::create::<false>,
+        create2: calls::create::<true>,
+        ret: end::ret,
+        revert: end::revert,
+        selfdestruct: end::selfdestruct::<H>,
+        grow: memory::grow,
+        input_word: memory::input_word,
+    };
+}
+
+/// The runtime functions for frames whose host is an `H`.
+pub fn callouts<H: Host>() -> &'static Callouts {
+    &const { Table::<H>::CALLOUTS }
+}

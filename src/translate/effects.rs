@@ -1,0 +1,299 @@
+//! Environment reads, runtime functions on the frame, and code out of line.
+
+use super::values::at;
+use super::{Cold, Translator};
+use crate::abi::{Callouts, Env, Exit, Frame};
+use crate::evm::U256;
+use crate::evm::opcode::{self as op, info};
+use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
+use core::mem::offset_of;
+
+/// The runtime function of an opcode that is one, as an offset into `Callouts`.
+fn frame_op(opcode: u8) -> usize {
+    match opcode {
+        op::EXP => offset_of!(Callouts, exp),
+        op::KECCAK256 => offset_of!(Callouts, keccak256),
+        op::BALANCE => offset_of!(Callouts, balance),
+        op::SELFBALANCE => offset_of!(Callouts, selfbalance),
+        op::EXTCODESIZE => offset_of!(Callouts, extcodesize),
+        op::EXTCODECOPY => offset_of!(Callouts, extcodecopy),
+        op::EXTCODEHASH => offset_of!(Callouts, extcodehash),
+        op::BLOCKHASH => offset_of!(Callouts, blockhash),
+        op::BLOBHASH => offset_of!(Callouts, blobhash),
+        op::CALLDATACOPY => offset_of!(Callouts, calldatacopy),
+        op::CODECOPY => offset_of!(Callouts, codecopy),
+        op::RETURNDATACOPY => offset_of!(Callouts, returndatacopy),
+        op::MCOPY => offset_of!(Callouts, mcopy),
+        op::SLOAD => offset_of!(Callouts, sload),
+        op::SSTORE => offset_of!(Callouts, sstore),
+        op::TLOAD => offset_of!(Callouts, tload),
+        op::TSTORE => offset_of!(Callouts, tstore),
+        op::LOG0 => offset_of!(Callouts, log0),
+        op::LOG1 => offset_of!(Callouts, log1),
+        op::LOG2 => offset_of!(Callouts, log2),
+        op::LOG3 => offset_of!(Callouts, log3),
+        op::LOG4 => offset_of!(Callouts, log4),
+        op::CALL => offset_of!(Callouts, call),
+        op::CALLCODE => offset_of!(Callouts, callcode),
+        op::DELEGATECALL => offset_of!(Callouts, delegatecall),
+        op::STATICCALL => offset_of!(Callouts, staticcall),
+        op::CREATE => offset_of!(Callouts, create),
+        op::CREATE2 => offset_of!(Callouts, create2),
+        op::RETURN => offset_of!(Callouts, ret),
+        op::REVERT => offset_of!(Callouts, revert),
+        op::SELFDESTRUCT => offset_of!(Callouts, selfdestruct),
+        other => unreachable!("{other:#x} has no runtime function"),
+    }
+}
+
+/// Where an environment opcode's word is in `Env`.
+fn env_word(opcode: u8) -> Option<usize> {
+    Some(match opcode {
+        op::ORIGIN => offset_of!(Env, origin),
+        op::GASPRICE => offset_of!(Env, gas_price),
+        op::COINBASE => offset_of!(Env, coinbase),
+        op::TIMESTAMP => offset_of!(Env, timestamp),
+        op::NUMBER => offset_of!(Env, number),
+        op::DIFFICULTY => offset_of!(Env, difficulty),
+        op::GASLIMIT => offset_of!(Env, gas_limit),
+        op::CHAINID => offset_of!(Env, chain_id),
+        op::BASEFEE => offset_of!(Env, base_fee),
+        op::BLOBBASEFEE => offset_of!(Env, blob_base_fee),
+        op::SLOTNUM => offset_of!(Env, slot_number),
+        _ => return None,
+    })
+}
+
+impl Translator {
+    pub(super) fn environment(&mut self, opcode: u8, pc: usize, code_len: usize) {
+        // Allocating may spill, which needs no flags; but nothing below reads them, and CALLDATALOAD writes them.
+        if let Some(offset) = env_word(opcode) {
+            let t0 = self.t0();
+            self.load_field(t0, offset_of!(Frame, env));
+            self.push_word(t0, offset as i32, 256);
+            return;
+        }
+        let frame = self.s.target.frame;
+        match opcode {
+            op::ADDRESS => self.push_word(frame, offset_of!(Frame, address_word) as i32, 160),
+            op::CALLER => self.push_word(frame, offset_of!(Frame, caller_word) as i32, 160),
+            op::CALLVALUE => self.push_word(frame, offset_of!(Frame, value) as i32, 256),
+            op::CALLDATASIZE => self.push_field(offset_of!(Frame, input_len), 63),
+            op::RETURNDATASIZE => self.push_field(offset_of!(Frame, return_data_len), 63),
+            op::CODESIZE => self.s.push_const(U256::from(code_len)),
+            op::PC => self.s.push_const(U256::from(pc)),
+            op::GAS => {
+                let dst = self.s.alloc();
+                let mem = at(self.s.target.gas, self.spare as i32);
+                self.s.emit(Ins::Lea { dst, mem });
+                self.s.push_narrow(dst, 64);
+                self.s.unpin();
+            }
+            op::CALLDATALOAD => self.calldataload(),
+            other => unreachable!("{other:#x} is no environment opcode"),
+        }
+    }
+
+    fn push_word(&mut self, base: R, disp: i32, bits: u16) {
+        let dst = self.s.alloc_quad();
+        self.s.emit(Ins::WLoad { dst, base, disp });
+        self.s.push_wide(dst, bits);
+        self.s.unpin();
+    }
+
+    /// CALLDATALOAD: eight loads when all 32 bytes are there, out of line otherwise.
+    fn calldataload(&mut self) {
+        let [t0, t1, t2] = self.s.target.scratch;
+        let offset = self.s.pop();
+        self.s.kill_flags();
+        if self.s.value(offset).konst.is_some_and(|k| k > U256::from(u32::MAX)) {
+            // Call data is never that long.
+            self.s.release(offset);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
+        let (at_label, back) = (self.label(), self.label());
+        self.s.hold(offset);
+        let wide = self.s.value(offset).bits > 64;
+        if wide {
+            self.s.limb_to(offset, 1, t1);
+            for i in 2..4 {
+                let b = self.s.limb_or(offset, i, t0);
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t1, a: t1, b });
+            }
+        }
+        self.s.limb_to(offset, 0, t0);
+        if wide {
+            // An offset of 2^64 or more is as good as 2^64 - 1.
+            self.s.emit(Ins::Imm { dst: t2, value: u64::MAX });
+            self.s.emit(Ins::Test { a: t1, b: Src::R(t1) });
+            self.s.emit(Ins::Select { cond: Cond::Ne, dst: t0, a: t2, b: t0 });
+        }
+        self.s.release(offset);
+        self.s.unpin();
+        let dst = self.s.alloc_quad();
+        self.load_field(t1, offset_of!(Frame, input_len));
+        self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: t1, a: t1, b: Src::I(32) });
+        self.s.emit(Ins::Br { cond: Cond::Ult, to: at_label });
+        self.s.emit(Ins::Cmp { a: t0, b: Src::R(t1) });
+        self.s.emit(Ins::Br { cond: Cond::Ugt, to: at_label });
+        self.load_field(t1, offset_of!(Frame, input));
+        self.s.emit(Ins::WLoadSwap { dst, mem: Mem { base: t1, index: Some(t0), shift: 0, disp: 0 } });
+        self.s.emit(Ins::Label(back));
+        self.cold.push(Cold::InputWord { at: at_label, dst, back });
+        self.s.push_wide(dst, 256);
+        self.s.unpin();
+    }
+
+    /// An opcode done by a runtime function, inside a block.
+    pub(super) fn effect(&mut self, opcode: u8) {
+        self.s.flush(None);
+        self.frame_call(opcode, None);
+        let row = info(opcode);
+        self.s.after_frame_op(row.inputs as usize);
+        for _ in 0..row.outputs {
+            self.s.push_home();
+        }
+    }
+
+    /// Calls the runtime function of `opcode`; operands are at home. Leaves if it does not say "go on". `next` is stored as the frame's pc for functions
+    /// that suspend.
+    pub(super) fn frame_call(&mut self, opcode: u8, next: Option<u32>) {
+        let frame = self.s.target.frame;
+        let t0 = self.t0();
+        self.settle_sp();
+        let (sp, gas) = (self.s.target.sp, self.s.target.gas);
+        let store = |src, mem| Ins::Store { width: Width::B64, src, mem };
+        let sp_field = self.frame_field(offset_of!(Frame, sp));
+        let gas_field = self.frame_field(offset_of!(Frame, gas));
+        let pc_field = self.frame_field(offset_of!(Frame, pc));
+        self.s.emit(store(sp, sp_field));
+        self.s.emit(store(gas, gas_field));
+        if let Some(pc) = next {
+            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem: pc_field });
+        }
+        self.s.emit(Ins::Mov { dst: R(0), src: frame });
+        self.emit_callout(frame_op(opcode));
+        self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+        self.s.emit(Ins::BrTo { cond: Cond::Ne, addr: self.stubs.leave_as_is });
+        self.s.emit(Ins::Load { width: Width::B64, signed: false, dst: gas, mem: gas_field });
+    }
+
+    /// Calls through the frame's table; arguments are in place.
+    pub(super) fn emit_callout(&mut self, offset: usize) {
+        let t0 = self.t0();
+        self.load_field(t0, offset_of!(Frame, callouts));
+        self.s.emit(Ins::CallMem(at(t0, offset as i32)));
+    }
+
+    /// Makes the stack pointer register point one past the top element.
+    pub(super) fn settle_sp(&mut self) {
+        let height = self.s.height();
+        if height != self.s.base {
+            let sp = self.s.target.sp;
+            self.s.emit(Ins::Lea { dst: sp, mem: at(sp, 32 * (height - self.s.base)) });
+            self.s.base = height;
+        }
+    }
+
+    /// Leaves compiled code with a constant exit.
+    fn leave(&mut self, exit: Exit, pc: Option<u32>) {
+        if let Some(pc) = pc {
+            let mem = self.frame_field(offset_of!(Frame, pc));
+            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem });
+        }
+        let t0 = self.t0();
+        self.s.emit(Ins::Imm { dst: t0, value: exit as u64 });
+        self.s.emit(Ins::JmpTo { addr: self.stubs.leave });
+    }
+
+    /// Leaves with `exit`, or out of gas if `gas + spare` is negative.
+    pub(super) fn halt(&mut self, exit: Exit, spare: u32) {
+        let [t0, t1, t2] = self.s.target.scratch;
+        self.s.emit(Ins::Lea { dst: t1, mem: at(self.s.target.gas, spare as i32) });
+        self.s.emit(Ins::Imm { dst: t0, value: exit as u64 });
+        self.s.emit(Ins::Imm { dst: t2, value: Exit::OutOfGas as u64 });
+        self.s.emit(Ins::Test { a: t1, b: Src::R(t1) });
+        self.s.emit(Ins::Select { cond: Cond::Neg, dst: t0, a: t2, b: t0 });
+        self.s.emit(Ins::JmpTo { addr: self.stubs.leave });
+    }
+
+    /// Emits what was put off to be out of line.
+    pub(super) fn emit_cold(&mut self) {
+        let mut i = 0;
+        while i < self.cold.len() {
+            self.emit_cold_one(self.cold[i]);
+            i += 1;
+        }
+    }
+
+    fn emit_cold_one(&mut self, cold: Cold) {
+        let [t0, t1, t2] = self.s.target.scratch;
+        match cold {
+            Cold::Zero { at, dst, back } => {
+                self.s.out.extend([Ins::Label(at), Ins::Imm { dst, value: 0 }, Ins::Jmp(back)]);
+            }
+            Cold::ZeroWord { at, dst, back } => {
+                self.s.emit(Ins::Label(at));
+                self.s.out.extend(dst.0.map(|dst| Ins::Imm { dst, value: 0 }));
+                self.s.emit(Ins::Jmp(back));
+            }
+            Cold::Grow { at, spare, back } => self.s.out.extend([
+                Ins::Label(at),
+                Ins::Imm { dst: t1, value: u64::from(spare) },
+                Ins::LabelAddr { dst: t2, label: back },
+                Ins::JmpTo { addr: self.stubs.grow },
+            ]),
+            Cold::Saturate { at, grow } => {
+                self.s.out.extend([Ins::Label(at), Ins::Imm { dst: t0, value: u64::MAX }, Ins::Jmp(grow)]);
+            }
+            Cold::InvalidOperand { at, spare } => {
+                self.s.emit(Ins::Label(at));
+                self.halt(Exit::InvalidOperand, spare);
+            }
+            Cold::InputWord { at: label, dst, back } => {
+                let middle = self.label();
+                self.s.out.extend([
+                    Ins::Label(label),
+                    Ins::LabelAddr { dst: t2, label: middle },
+                    Ins::JmpTo { addr: self.stubs.input_word },
+                    Ins::Label(middle),
+                    Ins::WLoad { dst, base: self.s.target.frame, disp: offset_of!(Frame, scratch) as i32 },
+                    Ins::Jmp(back),
+                ]);
+            }
+            Cold::Fail { at: label, gas, height, pc } => {
+                let (g, sp) = (self.s.target.gas, self.s.target.sp);
+                self.s.emit(Ins::Label(label));
+                if gas > 0 {
+                    self.s.emit(Ins::Lea { dst: g, mem: at(g, gas as i32) });
+                }
+                if height != 0 {
+                    self.s.emit(Ins::Lea { dst: sp, mem: at(sp, 32 * height) });
+                }
+                self.leave(Exit::Interpret, Some(pc.0));
+            }
+            Cold::DynamicJump { at } => {
+                self.s.emit(Ins::Label(at));
+                let mem = self.frame_field(offset_of!(Frame, pc));
+                self.s.emit(Ins::Store { width: Width::B64, src: t1, mem });
+                self.s.emit(Ins::Imm { dst: t0, value: Exit::DynamicJump as u64 });
+                self.s.emit(Ins::JmpTo { addr: self.stubs.leave });
+            }
+            Cold::Halt { at, exit } => {
+                self.s.emit(Ins::Label(at));
+                self.halt(exit, 0);
+            }
+            Cold::Link { at, slot } => self.s.out.extend([Ins::Label(at), Ins::JmpSlot { slot }]),
+            Cold::Stub { at, pc } => {
+                self.s.emit(Ins::Label(at));
+                self.leave(Exit::Compile, Some(pc.0));
+            }
+        }
+    }
+
+    /// Ends the block by leaving to the interpreter at `pc`.
+    pub(super) fn leave_to_interpreter(&mut self, pc: u32) {
+        self.leave(Exit::Interpret, Some(pc));
+    }
+}

@@ -1,0 +1,170 @@
+//! MLOAD, MSTORE, MSTORE8, MSIZE: inline, with growth out of line.
+
+use super::values::{Regs, ValueId, at, imm32};
+use super::{Cold, Translator};
+use crate::abi::Frame;
+use crate::evm::opcode as op;
+use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
+use core::mem::offset_of;
+
+impl Translator {
+    pub(super) fn memory(&mut self, opcode: u8) {
+        match opcode {
+            op::MLOAD => self.mload(),
+            op::MSTORE => self.mstore(),
+            op::MSTORE8 => self.mstore8(),
+            op::MSIZE => self.push_field(offset_of!(Frame, memory_len), 64),
+            other => unreachable!("{other:#x} is no memory opcode"),
+        }
+    }
+
+    pub(super) fn frame_field(&self, offset: usize) -> Mem {
+        at(self.s.target.frame, offset as i32)
+    }
+
+    pub(super) fn load_field(&mut self, dst: R, offset: usize) {
+        let mem = self.frame_field(offset);
+        self.s.emit(Ins::Load { width: Width::B64, signed: false, dst, mem });
+    }
+
+    pub(super) fn push_field(&mut self, offset: usize, bits: u16) {
+        let dst = self.s.alloc();
+        self.load_field(dst, offset);
+        self.s.push_narrow(dst, bits);
+        self.s.unpin();
+    }
+
+    /// Makes sure that `len` bytes of memory exist at the offset `v`, and gives the operand that addresses them, with the memory's base in
+    /// the second scratch register. The third scratch register may be part of it.
+    fn access(&mut self, v: ValueId, len: i32) -> Mem {
+        let [t0, base, index] = self.s.target.scratch;
+        let grow = self.label();
+        let back = self.label();
+        let size = Src::M(self.frame_field(offset_of!(Frame, memory_len)));
+        let konst = self.s.value(v).konst;
+        let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(|k| k.checked_add(len).map(|end| (k, end)));
+        let disp = if let Some((disp, end)) = small {
+            let Src::M(mem) = size else { unreachable!("the size is in memory") };
+            // Out of line, the end is in the first scratch register.
+            self.s.emit(Ins::Imm { dst: t0, value: end as u64 });
+            self.s.emit(Ins::Cmp { a: t0, b: Src::M(mem) });
+            self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
+            Some(disp)
+        } else {
+            self.dynamic_offset(v, len, grow);
+            self.s.emit(Ins::Cmp { a: t0, b: size });
+            self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
+            None
+        };
+        self.s.emit(Ins::Label(back));
+        self.cold.push(Cold::Grow { at: grow, spare: self.spare, back });
+        self.load_field(base, offset_of!(Frame, memory));
+        match disp {
+            Some(disp) => at(base, disp),
+            None => {
+                self.s.limb_to(v, 0, index);
+                Mem { base, index: Some(index), shift: 0, disp: 0 }
+            }
+        }
+    }
+
+    /// Puts offset + `len` in the first scratch register; what does not fit 64 bits leaves.
+    fn dynamic_offset(&mut self, v: ValueId, len: i32, grow: crate::ir::Label) {
+        let [t0, t1, _] = self.s.target.scratch;
+        let bits = self.s.value(v).bits;
+        if bits > 64 {
+            let invalid = self.label();
+            self.s.limb_to(v, 1, t0);
+            for i in 2..4 {
+                let b = self.s.limb_or(v, i, t1);
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
+            }
+            self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+            self.s.emit(Ins::Br { cond: Cond::Ne, to: invalid });
+            self.cold.push(Cold::InvalidOperand { at: invalid, spare: self.spare });
+        }
+        self.s.limb_to(v, 0, t0);
+        if bits >= 64 {
+            // An end past 2^64 wraps to a small number; growing to 2^64 - 1 fails as it must.
+            let wrapped = self.label();
+            self.s.emit(Ins::Alu { op: AluOp::Add, flags: true, dst: t0, a: t0, b: Src::I(len) });
+            self.s.emit(Ins::Br { cond: Cond::Ult, to: wrapped });
+            self.cold.push(Cold::Saturate { at: wrapped, grow });
+        } else {
+            self.s.emit(Ins::Lea { dst: t0, mem: at(t0, len) });
+        }
+    }
+
+    fn mload(&mut self) {
+        let offset = self.s.pop();
+        self.s.kill_flags();
+        let mem = self.access(offset, 32);
+        self.s.release(offset);
+        self.s.unpin();
+        let dst = self.s.alloc_quad();
+        self.s.emit(Ins::WLoadSwap { dst, mem });
+        self.s.push_wide(dst, 256);
+        self.s.unpin();
+    }
+
+    fn mstore(&mut self) {
+        let offset = self.s.pop();
+        let value = self.s.pop();
+        self.s.kill_flags();
+        let mem = self.access(offset, 32);
+        let v = *self.s.value(value);
+        if let (Regs::Wide(src), None) = (v.regs, v.konst) {
+            self.s.emit(Ins::WStoreSwap { src, mem });
+        } else {
+            for limb in 0..4 {
+                let to = Mem { disp: mem.disp + 24 - 8 * limb as i32, ..mem };
+                self.store_limb(value, limb, to);
+            }
+        }
+        self.s.release(offset);
+        self.s.release(value);
+        self.s.unpin();
+    }
+
+    /// Stores one limb in big-endian order.
+    fn store_limb(&mut self, value: ValueId, limb: usize, mem: Mem) {
+        let t0 = self.t0();
+        if let Some(k) = self.s.value(value).konst {
+            let swapped = k.as_limbs()[limb].swap_bytes();
+            match imm32(swapped) {
+                Some(value) => self.s.emit(Ins::StoreImm { width: Width::B64, value, mem }),
+                None => {
+                    self.s.emit(Ins::Imm { dst: t0, value: swapped });
+                    self.s.emit(Ins::Store { width: Width::B64, src: t0, mem });
+                }
+            }
+            return;
+        }
+        match self.s.limb(value, limb) {
+            Some(Src::I(0)) => self.s.emit(Ins::StoreImm { width: Width::B64, value: 0, mem }),
+            Some(Src::R(src)) => self.s.emit(Ins::StoreSwap { src, mem }),
+            Some(Src::M(from)) => {
+                self.s.emit(Ins::LoadSwap { dst: t0, mem: from });
+                self.s.emit(Ins::Store { width: Width::B64, src: t0, mem });
+            }
+            Some(Src::I(_)) | None => unreachable!("constants are stored above"),
+        }
+    }
+
+    fn mstore8(&mut self) {
+        let offset = self.s.pop();
+        let value = self.s.pop();
+        self.s.kill_flags();
+        let mem = self.access(offset, 1);
+        if let Some(k) = self.s.value(value).konst {
+            self.s.emit(Ins::StoreImm { width: Width::B8, value: i32::from(k.byte(0) as i8), mem });
+        } else {
+            let t0 = self.t0();
+            self.s.limb_to(value, 0, t0);
+            self.s.emit(Ins::Store { width: Width::B8, src: t0, mem });
+        }
+        self.s.release(offset);
+        self.s.release(value);
+        self.s.unpin();
+    }
+}

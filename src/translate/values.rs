@@ -1,0 +1,752 @@
+//! The virtual stack: which value is where. PUSH, DUP, SWAP and POP only move names here and emit nothing.
+//!
+//! A value may be known as a constant, be in registers (one if narrow, four if wide), be in a stack slot in memory, or be the machine flags
+//! just computed; several of these at once. *Slots* are 32-byte words at the EVM stack pointer of the block's entry plus an index; slot `p`
+//! is the home of stack position `p`. Invariants: a live value is somewhere; `slot_owner[s] == v` iff `v.slot == s`;
+//! `reg_owner[r] == v` iff `r` is among `v`'s registers.
+
+use super::target::Target;
+use crate::abi::SPILL_SLOTS;
+use crate::evm::U256;
+use crate::ir::{Cond, Ins, Mem, Quad, R, Src, WSrc, Width};
+
+/// Index of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ValueId(u16);
+
+/// Registers that hold a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Regs {
+    None,
+    /// The low limb; the others are zero.
+    Narrow(R),
+    Wide(Quad),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    /// Stack positions and running operations that refer to it.
+    refs: u16,
+    /// Upper bound of its width in bits.
+    pub bits: u16,
+    /// When it was last used, for choosing what to spill.
+    stamp: u32,
+    pub regs: Regs,
+    pub slot: Option<i32>,
+    /// It is this condition of the current machine flags (and nowhere else).
+    pub flags: Option<Cond>,
+    pub konst: Option<U256>,
+}
+
+/// The translator ran out of something that a shorter block does not need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+/// State of the virtual stack and register file within a block, and the code emitted so far.
+#[derive(Debug)]
+pub(super) struct State {
+    pub target: &'static Target,
+    pub out: Vec<Ins>,
+    values: Vec<Value>,
+    stack: Vec<ValueId>,
+    need: i32,
+    grow: i32,
+    /// The stack pointer register is entry + 32 * base.
+    pub base: i32,
+    slot_owner: Vec<Option<ValueId>>,
+    reg_owner: [Option<ValueId>; 32],
+    free: u32,
+    pinned: u32,
+    flags: Option<ValueId>,
+    clock: u32,
+    /// Set when spill slots ran out; the block must be translated again, shorter.
+    pub overflow: Option<TooLong>,
+    todo: Vec<i32>,
+}
+
+fn mask(r: R) -> u32 {
+    1 << r.0
+}
+
+fn quad_mask(q: Quad) -> u32 {
+    q.0.iter().fold(0, |m, &r| m | mask(r))
+}
+
+/// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
+pub(super) fn imm32(limb: u64) -> Option<i32> {
+    i32::try_from(limb as i64).ok()
+}
+
+/// A constant as a sign-extended 32-bit immediate of a 256-bit operation.
+pub(super) fn word_imm32(value: &U256) -> Option<i32> {
+    let l = value.as_limbs();
+    let low = imm32(l[0])?;
+    let ext = if low < 0 { u64::MAX } else { 0 };
+    (l[1] == ext && l[2] == ext && l[3] == ext).then_some(low)
+}
+
+/// `[base + disp]`.
+pub(super) fn at(base: R, disp: i32) -> Mem {
+    Mem { base, index: None, shift: 0, disp }
+}
+
+impl State {
+    pub fn new(target: &'static Target) -> State {
+        State {
+            target,
+            out: Vec::new(),
+            values: Vec::new(),
+            stack: Vec::new(),
+            need: 0,
+            grow: 0,
+            base: 0,
+            slot_owner: Vec::new(),
+            reg_owner: [None; 32],
+            free: 0,
+            pinned: 0,
+            flags: None,
+            clock: 0,
+            overflow: None,
+            todo: Vec::new(),
+        }
+    }
+
+    /// Begins a block that needs `need` elements and grows the stack by `grow`: all words are at home.
+    pub fn begin(&mut self, need: u32, grow: u32) {
+        self.values.clear();
+        self.stack.clear();
+        self.slot_owner.clear();
+        self.need = need as i32;
+        self.grow = grow as i32;
+        self.base = 0;
+        self.reg_owner = [None; 32];
+        self.free = self.target.words.iter().fold(0, |m, &r| m | mask(r));
+        self.pinned = 0;
+        self.flags = None;
+        self.slot_owner.resize(need as usize + grow as usize + SPILL_SLOTS, None);
+        for position in -self.need..0 {
+            let v = self.new_value(256);
+            self.values[v.0 as usize].slot = Some(position);
+            self.values[v.0 as usize].refs = 1;
+            self.slot_owner[(position + self.need) as usize] = Some(v);
+            self.stack.push(v);
+        }
+    }
+
+    pub fn value(&self, v: ValueId) -> &Value {
+        &self.values[v.0 as usize]
+    }
+
+    fn value_mut(&mut self, v: ValueId) -> &mut Value {
+        &mut self.values[v.0 as usize]
+    }
+
+    fn new_value(&mut self, bits: u16) -> ValueId {
+        let id = ValueId(self.values.len() as u16);
+        self.clock += 1;
+        self.values.push(Value {
+            refs: 0,
+            bits,
+            stamp: self.clock,
+            regs: Regs::None,
+            slot: None,
+            flags: None,
+            konst: None,
+        });
+        id
+    }
+
+    // ---- the stack ----
+
+    /// Height relative to the block's entry.
+    pub fn height(&self) -> i32 {
+        self.stack.len() as i32 - self.need
+    }
+
+    /// Takes the top element; the caller owns one reference and gives it back with [`State::release`].
+    pub fn pop(&mut self) -> ValueId {
+        self.stack.pop().expect("the block's stack need covers every pop")
+    }
+
+    pub fn push(&mut self, v: ValueId) {
+        self.value_mut(v).refs += 1;
+        self.stack.push(v);
+    }
+
+    pub fn dup(&mut self, n: usize) {
+        let v = self.stack[self.stack.len() - n];
+        self.push(v);
+    }
+
+    pub fn swap(&mut self, n: usize) {
+        let top = self.stack.len() - 1;
+        self.stack.swap(top, top - n);
+    }
+
+    /// Gives back a reference; a value without any gives back its registers and slot.
+    pub fn release(&mut self, v: ValueId) {
+        let value = self.value_mut(v);
+        value.refs -= 1;
+        if value.refs == 0 {
+            self.drop_regs(v);
+            self.drop_slot(v);
+            if self.flags == Some(v) {
+                self.flags = None;
+            }
+        }
+    }
+
+    /// Ends an operation: its registers may be chosen for spilling again.
+    pub fn unpin(&mut self) {
+        self.pinned = 0;
+    }
+
+    // ---- making values ----
+
+    pub fn push_const(&mut self, value: U256) {
+        let v = self.new_value(value.bit_len() as u16);
+        self.value_mut(v).konst = Some(value);
+        self.push(v);
+    }
+
+    /// Pushes a value in a register got from [`State::alloc`].
+    pub fn push_narrow(&mut self, r: R, bits: u16) {
+        let v = self.new_value(bits.min(64));
+        self.set_regs(v, Regs::Narrow(r));
+        self.push(v);
+    }
+
+    pub fn push_wide(&mut self, q: Quad, bits: u16) {
+        let v = self.new_value(bits);
+        self.set_regs(v, Regs::Wide(q));
+        self.push(v);
+    }
+
+    pub fn push_flags(&mut self, cond: Cond) {
+        let v = self.new_value(1);
+        self.value_mut(v).flags = Some(cond);
+        self.flags = Some(v);
+        self.push(v);
+    }
+
+    /// Pushes a value that an operation left in `slot` (reserved by [`State::reserve_slot`]).
+    pub fn push_slot(&mut self, slot: i32, bits: u16) {
+        let v = self.new_value(bits);
+        self.value_mut(v).slot = Some(slot);
+        self.slot_owner[(slot + self.need) as usize] = Some(v);
+        self.push(v);
+    }
+
+    fn set_regs(&mut self, v: ValueId, regs: Regs) {
+        match regs {
+            Regs::None => {}
+            Regs::Narrow(r) => self.own(r, v),
+            Regs::Wide(q) => q.0.iter().for_each(|&r| self.own(r, v)),
+        }
+        self.value_mut(v).regs = regs;
+    }
+
+    fn own(&mut self, r: R, v: ValueId) {
+        self.reg_owner[r.0 as usize] = Some(v);
+        self.free &= !mask(r);
+    }
+
+    fn drop_regs(&mut self, v: ValueId) {
+        let bits = match self.value(v).regs {
+            Regs::None => return,
+            Regs::Narrow(r) => mask(r),
+            Regs::Wide(q) => quad_mask(q),
+        };
+        for &r in self.target.words {
+            if bits & mask(r) != 0 {
+                self.reg_owner[r.0 as usize] = None;
+            }
+        }
+        self.free |= bits;
+        self.value_mut(v).regs = Regs::None;
+    }
+
+    fn drop_slot(&mut self, v: ValueId) {
+        if let Some(s) = self.value_mut(v).slot.take() {
+            self.slot_owner[(s + self.need) as usize] = None;
+        }
+    }
+
+    // ---- registers ----
+
+    /// A free register, pinned until the operation ends. Spills if there is none. Emits only moves and stores: flags survive.
+    pub fn alloc(&mut self) -> R {
+        loop {
+            let usable = self.free & !self.pinned;
+            if let Some(&r) = self.target.words.iter().find(|&&r| usable & mask(r) != 0) {
+                self.free &= !mask(r);
+                self.pinned |= mask(r);
+                return r;
+            }
+            self.evict();
+        }
+    }
+
+    pub fn alloc_quad(&mut self) -> Quad {
+        while (self.free & !self.pinned).count_ones() < 4 {
+            self.evict();
+        }
+        Quad(std::array::from_fn(|_| self.alloc()))
+    }
+
+    /// Gives back a register from [`State::alloc`] that no value took.
+    pub fn give_back(&mut self, r: R) {
+        self.free |= mask(r);
+        self.pinned &= !mask(r);
+    }
+
+    fn evict(&mut self) {
+        let mut best: Option<(bool, u32, ValueId)> = None;
+        for &r in self.target.words {
+            let Some(v) = self.reg_owner[r.0 as usize] else { continue };
+            if self.regs_mask(v) & self.pinned != 0 {
+                continue;
+            }
+            let value = self.value(v);
+            let key = (value.slot.is_none() && value.konst.is_none(), value.stamp, v);
+            if best.is_none_or(|b| (key.0, key.1) < (b.0, b.1)) {
+                best = Some(key);
+            }
+        }
+        let (must_store, _, v) = best.expect("an operation never pins every register");
+        if must_store {
+            self.ensure_slot(v);
+        }
+        self.drop_regs(v);
+    }
+
+    fn regs_mask(&self, v: ValueId) -> u32 {
+        match self.value(v).regs {
+            Regs::None => 0,
+            Regs::Narrow(r) => mask(r),
+            Regs::Wide(q) => quad_mask(q),
+        }
+    }
+
+    /// Spills what a call would destroy.
+    pub fn spill_for_call(&mut self) {
+        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
+        for &r in self.target.words {
+            let Some(v) = self.reg_owner[r.0 as usize] else { continue };
+            if self.regs_mask(v) & !saved != 0 {
+                if self.value(v).konst.is_none() {
+                    self.ensure_slot(v);
+                }
+                self.drop_regs(v);
+            }
+        }
+    }
+
+    /// Turns a pending condition into a register before something overwrites the flags. Flags survive.
+    pub fn kill_flags(&mut self) {
+        let Some(v) = self.flags.take() else { return };
+        let cond = self.value_mut(v).flags.take().expect("the flags' value has a condition");
+        let dst = self.alloc();
+        self.out.push(Ins::Set { cond, dst });
+        self.set_regs(v, Regs::Narrow(dst));
+        self.unpin();
+    }
+
+    /// The condition that `v` is, if it is still in the flags.
+    pub fn condition(&self, v: ValueId) -> Option<Cond> {
+        (self.flags == Some(v)).then(|| self.value(v).flags).flatten()
+    }
+
+    /// Whether the operation holds the only reference.
+    pub fn is_last(&self, v: ValueId) -> bool {
+        self.value(v).refs == 1
+    }
+
+    // ---- slots ----
+
+    /// The address of a slot.
+    pub fn slot_at(&self, slot: i32) -> (R, i32) {
+        (self.target.sp, (slot - self.base) * 32)
+    }
+
+    /// A slot that no value is in: the home of the next element to be pushed if it is free, else a spill slot. The caller puts a value there
+    /// at once.
+    pub fn reserve_slot(&mut self) -> i32 {
+        let home = self.height();
+        if home < self.grow && self.slot_owner[(home + self.need) as usize].is_none() {
+            return home;
+        }
+        self.spill_slot()
+    }
+
+    fn spill_slot(&mut self) -> i32 {
+        let first = self.grow;
+        for i in 0..SPILL_SLOTS as i32 {
+            if self.slot_owner[(first + i + self.need) as usize].is_none() {
+                return first + i;
+            }
+        }
+        self.overflow = Some(TooLong);
+        first
+    }
+
+    /// Where to spill `v`: its home if that is free, else a spill slot.
+    fn slot_for(&mut self, v: ValueId) -> i32 {
+        let top = self.stack.len();
+        for i in (top.saturating_sub(24)..top).rev() {
+            if self.stack[i] == v && self.slot_owner[i].is_none() {
+                return i as i32 - self.need;
+            }
+        }
+        self.spill_slot()
+    }
+
+    /// Makes sure that `v` is in memory and says in which slot. Flags survive; only the first scratch register is used.
+    pub fn ensure_slot(&mut self, v: ValueId) -> i32 {
+        if let Some(s) = self.value(v).slot {
+            return s;
+        }
+        let s = self.slot_for(v);
+        self.store_to(v, s);
+        self.value_mut(v).slot = Some(s);
+        self.slot_owner[(s + self.need) as usize] = Some(v);
+        s
+    }
+
+    /// Writes `v`'s 32 bytes to a slot, without recording it.
+    fn store_to(&mut self, v: ValueId, slot: i32) {
+        let (base, disp) = self.slot_at(slot);
+        let value = *self.value(v);
+        match (value.regs, value.konst, value.slot) {
+            (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
+            (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
+            (Regs::None, Some(k), _) => self.store_const(&k, base, disp),
+            (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
+            (Regs::None, None, None) => {
+                let cond = value.flags.expect("a live value is somewhere");
+                let tmp = self.target.scratch[0];
+                self.out.push(Ins::Set { cond, dst: tmp });
+                self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
+            }
+        }
+    }
+
+    fn store_const(&mut self, k: &U256, base: R, disp: i32) {
+        let tmp = self.target.scratch[0];
+        if let Some(i) = word_imm32(k) {
+            self.out.push(Ins::WStore { src: WSrc::I(i), base, disp });
+            return;
+        }
+        for (i, &limb) in k.as_limbs().iter().enumerate() {
+            let mem = at(base, disp + 8 * i as i32);
+            match imm32(limb) {
+                Some(value) => self.out.push(Ins::StoreImm { width: Width::B64, value, mem }),
+                None => {
+                    self.out.push(Ins::Imm { dst: tmp, value: limb });
+                    self.out.push(Ins::Store { width: Width::B64, src: tmp, mem });
+                }
+            }
+        }
+    }
+
+    /// Copies a slot limb by limb: its last write may have been limb by limb, and a wider read would stall.
+    fn copy_slot(&mut self, from: i32, to: i32) {
+        let tmp = self.target.scratch[0];
+        let (base, from) = self.slot_at(from);
+        let (_, to) = self.slot_at(to);
+        for i in 0..4 {
+            self.out.push(Ins::Load { width: Width::B64, signed: false, dst: tmp, mem: at(base, from + 8 * i) });
+            self.out.push(Ins::Store { width: Width::B64, src: tmp, mem: at(base, to + 8 * i) });
+        }
+    }
+
+    /// Brings the top `count` elements home (all, if `None`). Flags survive; only the first scratch register is used.
+    pub fn flush(&mut self, count: Option<usize>) {
+        self.kill_flags();
+        let bottom = count.map_or(0, |n| self.stack.len() - n);
+        let mut todo = std::mem::take(&mut self.todo);
+        todo.clear();
+        todo.extend((bottom..self.stack.len()).filter(|&i| self.slot_owner[i] != Some(self.stack[i])).map(|i| i as i32));
+        while !todo.is_empty() {
+            let before = todo.len();
+            todo.retain(|&i| !self.try_home(i as usize));
+            if todo.len() == before {
+                let stuck = self.slot_owner[todo[0] as usize].expect("a stuck slot is owned");
+                self.evacuate(stuck);
+            }
+        }
+        self.todo = todo;
+        if count.is_none() {
+            self.rehome();
+        }
+    }
+
+    /// When every element is at home: a value that is several elements counts as being in the lowest one's slot, which lives longest.
+    fn rehome(&mut self) {
+        self.slot_owner.fill(None);
+        for i in (0..self.stack.len()).rev() {
+            let v = self.stack[i];
+            self.value_mut(v).slot = Some(i as i32 - self.need);
+        }
+        for i in 0..self.stack.len() {
+            let v = self.stack[i];
+            if self.value(v).slot == Some(i as i32 - self.need) {
+                self.slot_owner[i] = Some(v);
+            }
+        }
+    }
+
+    /// Stores the element at stack index `i` to its home if nothing there is still needed.
+    fn try_home(&mut self, i: usize) -> bool {
+        let v = self.stack[i];
+        let slot = i as i32 - self.need;
+        if let Some(w) = self.slot_owner[i] {
+            let other = self.value(w);
+            if other.regs == Regs::None && other.konst.is_none() {
+                return false;
+            }
+            self.drop_slot(w);
+        }
+        self.store_to(v, slot);
+        if self.value(v).slot.is_none() {
+            self.value_mut(v).slot = Some(slot);
+            self.slot_owner[i] = Some(v);
+        }
+        true
+    }
+
+    /// Moves a value that is only in memory out of its slot.
+    fn evacuate(&mut self, v: ValueId) {
+        if (self.free & !self.pinned).count_ones() >= 4 {
+            self.load_regs(v);
+            self.unpin();
+            self.drop_slot(v);
+        } else {
+            let to = self.spill_slot();
+            let from = self.value(v).slot.expect("it is in memory");
+            self.copy_slot(from, to);
+            self.drop_slot(v);
+            self.value_mut(v).slot = Some(to);
+            self.slot_owner[(to + self.need) as usize] = Some(v);
+        }
+        if self.overflow.is_some() {
+            // The translation is thrown away: only termination matters.
+            self.drop_slot(v);
+            self.value_mut(v).konst = Some(U256::ZERO);
+        }
+    }
+
+    /// After a call that may have changed registers and the top of the stack: `inputs` operands are gone, results will be pushed by the
+    /// caller. Everything left is at home.
+    pub fn after_frame_op(&mut self, inputs: usize) {
+        for _ in 0..inputs {
+            let v = self.pop();
+            self.release(v);
+        }
+        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
+        for &r in self.target.words {
+            if let Some(v) = self.reg_owner[r.0 as usize]
+                && self.regs_mask(v) & !saved != 0
+            {
+                self.drop_regs(v);
+            }
+        }
+    }
+
+    /// Pushes an element that a runtime function has put at its home.
+    pub fn push_home(&mut self) {
+        let home = self.height();
+        debug_assert!(self.slot_owner[(home + self.need) as usize].is_none());
+        self.push_slot(home, 256);
+    }
+
+    // ---- operands ----
+
+    fn touch(&mut self, v: ValueId) {
+        self.clock += 1;
+        let clock = self.clock;
+        self.value_mut(v).stamp = clock;
+        self.pinned |= self.regs_mask(v);
+    }
+
+    /// Loads a value into fresh registers (one if it is narrow), pinned.
+    fn load_regs(&mut self, v: ValueId) {
+        let value = *self.value(v);
+        debug_assert!(value.regs == Regs::None);
+        if value.bits <= 64 {
+            let r = self.alloc();
+            match (value.konst, value.slot) {
+                (Some(k), _) => self.out.push(Ins::Imm { dst: r, value: k.as_limbs()[0] }),
+                (None, slot) => {
+                    let (base, disp) = self.slot_at(slot.expect("a live value is somewhere"));
+                    self.out.push(Ins::Load { width: Width::B64, signed: false, dst: r, mem: at(base, disp) });
+                }
+            }
+            self.set_regs(v, Regs::Narrow(r));
+        } else {
+            let q = self.alloc_quad();
+            self.fill(q, v);
+            self.set_regs(v, Regs::Wide(q));
+        }
+    }
+
+    /// Emits code that puts `v` into `q`.
+    fn fill(&mut self, q: Quad, v: ValueId) {
+        let value = *self.value(v);
+        match (value.regs, value.konst, value.slot) {
+            (Regs::Wide(src), _, _) => self.out.push(Ins::WMov { dst: q, src }),
+            (Regs::Narrow(src), _, _) => {
+                self.out.push(Ins::Mov { dst: q.0[0], src });
+                q.0[1..].iter().for_each(|&dst| self.out.push(Ins::Imm { dst, value: 0 }));
+            }
+            (Regs::None, Some(k), _) => {
+                for (&dst, &value) in q.0.iter().zip(k.as_limbs()) {
+                    self.out.push(Ins::Imm { dst, value });
+                }
+            }
+            (Regs::None, None, slot) => {
+                let (base, disp) = self.slot_at(slot.expect("a live value is somewhere"));
+                self.out.push(Ins::WLoad { dst: q, base, disp });
+            }
+        }
+    }
+
+    /// The low limb in a register, not to be changed.
+    pub fn low(&mut self, v: ValueId) -> R {
+        match self.value(v).regs {
+            Regs::Narrow(r) => {
+                self.touch(v);
+                r
+            }
+            Regs::Wide(q) => {
+                self.touch(v);
+                q.0[0]
+            }
+            Regs::None if self.value(v).bits <= 64 => {
+                self.load_regs(v);
+                self.touch(v);
+                self.low(v)
+            }
+            Regs::None => self.quad(v).0[0],
+        }
+    }
+
+    /// All limbs in registers, not to be changed.
+    pub fn quad(&mut self, v: ValueId) -> Quad {
+        if let Regs::Wide(q) = self.value(v).regs {
+            self.touch(v);
+            return q;
+        }
+        self.touch(v);
+        let q = self.alloc_quad();
+        self.fill(q, v);
+        self.drop_regs(v);
+        self.set_regs(v, Regs::Wide(q));
+        self.touch(v);
+        q
+    }
+
+    /// All limbs in registers that the operation may overwrite: the value's own if nothing else refers to it, else a copy.
+    pub fn take_quad(&mut self, v: ValueId) -> Quad {
+        self.touch(v);
+        if self.is_last(v)
+            && let Regs::Wide(q) = self.value(v).regs
+        {
+            for r in q.0 {
+                self.reg_owner[r.0 as usize] = None;
+            }
+            self.value_mut(v).regs = Regs::None;
+            return q;
+        }
+        let q = self.alloc_quad();
+        self.fill(q, v);
+        self.pinned &= !self.regs_mask(v);
+        q
+    }
+
+    /// The low limb in a register that the operation may overwrite.
+    pub fn take_low(&mut self, v: ValueId) -> R {
+        if self.is_last(v)
+            && let Regs::Narrow(r) = self.value(v).regs
+        {
+            self.touch(v);
+            self.reg_owner[r.0 as usize] = None;
+            self.value_mut(v).regs = Regs::None;
+            return r;
+        }
+        self.touch(v);
+        let dst = self.alloc();
+        self.limb_to(v, 0, dst);
+        self.pinned &= !self.regs_mask(v);
+        dst
+    }
+
+    /// Pins a value's registers until the operation ends.
+    pub fn hold(&mut self, v: ValueId) {
+        self.touch(v);
+    }
+
+    /// One limb as an operand, if it needs no code: a register, memory, or a small constant.
+    pub fn limb(&self, v: ValueId, i: usize) -> Option<Src> {
+        let value = self.value(v);
+        if let Some(k) = value.konst {
+            return imm32(k.as_limbs()[i]).map(Src::I);
+        }
+        match (value.regs, value.slot) {
+            (Regs::Wide(q), _) => Some(Src::R(q.0[i])),
+            (Regs::Narrow(r), _) => Some(if i == 0 { Src::R(r) } else { Src::I(0) }),
+            (Regs::None, Some(_)) if usize::from(value.bits) <= 64 * i => Some(Src::I(0)),
+            (Regs::None, Some(s)) => {
+                let (base, disp) = self.slot_at(s);
+                Some(Src::M(at(base, disp + 8 * i as i32)))
+            }
+            (Regs::None, None) => None,
+        }
+    }
+
+    /// Loads one limb into a register. Flags survive.
+    pub fn limb_to(&mut self, v: ValueId, i: usize, dst: R) {
+        let ins = match self.limb(v, i) {
+            Some(Src::R(src)) if src == dst => return,
+            Some(Src::R(src)) => Ins::Mov { dst, src },
+            Some(Src::I(value)) => Ins::Imm { dst, value: value as i64 as u64 },
+            Some(Src::M(mem)) => Ins::Load { width: Width::B64, signed: false, dst, mem },
+            None => {
+                let k = self.value(v).konst.expect("only a large constant is no operand");
+                Ins::Imm { dst, value: k.as_limbs()[i] }
+            }
+        };
+        self.out.push(ins);
+    }
+
+    /// One limb as an operand, through `tmp` if it needs code.
+    pub fn limb_or(&mut self, v: ValueId, i: usize, tmp: R) -> Src {
+        self.limb(v, i).unwrap_or_else(|| {
+            self.limb_to(v, i, tmp);
+            Src::R(tmp)
+        })
+    }
+
+    /// The value as the second operand of a word instruction, pinned.
+    pub fn wsrc(&mut self, v: ValueId) -> WSrc {
+        let value = *self.value(v);
+        if let Some(i) = value.konst.as_ref().and_then(word_imm32) {
+            return WSrc::I(i);
+        }
+        match (value.regs, value.konst, value.slot) {
+            (Regs::Narrow(r), _, _) => {
+                self.touch(v);
+                WSrc::N(r)
+            }
+            (Regs::None, None, Some(s)) => {
+                let (base, disp) = self.slot_at(s);
+                WSrc::M(base, disp)
+            }
+            (Regs::Wide(_), _, _) | (Regs::None, _, _) => WSrc::Q(self.quad(v)),
+        }
+    }
+
+    pub fn emit(&mut self, ins: Ins) {
+        self.out.push(ins);
+    }
+}

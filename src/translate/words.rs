@@ -1,0 +1,679 @@
+//! Arithmetic, logic, comparisons and shifts on words: constants fold, narrow words take one machine instruction, wide ones a carry chain
+//! or a runtime function.
+
+use super::Translator;
+use super::values::{Regs, ValueId, at, imm32};
+use crate::abi::Callouts;
+use crate::evm::{U256, opcode as op};
+use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, UnOp, WSrc, WShiftOp, Width, WordOp};
+use core::mem::offset_of;
+
+/// Folds an operation on constants, as the EVM defines it. Operands in stack order (`x` was on top).
+pub(super) fn fold(opcode: u8, x: U256, y: U256) -> Option<U256> {
+    let bool_word = |b: bool| if b { U256::from(1) } else { U256::ZERO };
+    let sign = |v: U256| v.bit(255);
+    Some(match opcode {
+        op::ADD => x.wrapping_add(y),
+        op::MUL => x.wrapping_mul(y),
+        op::SUB => x.wrapping_sub(y),
+        op::DIV => x.checked_div(y).unwrap_or_default(),
+        op::MOD => x.checked_rem(y).unwrap_or_default(),
+        op::LT => bool_word(x < y),
+        op::GT => bool_word(x > y),
+        op::SLT => bool_word((sign(x), y) > (sign(y), x)),
+        op::SGT => bool_word((sign(y), x) > (sign(x), y)),
+        op::EQ => bool_word(x == y),
+        op::AND => x & y,
+        op::OR => x | y,
+        op::XOR => x ^ y,
+        op::BYTE => {
+            if x < U256::from(32) {
+                U256::from(y.byte(31 - x.as_limbs()[0] as usize))
+            } else {
+                U256::ZERO
+            }
+        }
+        op::SHL => y.checked_shl_word(x),
+        op::SHR => y.checked_shr_word(x),
+        op::SAR => {
+            if x < U256::from(256) {
+                y.arithmetic_shr(x.as_limbs()[0] as usize)
+            } else if sign(y) {
+                U256::MAX
+            } else {
+                U256::ZERO
+            }
+        }
+        op::SIGNEXTEND => {
+            if x < U256::from(31) {
+                let shift = 248 - 8 * x.as_limbs()[0] as usize;
+                (y << shift).arithmetic_shr(shift)
+            } else {
+                y
+            }
+        }
+        _ => return None,
+    })
+}
+
+trait WordShift {
+    fn checked_shl_word(self, amount: U256) -> U256;
+    fn checked_shr_word(self, amount: U256) -> U256;
+}
+
+impl WordShift for U256 {
+    fn checked_shl_word(self, amount: U256) -> U256 {
+        if amount < U256::from(256) { self << amount.as_limbs()[0] as usize } else { U256::ZERO }
+    }
+    fn checked_shr_word(self, amount: U256) -> U256 {
+        if amount < U256::from(256) { self >> amount.as_limbs()[0] as usize } else { U256::ZERO }
+    }
+}
+
+impl Translator {
+    /// An operation of two words.
+    pub(super) fn binary(&mut self, opcode: u8) {
+        let x = self.s.pop();
+        let y = self.s.pop();
+        if let (Some(kx), Some(ky)) = (self.s.value(x).konst, self.s.value(y).konst)
+            && let Some(k) = fold(opcode, kx, ky)
+        {
+            self.s.release(x);
+            self.s.release(y);
+            self.s.push_const(k);
+            return;
+        }
+        self.s.kill_flags();
+        match opcode {
+            op::ADD => self.add(x, y),
+            op::SUB => self.sub(x, y),
+            op::AND => self.and(x, y),
+            op::OR => self.or_xor(WordOp::Or, x, y),
+            op::XOR => self.or_xor(WordOp::Xor, x, y),
+            op::MUL => self.mul(x, y),
+            op::DIV => self.div(x, y, false),
+            op::MOD => self.div(x, y, true),
+            op::LT => self.compare(Cond::Ult, x, y),
+            op::GT => self.compare(Cond::Ult, y, x),
+            op::SLT => self.compare(Cond::Slt, x, y),
+            op::SGT => self.compare(Cond::Slt, y, x),
+            op::EQ => self.equal(x, y),
+            op::BYTE => self.byte(x, y),
+            op::SHL => self.shift(WShiftOp::Shl, x, y),
+            op::SHR => self.shift(WShiftOp::Shr, x, y),
+            op::SAR => self.shift(WShiftOp::Sar, x, y),
+            op::SIGNEXTEND => self.sign_extend(x, y),
+            op::SDIV => self.word_call(offset_of!(Callouts, sdiv), &[x, y]),
+            op::SMOD => self.word_call(offset_of!(Callouts, srem), &[x, y]),
+            other => unreachable!("{other:#x} is no operation of two words"),
+        }
+        self.s.unpin();
+    }
+
+    fn bits(&self, v: ValueId) -> u16 {
+        self.s.value(v).bits
+    }
+
+    fn release2(&mut self, x: ValueId, y: ValueId) {
+        self.s.release(x);
+        self.s.release(y);
+    }
+
+    fn add(&mut self, x: ValueId, y: ValueId) {
+        let bits = self.bits(x).max(self.bits(y)) + 1;
+        let (x, y) = self.constant_last(x, y);
+        if bits <= 64 {
+            let dst = self.s.take_low(x);
+            let b = self.s.limb_or(y, 0, self.t0());
+            self.s.emit(Ins::Alu { op: AluOp::Add, flags: false, dst, a: dst, b });
+            self.release2(x, y);
+            self.s.push_narrow(dst, bits);
+            return;
+        }
+        self.word_op(WordOp::Add, x, y, bits.min(256));
+    }
+
+    fn sub(&mut self, x: ValueId, y: ValueId) {
+        let q = self.s.take_quad(x);
+        let b = self.s.wsrc(y);
+        self.s.emit(Ins::W { op: WordOp::Sub, dst: q, a: q, b });
+        self.release2(x, y);
+        self.s.push_wide(q, 256);
+    }
+
+    /// `x op y` for a commutative `op`.
+    fn word_op(&mut self, word: WordOp, x: ValueId, y: ValueId, bits: u16) {
+        let q = self.s.take_quad(x);
+        let b = self.s.wsrc(y);
+        self.s.emit(Ins::W { op: word, dst: q, a: q, b });
+        self.release2(x, y);
+        self.s.push_wide(q, bits);
+    }
+
+    /// Orders the operands of a commutative operation: what can be overwritten first, a constant or a word in memory last.
+    fn constant_last(&self, x: ValueId, y: ValueId) -> (ValueId, ValueId) {
+        let score = |v: ValueId| {
+            let value = self.s.value(v);
+            if value.konst.is_some() {
+                0
+            } else {
+                match value.regs {
+                    Regs::Wide(_) if self.s.is_last(v) => 4,
+                    Regs::Wide(_) => 3,
+                    Regs::None => 2,
+                    Regs::Narrow(_) => 1,
+                }
+            }
+        };
+        if score(x) >= score(y) { (x, y) } else { (y, x) }
+    }
+
+    fn and(&mut self, x: ValueId, y: ValueId) {
+        let bits = self.bits(x).min(self.bits(y));
+        let (x, y) = self.constant_last(x, y);
+        if bits <= 64 {
+            // The narrower operand's upper limbs are zero, so only the low limbs matter.
+            let dst = self.s.take_low(x);
+            let b = self.s.limb_or(y, 0, self.t0());
+            if b != Src::I(-1) {
+                self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b });
+            }
+            self.release2(x, y);
+            self.s.push_narrow(dst, bits);
+            return;
+        }
+        let Some(k) = self.s.value(y).konst else {
+            self.word_op(WordOp::And, x, y, bits);
+            return;
+        };
+        let q = self.s.take_quad(x);
+        for (&dst, &limb) in q.0.iter().zip(k.as_limbs()) {
+            if limb == 0 {
+                self.s.emit(Ins::Imm { dst, value: 0 });
+            } else if limb != u64::MAX {
+                let b = self.imm_or(limb);
+                self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b });
+            }
+        }
+        self.release2(x, y);
+        self.s.push_wide(q, bits);
+    }
+
+    /// A 64-bit constant as an operand, through the first scratch register if it is large.
+    fn imm_or(&mut self, limb: u64) -> Src {
+        match imm32(limb) {
+            Some(i) => Src::I(i),
+            None => {
+                let dst = self.t0();
+                self.s.emit(Ins::Imm { dst, value: limb });
+                Src::R(dst)
+            }
+        }
+    }
+
+    fn or_xor(&mut self, word: WordOp, x: ValueId, y: ValueId) {
+        let bits = self.bits(x).max(self.bits(y));
+        let (x, y) = self.constant_last(x, y);
+        if bits <= 64 {
+            let dst = self.s.take_low(x);
+            let b = self.s.limb_or(y, 0, self.t0());
+            let alu = if word == WordOp::Or { AluOp::Or } else { AluOp::Xor };
+            self.s.emit(Ins::Alu { op: alu, flags: false, dst, a: dst, b });
+            self.release2(x, y);
+            self.s.push_narrow(dst, bits);
+            return;
+        }
+        self.word_op(word, x, y, bits);
+    }
+
+    /// NOT.
+    pub(super) fn not(&mut self) {
+        let x = self.s.pop();
+        if let Some(k) = self.s.value(x).konst {
+            self.s.release(x);
+            self.s.push_const(!k);
+            return;
+        }
+        self.s.kill_flags();
+        let q = self.s.take_quad(x);
+        self.s.emit(Ins::WNot { dst: q, a: q });
+        self.s.release(x);
+        self.s.push_wide(q, 256);
+        self.s.unpin();
+    }
+
+    /// ISZERO.
+    pub(super) fn is_zero(&mut self) {
+        let x = self.s.pop();
+        if let Some(k) = self.s.value(x).konst {
+            self.s.release(x);
+            self.s.push_const(U256::from(k.is_zero()));
+            return;
+        }
+        if let Some(cond) = self.s.condition(x)
+            && self.s.is_last(x)
+        {
+            self.s.release(x);
+            self.s.push_flags(invert(cond));
+            return;
+        }
+        self.s.kill_flags();
+        self.test_zero(x);
+        self.s.release(x);
+        self.s.push_flags(Cond::Eq);
+        self.s.unpin();
+    }
+
+    /// Sets the flags to `Eq` if `x` is zero, else `Ne`.
+    pub(super) fn test_zero(&mut self, x: ValueId) {
+        let t0 = self.t0();
+        let value = *self.s.value(x);
+        if value.bits <= 64 {
+            match self.s.limb_or(x, 0, t0) {
+                Src::R(a) => self.s.emit(Ins::Test { a, b: Src::R(a) }),
+                Src::M(mem) => self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(0) }),
+                Src::I(_) => unreachable!("constants are folded"),
+            }
+            return;
+        }
+        match (value.regs, value.slot) {
+            (Regs::None, Some(slot)) => {
+                let (base, disp) = self.s.slot_at(slot);
+                self.s.emit(Ins::WIsZeroMem { base, disp, tmp: t0 });
+            }
+            _ => {
+                let a = self.s.quad(x);
+                self.s.emit(Ins::WIsZero { a, tmp: t0 });
+            }
+        }
+    }
+
+    /// `a < b`, unsigned or signed.
+    fn compare(&mut self, cond: Cond, a: ValueId, b: ValueId) {
+        let t0 = self.t0();
+        let (wa, wb) = (self.bits(a), self.bits(b));
+        if wa <= 64 && wb <= 64 && (cond == Cond::Ult || (wa < 64 && wb < 64)) {
+            let ra = self.s.low(a);
+            let rb = self.s.limb_or(b, 0, t0);
+            self.s.emit(Ins::Cmp { a: ra, b: rb });
+        } else {
+            let value = *self.s.value(a);
+            match (value.regs, value.konst, value.slot) {
+                (Regs::None, None, Some(slot)) => {
+                    let b = self.s.wsrc(b);
+                    let (a, a_disp) = self.s.slot_at(slot);
+                    self.s.emit(Ins::WCmpMem { a, a_disp, b, tmp: t0 });
+                }
+                _ => {
+                    let qa = self.s.quad(a);
+                    let b = self.s.wsrc(b);
+                    self.s.emit(Ins::WCmp { a: qa, b, tmp: t0 });
+                }
+            }
+        }
+        self.release2(a, b);
+        self.s.push_flags(cond);
+    }
+
+    fn equal(&mut self, x: ValueId, y: ValueId) {
+        let [t0, t1, _] = self.s.target.scratch;
+        let (x, y) = self.constant_last(x, y);
+        if self.s.value(y).konst.is_some_and(|k| k.is_zero()) {
+            self.test_zero(x);
+        } else if self.bits(x) <= 64 && self.bits(y) <= 64 {
+            let a = self.s.low(x);
+            let b = self.s.limb_or(y, 0, t0);
+            self.s.emit(Ins::Cmp { a, b });
+        } else {
+            let value = *self.s.value(x);
+            match (value.regs, value.konst, value.slot) {
+                (Regs::None, None, Some(slot)) => {
+                    let b = self.s.wsrc(y);
+                    let (base, disp) = self.s.slot_at(slot);
+                    self.s.emit(Ins::WEqMem { base, disp, b, tmp: [t0, t1] });
+                }
+                _ => {
+                    let a = self.s.quad(x);
+                    let b = self.s.wsrc(y);
+                    self.s.emit(Ins::WEq { a, b, tmp: [t0, t1] });
+                }
+            }
+        }
+        self.release2(x, y);
+        self.s.push_flags(Cond::Eq);
+    }
+
+    fn mul(&mut self, x: ValueId, y: ValueId) {
+        let (x, y) = self.constant_last(x, y);
+        let bits = (self.bits(x) + self.bits(y)).min(256);
+        let konst = self.s.value(y).konst;
+        if let Some(k) = konst {
+            if k.is_zero() {
+                self.release2(x, y);
+                self.s.push_const(U256::ZERO);
+                return;
+            }
+            if k.count_ones() == 1 {
+                let amount = k.trailing_zeros() as u16;
+                self.s.release(y);
+                self.shift_const(WShiftOp::Shl, amount, x);
+                return;
+            }
+        }
+        if self.bits(x) <= 64 && self.bits(y) <= 64 {
+            self.mul_narrow(x, y, bits);
+            return;
+        }
+        let a = self.s.ensure_slot(x);
+        let b = self.s.ensure_slot(y);
+        let dst = self.s.alloc_quad();
+        let (base_a, a_disp) = self.s.slot_at(a);
+        let (base_b, b_disp) = self.s.slot_at(b);
+        let tmp = self.s.target.mul;
+        self.s.emit(Ins::WMul { dst, a: base_a, a_disp, b: base_b, b_disp, tmp });
+        self.release2(x, y);
+        self.s.push_wide(dst, bits);
+    }
+
+    fn mul_narrow(&mut self, x: ValueId, y: ValueId, bits: u16) {
+        if bits <= 64 {
+            let dst = self.s.take_low(x);
+            let b = self.s.limb_or(y, 0, self.t0());
+            self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst, a: dst, b });
+            self.release2(x, y);
+            self.s.push_narrow(dst, bits);
+            return;
+        }
+        let tmp = self.s.target.mul[0];
+        let a = self.s.low(x);
+        self.s.limb_to(y, 0, tmp);
+        let q = self.s.alloc_quad();
+        self.s.emit(Ins::MulWide { hi: q.0[1], lo: q.0[0], a: tmp, b: a });
+        self.s.emit(Ins::Imm { dst: q.0[2], value: 0 });
+        self.s.emit(Ins::Imm { dst: q.0[3], value: 0 });
+        self.release2(x, y);
+        self.s.push_wide(q, bits);
+    }
+
+    fn div(&mut self, x: ValueId, y: ValueId, rem: bool) {
+        if let Some(k) = self.s.value(y).konst {
+            if k.is_zero() {
+                self.release2(x, y);
+                self.s.push_const(U256::ZERO);
+                return;
+            }
+            if k.count_ones() == 1 {
+                let amount = k.trailing_zeros() as u16;
+                self.s.release(y);
+                if rem {
+                    self.s.push_const(k - U256::from(1));
+                    let mask = self.s.pop();
+                    self.and(x, mask);
+                } else {
+                    self.shift_const(WShiftOp::Shr, amount, x);
+                }
+                return;
+            }
+        }
+        if self.bits(x) <= 64 && self.bits(y) <= 64 {
+            self.div_narrow(x, y, rem);
+            return;
+        }
+        let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
+        self.word_call(offset, &[x, y]);
+    }
+
+    /// Division of 64-bit words; by zero it gives zero.
+    fn div_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
+        let [quot, _, remainder] = self.s.target.scratch;
+        let divisor = self.s.low(y);
+        let bits = if rem { self.bits(x).min(self.bits(y)) } else { self.bits(x) };
+        let dst = self.s.take_low(x);
+        let zero = self.label();
+        let done = self.label();
+        let checked = self.s.value(y).konst.is_none();
+        if checked {
+            self.s.emit(Ins::Test { a: divisor, b: Src::R(divisor) });
+            self.s.emit(Ins::Br { cond: Cond::Eq, to: zero });
+        }
+        self.s.emit(Ins::DivRem { quot, rem: remainder, a: dst, b: divisor });
+        self.s.emit(Ins::Mov { dst, src: if rem { remainder } else { quot } });
+        if checked {
+            self.s.emit(Ins::Label(done));
+            self.cold.push(super::Cold::Zero { at: zero, dst, back: done });
+        }
+        self.release2(x, y);
+        self.s.push_narrow(dst, bits);
+    }
+
+    /// BYTE: `x` is the index, from the most significant byte.
+    fn byte(&mut self, x: ValueId, y: ValueId) {
+        let Some(k) = self.s.value(x).konst else {
+            self.word_call(offset_of!(Callouts, byte), &[x, y]);
+            return;
+        };
+        if k >= U256::from(32) {
+            self.release2(x, y);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
+        let index = 31 - k.as_limbs()[0] as usize;
+        let (limb, byte) = (index / 8, (index % 8) as u8);
+        let dst = self.s.alloc();
+        match self.s.limb(y, limb) {
+            Some(Src::M(mem)) => {
+                let mem = at(mem.base, mem.disp + i32::from(byte));
+                self.s.emit(Ins::Load { width: Width::B8, signed: false, dst, mem });
+            }
+            _ => {
+                self.s.limb_to(y, limb, dst);
+                if byte > 0 {
+                    self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: 8 * byte });
+                }
+                if byte < 7 {
+                    self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b: Src::I(0xff) });
+                }
+            }
+        }
+        self.release2(x, y);
+        self.s.push_narrow(dst, 8);
+    }
+
+    fn shift(&mut self, shift: WShiftOp, amount: ValueId, y: ValueId) {
+        if let Some(k) = self.s.value(amount).konst {
+            self.s.release(amount);
+            let amount = if k < U256::from(256) { k.as_limbs()[0] as u16 } else { 256 };
+            self.shift_const(shift, amount, y);
+            return;
+        }
+        if shift == WShiftOp::Sar {
+            self.word_call(offset_of!(Callouts, sar), &[amount, y]);
+            return;
+        }
+        let [t0, t1, t2] = self.s.target.scratch;
+        let q = self.s.take_quad(y);
+        let big = self.label();
+        let done = self.label();
+        // An amount of 256 or more gives zero.
+        if self.bits(amount) > 64 {
+            self.s.limb_to(amount, 1, t0);
+            for i in 2..4 {
+                let b = self.s.limb_or(amount, i, t1);
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
+            }
+            self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+            self.s.emit(Ins::Br { cond: Cond::Ne, to: big });
+        }
+        self.s.limb_to(amount, 0, t1);
+        let checked = self.bits(amount) > 8;
+        if checked {
+            self.s.emit(Ins::Cmp { a: t1, b: Src::I(255) });
+            self.s.emit(Ins::Br { cond: Cond::Ugt, to: big });
+        }
+        self.s.emit(Ins::WShift { op: shift, dst: q, amount: t1, tmp: [t0, t2] });
+        if checked {
+            self.s.emit(Ins::Label(done));
+            self.cold.push(super::Cold::ZeroWord { at: big, dst: q, back: done });
+        }
+        let bits = if shift == WShiftOp::Shr { self.bits(y) } else { 256 };
+        self.release2(amount, y);
+        self.s.push_wide(q, bits);
+    }
+
+    /// Shifts by a constant, 0..=256.
+    fn shift_const(&mut self, shift: WShiftOp, amount: u16, y: ValueId) {
+        let bits = self.bits(y);
+        if amount == 0 {
+            self.s.push(y);
+            self.s.release(y);
+            return;
+        }
+        if shift == WShiftOp::Sar && bits == 256 {
+            let q = self.s.take_quad(y);
+            // Shifting by 255 already leaves only copies of the sign.
+            let amount = amount.min(255) as u8;
+            self.s.emit(Ins::WShiftImm { op: shift, dst: q, a: q, amount });
+            self.s.release(y);
+            self.s.push_wide(q, 256);
+            return;
+        }
+        if shift == WShiftOp::Shl { self.shift_left(amount, bits, y) } else { self.shift_right(amount, bits, y) }
+    }
+
+    fn shift_left(&mut self, amount: u16, bits: u16, y: ValueId) {
+        if amount >= 256 {
+            self.s.release(y);
+            self.s.push_const(U256::ZERO);
+        } else if bits + amount <= 64 {
+            let dst = self.s.take_low(y);
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a: dst, amount: amount as u8 });
+            self.s.release(y);
+            self.s.push_narrow(dst, bits + amount);
+        } else {
+            let q = self.s.take_quad(y);
+            self.s.emit(Ins::WShiftImm { op: WShiftOp::Shl, dst: q, a: q, amount: amount as u8 });
+            self.s.release(y);
+            self.s.push_wide(q, (bits + amount).min(256));
+        }
+    }
+
+    /// A logical shift right (an arithmetic one of a word that is not negative).
+    fn shift_right(&mut self, amount: u16, bits: u16, y: ValueId) {
+        if amount >= bits {
+            self.s.release(y);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
+        if bits - amount > 64 {
+            let q = self.s.take_quad(y);
+            self.s.emit(Ins::WShiftImm { op: WShiftOp::Shr, dst: q, a: q, amount: amount as u8 });
+            self.s.release(y);
+            self.s.push_wide(q, bits - amount);
+            return;
+        }
+        // The result is one limb, of at most two of the operand's.
+        let (limb, low) = (usize::from(amount / 64), (amount % 64) as u8);
+        let dst = self.s.alloc();
+        self.s.limb_to(y, limb, dst);
+        if low > 0 && usize::from(bits) > 64 * (limb + 1) {
+            let hi = self.t0();
+            self.s.limb_to(y, limb + 1, hi);
+            self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low });
+        } else if low > 0 {
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
+        }
+        self.s.release(y);
+        self.s.push_narrow(dst, bits - amount);
+    }
+
+    /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
+    fn sign_extend(&mut self, x: ValueId, y: ValueId) {
+        let Some(k) = self.s.value(x).konst else {
+            self.word_call(offset_of!(Callouts, signextend), &[x, y]);
+            return;
+        };
+        self.s.release(x);
+        let sign_bit = if k < U256::from(31) { 8 * k.as_limbs()[0] as u16 + 7 } else { 255 };
+        if self.bits(y) <= sign_bit || sign_bit == 255 {
+            self.s.push(y);
+            self.s.release(y);
+            return;
+        }
+        let (limb, shift) = (usize::from(sign_bit / 64), 63 - (sign_bit % 64) as u8);
+        let q = self.s.take_quad(y);
+        let top = q.0[limb];
+        if shift > 0 {
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst: top, a: top, amount: shift });
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: top, a: top, amount: shift });
+        }
+        let mut above = q.0[limb + 1..].iter();
+        if let Some(&first) = above.next() {
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: first, a: top, amount: 63 });
+            for &dst in above {
+                self.s.emit(Ins::Mov { dst, src: first });
+            }
+        }
+        self.s.release(y);
+        self.s.push_wide(q, 256);
+    }
+
+    /// CLZ.
+    pub(super) fn clz(&mut self) {
+        let x = self.s.pop();
+        self.s.kill_flags();
+        self.word_call(offset_of!(Callouts, clz), &[x]);
+        self.s.unpin();
+    }
+
+    /// ADDMOD or MULMOD.
+    pub(super) fn ternary(&mut self, opcode: u8) {
+        let x = self.s.pop();
+        let y = self.s.pop();
+        let n = self.s.pop();
+        self.s.kill_flags();
+        let offset = if opcode == op::ADDMOD { offset_of!(Callouts, addmod) } else { offset_of!(Callouts, mulmod) };
+        self.word_call(offset, &[x, y, n]);
+        self.s.unpin();
+    }
+
+    /// Calls a word function on operands in memory; the result is a slot.
+    fn word_call(&mut self, callout: usize, operands: &[ValueId]) {
+        let mut slots = [0i32; 3];
+        for (slot, &v) in slots.iter_mut().zip(operands) {
+            *slot = self.s.ensure_slot(v);
+        }
+        self.s.spill_for_call();
+        for &v in operands {
+            self.s.release(v);
+        }
+        let out = self.s.reserve_slot();
+        let (base, disp) = self.s.slot_at(out);
+        self.s.emit(Ins::Lea { dst: R(0), mem: at(base, disp) });
+        for (i, &slot) in slots[..operands.len()].iter().enumerate() {
+            let (base, disp) = self.s.slot_at(slot);
+            self.s.emit(Ins::Lea { dst: R(1 + i as u8), mem: at(base, disp) });
+        }
+        self.emit_callout(callout);
+        self.s.push_slot(out, 256);
+    }
+}
+
+/// The opposite condition.
+pub(super) fn invert(cond: Cond) -> Cond {
+    match cond {
+        Cond::Eq => Cond::Ne,
+        Cond::Ne => Cond::Eq,
+        Cond::Ult => Cond::Uge,
+        Cond::Uge => Cond::Ult,
+        Cond::Ule => Cond::Ugt,
+        Cond::Ugt => Cond::Ule,
+        Cond::Slt => Cond::Sge,
+        Cond::Sge => Cond::Slt,
+        Cond::Sle => Cond::Sgt,
+        Cond::Sgt => Cond::Sle,
+        Cond::Overflow => Cond::NoOverflow,
+        Cond::NoOverflow => Cond::Overflow,
+        Cond::Neg => Cond::NotNeg,
+        Cond::NotNeg => Cond::Neg,
+    }
+}
