@@ -7,6 +7,8 @@ pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
+#[cfg(feature = "revm")]
+pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod engine;
 #[cfg(feature = "evm")]
@@ -18,5 +20,6 @@ pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;
 
-#[cfg(feature = "revm")]
-pub mod adapter;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;

@@ -1,46 +1,152 @@
 //! Bytecode and its jump destinations.
+//!
+//! [`Code`] is immutable, zero-padded bytecode that any number of threads and frames share. Which JUMPDEST bytes are jump
+//! destinations is found when a jump asks, and only as far into the code as that jump goes: a call that
+//! runs a few hundred bytes of a contract of 24 KB does not pay for the rest. It knows no fork and no opcode but PUSH and JUMPDEST.
+//!
+//! ```
+//! use ejit::evm::code::Code;
+//! let code = Code::new(&[0x60, 0x5b, 0x5b]); // PUSH1 0x5b, JUMPDEST
+//! assert!(!code.is_jump_destination(1));
+//! assert!(code.is_jump_destination(2));
+//! ```
 
-use revm_primitives::Bytes;
-
-/// Bytecode, zero-padded, with its jump destinations analysed on demand.
-#[derive(Debug)]
-pub struct Code {
-    bytes: Bytes,
-    len: usize,
-}
+use super::{jumps::JumpMap, opcode::JUMPDEST};
+use revm_primitives::{Bytes, alloy_primitives::bytes};
 
 /// Zero bytes that follow every code, so that a truncated PUSH32 and the implicit STOP need no check.
 pub const PADDING: usize = 40;
 
+/// Bytecode, zero-padded, with its jump destinations.
+#[derive(Debug)]
+pub struct Code {
+    /// The code and at least [`PADDING`] zero bytes.
+    padded: Bytes,
+    /// Bytes of code.
+    len: usize,
+    jumps: Jumps,
+}
+
+/// Where the jump destinations come from.
+#[derive(Debug)]
+enum Jumps {
+    /// Found by us, on demand.
+    Lazy(JumpMap),
+    /// Found by the embedder: a bit per byte of code, the lowest bit of a byte first.
+    Given(Bytes),
+}
+
 impl Code {
-    /// Takes raw code and pads it.
+    /// Code from raw bytes, which are copied and padded.
     pub fn new(raw: &[u8]) -> Code {
-        let mut padded = Vec::with_capacity(raw.len() + PADDING);
-        padded.extend_from_slice(raw);
-        padded.resize(raw.len() + PADDING, 0);
-        Code { bytes: padded.into(), len: raw.len() }
+        Code { padded: pad(raw), len: raw.len(), jumps: Jumps::Lazy(JumpMap::new()) }
+    }
+
+    /// Code of `len` bytes at the start of `bytes`. Shares them if at least [`PADDING`] zero bytes follow, else copies.
+    ///
+    /// # Panics
+    /// If `bytes` is shorter than `len`.
+    pub fn from_padded(bytes: Bytes, len: usize) -> Code {
+        let (code, padding) = bytes.split_at(len);
+        let padded = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) { bytes } else { pad(code) };
+        Code { padded, len, jumps: Jumps::Lazy(JumpMap::new()) }
+    }
+
+    /// The same code with jump destinations that the embedder knows already: a bit per byte of code, the lowest bit of each
+    /// byte first (revm's `JumpTable`). `owner` is kept, not copied. Nothing will be analysed; a wrong map gives wrong jumps.
+    ///
+    /// # Panics
+    /// If the map has fewer bits than the code has bytes.
+    pub fn with_jump_destinations<T: AsRef<[u8]> + Send + 'static>(self, owner: T) -> Code {
+        let map = Bytes(bytes::Bytes::from_owner(owner));
+        assert!(map.len() >= self.len.div_ceil(8), "a bit for each of {} bytes, got {} bytes of bits", self.len, map.len());
+        Code { jumps: Jumps::Given(map), ..self }
     }
 
     /// The code without padding.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.padded[..self.len]
     }
 
     /// The code followed by at least [`PADDING`] zero bytes.
+    #[inline]
     pub fn padded(&self) -> &[u8] {
-        &self.bytes
+        &self.padded
     }
 
     /// Whether `pc` is a JUMPDEST that is not inside the immediate of a PUSH.
+    #[inline]
     pub fn is_jump_destination(&self, pc: u64) -> bool {
-        let mut at = 0;
         let code = self.bytes();
-        while at < code.len() {
-            if at as u64 == pc {
-                return code[at] == super::opcode::JUMPDEST;
-            }
-            at += if (0x60..0x80).contains(&code[at]) { (code[at] - 0x5e) as usize } else { 1 };
+        let Ok(pc) = usize::try_from(pc) else {
+            return false;
+        };
+        if code.get(pc) != Some(&JUMPDEST) {
+            return false;
         }
-        false
+        match &self.jumps {
+            Jumps::Lazy(map) => map.contains(code, pc),
+            Jumps::Given(map) => map[pc / 8] >> (pc % 8) & 1 != 0,
+        }
+    }
+}
+
+fn pad(raw: &[u8]) -> Bytes {
+    let mut padded = Vec::with_capacity(raw.len() + PADDING);
+    padded.extend_from_slice(raw);
+    padded.resize(raw.len() + PADDING, 0);
+    padded.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_padded() {
+        let code = Code::new(&[0x7f]);
+        assert_eq!(code.bytes(), [0x7f]);
+        assert_eq!(code.padded().len(), 1 + PADDING);
+        assert!(code.padded()[1..].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn padded_bytes_are_shared_when_the_padding_suffices() {
+        let padded = pad(&[0x5b; 100]);
+        let shared = Code::from_padded(padded.clone(), 100);
+        assert_eq!(shared.padded().as_ptr(), padded.as_ptr());
+
+        let short = Code::from_padded(padded.slice(..100 + PADDING - 1), 100);
+        assert_ne!(short.padded().as_ptr(), padded.as_ptr());
+        assert_eq!(short.padded().len(), 100 + PADDING);
+
+        let dirty = Code::from_padded(vec![0x5b; 100 + PADDING].into(), 100);
+        assert_eq!(dirty.bytes(), shared.bytes());
+        assert!(dirty.padded()[100..].iter().all(|&byte| byte == 0));
+        assert!(!dirty.is_jump_destination(100));
+    }
+
+    #[test]
+    fn a_given_map_is_believed() {
+        let code = Code::new(&[0x5b; 12]).with_jump_destinations([0b1000_0001u8, 0b1000]);
+        let destinations: Vec<u64> = (0..20).filter(|&pc| code.is_jump_destination(pc)).collect();
+        assert_eq!(destinations, [0, 7, 11]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a bit for each of 9 bytes")]
+    fn a_short_map_is_refused() {
+        let _ = Code::new(&[0x5b; 9]).with_jump_destinations([0xffu8]);
+    }
+
+    #[test]
+    fn no_destination_lies_beyond_the_code() {
+        let code = Code::new(&[0x5b]);
+        assert!(code.is_jump_destination(0));
+        for pc in [1, 1 + PADDING as u64, 1 << 32, u64::MAX] {
+            assert!(!code.is_jump_destination(pc), "{pc}");
+        }
+        assert!(!Code::new(&[]).is_jump_destination(0));
     }
 }

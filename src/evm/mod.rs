@@ -2,12 +2,10 @@
 //!
 //! A leaf: imports nothing of the crate.
 
-
-
-
 pub mod block;
 pub mod code;
 pub mod fork;
+mod jumps;
 pub mod opcode;
 
 pub use revm_primitives::{Address, B256, U256, hardfork::SpecId};

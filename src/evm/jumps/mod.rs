@@ -1,0 +1,143 @@
+//! Jump destinations: which JUMPDEST bytes are instructions rather than immediates of a PUSH.
+//!
+//! Owns [`JumpMap`], a bitmap that is computed only as far as a jump asked for, and the scan behind it. It knows PUSH and
+//! JUMPDEST, nothing else of the EVM: the answer is the same under every fork (EIP-8024's immediates stay valid destinations).
+//!
+//! The scan works on blocks of [`BLOCK`] bytes: given where the first instruction starts, it yields a bit per jump destination and where
+//! the first instruction of the next block starts. A byte-by-byte walk is bound by the latency of one instruction after the
+//! other, which hostile code (PUSH1 after PUSH1) drives to 4 cycles a byte. The vector versions (`x86_64`, `aarch64`) do not
+//! depend on content: for all 16 bytes of a lane at once, "if an instruction started here, where would the next one start" is one vector,
+//! and looking that vector up in itself doubles the number of instructions stepped over (pointer jumping), so that four
+//! lookups yield the lane's exit for every possible entry. What remains serial is one table load a lane.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use super::opcode::{JUMPDEST, PUSH1, PUSH32};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::OnceLock;
+
+/// Bytes that are scanned at a time.
+const BLOCK: usize = 128;
+/// Analysis goes on to a multiple of this many bytes past the destination that was asked for.
+const STRIDE: usize = 4 * BLOCK;
+
+/// How far a scan has come: all bits below `base` are known, and the first instruction at or after `base` starts at
+/// `base + carry`. One word, so that both advance together: `base` is a multiple of [`BLOCK`] and `carry` at most 32, and of two
+/// frontiers of the same code the greater word is the one further on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Frontier(u64);
+
+impl Frontier {
+    const START: Frontier = Frontier(0);
+
+    #[inline]
+    fn new(base: usize, carry: usize) -> Frontier {
+        debug_assert!(base.is_multiple_of(BLOCK) && carry < BLOCK);
+        Frontier((base | carry) as u64)
+    }
+
+    #[inline]
+    fn base(self) -> usize {
+        self.0 as usize & !(BLOCK - 1)
+    }
+
+    #[inline]
+    fn carry(self) -> usize {
+        self.0 as usize & (BLOCK - 1)
+    }
+}
+
+/// The jump destinations of one code, found on demand and shared between threads.
+///
+/// Threads that meet an unknown part at the same time each scan it and store the same bits; the frontier only advances after
+/// the bits below it are stored.
+#[derive(Debug)]
+pub(super) struct JumpMap {
+    /// [`Frontier`]; stored with release after the bits below it, loaded with acquire before them.
+    frontier: AtomicU64,
+    /// A bit per byte of code, allocated when a jump first asks.
+    bits: OnceLock<Box<[AtomicU8]>>,
+}
+
+impl JumpMap {
+    /// A map of which nothing is known yet.
+    pub(super) const fn new() -> JumpMap {
+        JumpMap { frontier: AtomicU64::new(Frontier::START.0), bits: OnceLock::new() }
+    }
+
+    /// Whether the byte at `pc`, which must be within `code`, is a jump destination. `code` must be the same at every call.
+    #[inline]
+    pub(super) fn contains(&self, code: &[u8], pc: usize) -> bool {
+        if pc >= Frontier(self.frontier.load(Ordering::Acquire)).base() {
+            self.extend(code, pc);
+        }
+        let bits = self.bits.get().and_then(|bits| bits.get(pc / 8));
+        bits.is_some_and(|bits| bits.load(Ordering::Relaxed) >> (pc % 8) & 1 != 0)
+    }
+
+    /// Scans on until the byte at `pc` is known.
+    #[cold]
+    fn extend(&self, code: &[u8], pc: usize) {
+        let bits = self.bits.get_or_init(|| {
+            let count = code.len().next_multiple_of(BLOCK) / 8;
+            (0..count).map(|_| AtomicU8::new(0)).collect()
+        });
+        let from = Frontier(self.frontier.load(Ordering::Acquire));
+        let end = (pc + 1).next_multiple_of(STRIDE).min(code.len());
+        if from.base() < end {
+            let reached = scan(&code[..end], from, bits);
+            self.frontier.fetch_max(reached.0, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Scans from `from` to the end of `code`, which is cut off at a multiple of [`BLOCK`] or complete, and stores the bits: whole
+/// bytes of them, each as it stays, so that a thread that is late does no harm. `bits` must be zero beyond `from`, or as an
+/// earlier scan of the same code left them.
+fn scan(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> Frontier {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(reached) = x86_64::scan(code, from, bits) {
+        return reached;
+    }
+    walk(code, from, bits, usize::MAX)
+}
+
+/// Scans instruction by instruction. Gives up, and returns `from`, after `limit` instructions.
+fn walk(code: &[u8], from: Frontier, bits: &[AtomicU8], limit: usize) -> Frontier {
+    let mut at = from.base() + from.carry();
+    let mut left = limit;
+    // The byte of the map that the last destination is in, and its bits so far.
+    let (mut index, mut found) = (0, 0);
+    while let Some(&byte) = code.get(at) {
+        if left == 0 {
+            return from;
+        }
+        left -= 1;
+        match byte {
+            PUSH1..=PUSH32 => at += (byte - PUSH1) as usize + 2,
+            JUMPDEST => {
+                if index != at / 8 {
+                    store(bits, index, found);
+                    (index, found) = (at / 8, 0);
+                }
+                found |= 1 << (at % 8);
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    store(bits, index, found);
+    let base = code.len().next_multiple_of(BLOCK);
+    Frontier::new(base, at.saturating_sub(base))
+}
+
+/// Stores a byte of the map; one without bits may be left as it was made.
+fn store(bits: &[AtomicU8], index: usize, found: u8) {
+    if found != 0 {
+        bits[index].store(found, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;
