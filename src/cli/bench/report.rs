@@ -207,6 +207,7 @@ fn to_json(workload: &Workload, instructions: u64, problem: Option<&str>, figure
     object["revm_first_ns"] = first(&figures.revm_first_ns);
     let compiled = &figures.compiled;
     object["compile_ns"] = json!({
+        "analyse": compiled.analyse_ns,
         "translate": compiled.translate_ns,
         "lower": compiled.lower_ns,
         "publish": compiled.publish_ns,
