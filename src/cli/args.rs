@@ -3,6 +3,7 @@
 use super::failure::{Failure, Result, read_text};
 use crate::engine::{Config, Mode};
 use clap::{Args, ValueEnum};
+use regex::Regex;
 use revm::primitives::{Address, Bytes, U256, hardfork::SpecId};
 use std::{io::Read, path::PathBuf};
 
@@ -92,13 +93,20 @@ pub fn number64(text: &str) -> Result<u64> {
 /// An address: 40 hex digits, with or without `0x`.
 pub fn address(text: &str) -> Result<Address> {
     let bytes = hex(text)?;
-    Address::try_from(bytes.as_ref()).map_err(|_| Failure::input(format_args!("malformed address `{text}`: {} bytes, not 20", bytes.len())))
+    Address::try_from(bytes.as_ref())
+        .map_err(|_| Failure::input(format_args!("malformed address `{text}`: {} bytes, not 20", bytes.len())))
 }
 
 /// `K=V`, a storage slot and its value.
 pub fn slot(text: &str) -> Result<(U256, U256)> {
     let (key, value) = text.split_once('=').ok_or_else(|| Failure::input(format_args!("malformed slot `{text}`: not K=V")))?;
     Ok((number(key)?, number(value)?))
+}
+
+/// A regular expression.
+pub fn regex(text: &str) -> Result<Regex> {
+    // The parser draws where the error is; its last line says what it is.
+    Regex::new(text).map_err(|error| Failure::input(error.to_string().lines().last().unwrap_or_default()))
 }
 
 /// Where bytecode comes from.

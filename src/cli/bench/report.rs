@@ -13,8 +13,11 @@ const BAR_WIDTH: usize = 20;
 /// The ratio that fills a bar.
 const BAR_FULL: f64 = 10.0;
 
-/// The ratios of the summary: name, and how it is got from the figures.
-const RATIOS: [(&str, fn(&Figures) -> f64); 4] = [
+/// A ratio of the summary: its name, and how it is got from the figures.
+type Ratio = (&'static str, fn(&Figures) -> f64);
+
+/// revm's time over ours, so that more is better.
+const RATIOS: [Ratio; 4] = [
     ("warm", |f| f.revm_ns / f.warm_ns),
     ("off", |f| f.revm_ns / f.off_ns),
     ("tiered", |f| f.revm_ns / f.tiered_ns),
@@ -55,7 +58,14 @@ impl Report {
     }
 
     /// One workload; `problem` says why it is not what was expected.
-    pub fn workload(&mut self, workload: &Workload, instructions: u64, problem: Option<String>, figures: Figures, out: &mut dyn Write) -> Result<()> {
+    pub fn workload(
+        &mut self,
+        workload: &Workload,
+        instructions: u64,
+        problem: Option<String>,
+        figures: Figures,
+        out: &mut dyn Write,
+    ) -> Result<()> {
         if self.json {
             writeln!(out, "{}", to_json(workload, instructions, problem.as_deref(), &figures))?;
         } else {
@@ -101,7 +111,11 @@ impl Report {
             return Ok(writeln!(out, "{}", json!({"summary": summary}))?);
         }
         let (on, off) = self.style("1");
-        writeln!(out, "\n{on}{:<32} {:>10} {:>10} {:>10} {:>10}{off}", "revm over ejit, geometric mean", "warm", "off", "tiered", "cold")?;
+        writeln!(
+            out,
+            "\n{on}{:<32} {:>10} {:>10} {:>10} {:>10}{off}",
+            "revm over ejit, geometric mean", "warm", "off", "tiered", "cold"
+        )?;
         self.mean_row("all", &all, out)?;
         for kind in kinds {
             self.mean_row(kind, &self.means(|k| k == kind), out)?;
@@ -132,7 +146,10 @@ impl Report {
         for (name, ratio) in RATIOS {
             let ratios = self.measured.iter().map(|(workload, _, figures)| (workload, ratio(figures)));
             let worst = ratios.min_by(|a, b| a.1.total_cmp(&b.1));
-            object.insert(name.into(), worst.map_or(Value::Null, |(workload, ratio)| json!({"name": workload, "ratio": round(ratio, 1000.0)})));
+            object.insert(
+                name.into(),
+                worst.map_or(Value::Null, |(workload, ratio)| json!({"name": workload, "ratio": round(ratio, 1000.0)})),
+            );
         }
         Value::Object(object)
     }
@@ -146,7 +163,12 @@ impl Report {
 type Means = [Option<f64>; RATIOS.len()];
 
 fn means_json(means: &Means) -> Value {
-    RATIOS.iter().zip(means).map(|((name, _), mean)| (name.to_string(), json!(mean.map(|mean| round(mean, 1000.0))))).collect::<Map<_, _>>().into()
+    RATIOS
+        .iter()
+        .zip(means)
+        .map(|((name, _), mean)| (name.to_string(), json!(mean.map(|mean| round(mean, 1000.0)))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// The geometric mean of ratios, each capped; none of none.
