@@ -7,6 +7,8 @@ pub mod lower;
 
 #[cfg(feature = "evm")]
 pub mod abi;
+#[cfg(feature = "revm")]
+pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod engine;
 #[cfg(feature = "evm")]
@@ -21,6 +23,3 @@ pub mod translate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-
-#[cfg(feature = "revm")]
-pub mod adapter;

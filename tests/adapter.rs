@@ -344,7 +344,8 @@ fn logs_of_reverted_children_vanish() {
 #[test]
 fn random_programs() {
     let mut random = support::Random::new(0x5eed);
-    let rounds = std::env::var("EJIT_RANDOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
+    let rounds = std::env::var("EJIT_RANDOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(400_u64);
+    let mut frames = 0;
     for _ in 0..rounds {
         let world = World::new()
             .code(A, random.program(&[A, B, C]))
@@ -353,11 +354,12 @@ fn random_programs() {
             .storage(A, 1, 5)
             .storage(B, 2, 6);
         let (gas, value, data) = (random.below(600_000) + 25_000, random.below(1000), random.bytes(64));
-        world.check(&[SpecId::HOMESTEAD, SpecId::BYZANTIUM, SpecId::ISTANBUL, SpecId::LONDON, SpecId::OSAKA], |tx| {
+        frames += world.check(&[SpecId::HOMESTEAD, SpecId::BYZANTIUM, SpecId::ISTANBUL, SpecId::LONDON, SpecId::OSAKA], |tx| {
             tx.kind = TxKind::Call(A);
             tx.gas_limit = gas;
             tx.value = U256::from(value);
             tx.data = data.clone().into();
         });
     }
+    assert!(frames > 100 * rounds, "{frames} frames: the programs stop too early");
 }

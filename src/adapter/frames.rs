@@ -5,7 +5,7 @@
 
 use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
-use crate::evm::SpecId;
+use crate::evm::{STACK_LIMIT, SpecId};
 use core::{fmt, ptr};
 use revm::{
     context_interface::journaled_state::JournalCheckpoint,
@@ -112,6 +112,7 @@ impl Slot {
         frame.gas = start.gas_limit as i64;
         frame.stack = self.stack[0].0.as_mut_ptr();
         frame.sp = frame.stack;
+        frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);
         frame.buffer.clear();
         frame.memory = frame.buffer.as_mut_ptr();
         frame.memory_len = 0;
@@ -169,6 +170,7 @@ fn blank_frame() -> Frame {
         gas: 0,
         sp: ptr::null_mut(),
         stack: ptr::null_mut(),
+        stack_limit: ptr::null_mut(),
         memory: ptr::null_mut(),
         memory_len: 0,
         pc: 0,
@@ -187,6 +189,8 @@ fn blank_frame() -> Frame {
         fuel: u64::MAX,
         interpreted: 0,
         compiled: 0,
+        saved: [0; 16],
+        scratch: U256::ZERO,
         address_word: U256::ZERO,
         caller_word: U256::ZERO,
         value: U256::ZERO,

@@ -93,7 +93,7 @@ impl Runner {
     }
 
     /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
-    /// wrong about it, so the engine's answer is compared with the bytes, once for each allocation of them.
+    /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
     pub(super) fn contract(&mut self, hash: B256, bytecode: &Bytecode, fork: SpecId) -> Arc<Contract> {
         if self.contracts.is_empty() {
             self.contracts.resize_with(MEMO_SLOTS, || None);
@@ -107,10 +107,7 @@ impl Runner {
             return known.contract.clone();
         }
         let bytes = bytecode.original_byte_slice();
-        let mut contract = self.executor.contract(hash, fork, || Code::new(bytes));
-        if contract.code.bytes() != bytes {
-            contract = self.executor.init_code(fork, Code::new(bytes));
-        }
+        let contract = self.executor.contract(hash, fork, bytes, || Code::new(bytes));
         *slot = Some(Known { bytecode: bytecode.clone(), fork, contract: contract.clone() });
         contract
     }

@@ -15,55 +15,47 @@
 
 pub mod x86_64;
 
-/// The bytes of one instruction: at most eight of opcode and operands, then at most eight of displacement and immediate.
+/// The bytes of one instruction: at most fifteen, and their number in the last byte. Two machine words, so that it travels in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
-    head: u64,
-    tail: u64,
-    head_len: u8,
-    tail_len: u8,
+    low: u64,
+    high: u64,
 }
 
+/// Where [`Code`] has its length.
+const LEN_SHIFT: u32 = 56;
+
 impl Code {
-    /// No bytes.
+    /// The low `len` bytes of `bits`; the others must be zero. `len` is at most 15.
     #[inline(always)]
-    pub const fn new() -> Code {
-        Code { head: 0, tail: 0, head_len: 0, tail_len: 0 }
+    pub const fn new(bits: u128, len: u32) -> Code {
+        Code { low: bits as u64, high: (bits >> 64) as u64 | (len as u64) << LEN_SHIFT }
     }
 
-    /// Appends a byte to the head.
+    /// Up to eight bytes.
     #[inline(always)]
-    pub const fn byte(mut self, byte: u8) -> Code {
-        self.head |= (byte as u64) << (8 * self.head_len);
-        self.head_len += 1;
-        self
+    pub const fn short(bits: u64, len: u32) -> Code {
+        Code { low: bits, high: (len as u64) << LEN_SHIFT }
     }
 
-    /// Appends the low `len` bytes of `value` to the tail; its other bits must be zero.
+    /// These bytes, then the low `len` bytes of `bits`, whose others must be zero.
     #[inline(always)]
-    pub const fn tail(mut self, value: u64, len: u8) -> Code {
-        if len != 0 {
-            self.tail |= value << (8 * self.tail_len);
-            self.tail_len += len;
-        }
-        self
+    pub const fn then(self, bits: u64, len: u32) -> Code {
+        let at = self.len() as u32;
+        let high = self.high & !(0xff << LEN_SHIFT);
+        let all = self.low as u128 | (high as u128) << 64 | (bits as u128) << (8 * at);
+        Code::new(all, at + len)
     }
 
     /// How many bytes.
     #[inline(always)]
     pub const fn len(&self) -> usize {
-        self.head_len as usize + self.tail_len as usize
+        (self.high >> LEN_SHIFT) as usize
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-impl Default for Code {
-    fn default() -> Code {
-        Code::new()
     }
 }
 
@@ -114,12 +106,8 @@ impl CodeBuffer {
     #[inline(always)]
     pub fn push(&mut self, code: Code) {
         let end = self.bytes.len() + code.len();
-        if code.tail_len == 0 {
-            self.bytes.extend_from_slice(&code.head.to_le_bytes());
-        } else {
-            let all = u128::from(code.head) | (u128::from(code.tail) << (8 * code.head_len));
-            self.bytes.extend_from_slice(&all.to_le_bytes());
-        }
+        let all = u128::from(code.low) | u128::from(code.high) << 64;
+        self.bytes.extend_from_slice(&all.to_le_bytes());
         self.bytes.truncate(end);
     }
 

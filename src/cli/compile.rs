@@ -2,16 +2,28 @@
 
 use super::args::{self, CodeArgs};
 use super::failure::{Failure, Result};
+use crate::engine::{Config, Contract, Engine, Listing, Mode};
+use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
+use crate::evm::code::Code;
+use crate::evm::{SpecId, fork::schedule, opcode};
+use crate::ir::{Ins, Label};
+use crate::lower::{Features, Lowerer};
 use clap::{Args, ValueEnum};
-use revm::primitives::hardfork::SpecId;
+use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use serde_json::json;
-use std::{io::Write, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    io::Write,
+    process::ExitCode,
+};
 
 /// Arguments of `ejit compile`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ejit compile 6001600201 --emit blocks
-  ejit compile --code-file contract.hex --emit asm --fork Cancun")]
+  ejit compile --code-file contract.hex --emit asm --fork Cancun
+Every block that execution can reach is compiled, as mode `always` does when it gets there.")]
 pub struct CompileArgs {
     #[command(flatten)]
     code: CodeArgs,
@@ -50,21 +62,168 @@ impl Stage {
     }
 }
 
+/// A block, or a unit of blocks compiled together, as text.
+#[derive(Clone, Debug)]
+struct Part {
+    pc: Pc,
+    native_bytes: usize,
+    text: String,
+}
+
 /// Prints one stage of compiling a code.
 pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let fork = args::fork(&args.fork)?;
     let code = args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
-    let text = emit(&code, fork, args.emit)?;
-    if args.json {
-        let object = json!({"emit": args.emit.name(), "fork": evm_tests::fork::name(fork), "code_bytes": code.len(), "text": text});
-        writeln!(out, "{object}")?;
-    } else {
-        write!(out, "{text}")?;
+    let parts = emit(&code, fork, args.emit)?;
+    if !args.json {
+        for part in parts {
+            out.write_all(part.text.as_bytes())?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
+    let native_bytes: usize = parts.iter().map(|part| part.native_bytes).sum();
+    let parts: Vec<_> = parts.iter().map(|part| json!({"pc": part.pc.0, "native_bytes": part.native_bytes, "text": part.text})).collect();
+    let object = json!({
+        "emit": args.emit.name(),
+        "fork": evm_tests::fork::name(fork),
+        "code_bytes": code.len(),
+        "native_bytes": native_bytes,
+        "parts": parts,
+    });
+    writeln!(out, "{object}")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text of one stage of compiling `code` under the rules of `fork`.
-fn emit(_code: &[u8], _fork: SpecId, stage: Stage) -> Result<String> {
-    Err(Failure::input(format_args!("--emit {} is not in this build", stage.name())))
+/// One stage of compiling `code` under the rules of `fork`.
+fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
+    let code = Code::new(code);
+    let blocks = blocks(&code, fork);
+    if stage == Stage::Blocks {
+        return Ok(blocks.iter().map(|block| block_part(&code, block)).collect());
+    }
+    let engine = Engine::new(Config::with_mode(Mode::Always));
+    if !engine.can_compile() {
+        return Err(Failure::input("this machine cannot compile: no executable memory, or an unknown CPU; --emit blocks works"));
+    }
+    let contract = Contract::new(code, fork);
+    let mut compiled = BTreeSet::new();
+    let mut parts = Vec::new();
+    for block in &blocks {
+        // Units may hold blocks that come later; what is refused is interpreted.
+        if compiled.contains(&block.start) {
+            continue;
+        }
+        if let Ok(listing) = engine.listing(&contract, block.start) {
+            compiled.extend(listing.blocks.iter().map(|(pc, _)| *pc));
+            parts.push(unit_part(&contract.code, block.start, &listing, stage));
+        }
+    }
+    Ok(parts)
+}
+
+/// The blocks that control may reach: at the start, at each JUMPDEST, and after each block that goes on.
+fn blocks(code: &Code, fork: SpecId) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut pc = 0;
+    let mut reached = true;
+    while pc < code.bytes().len() {
+        let row = opcode::info(code.bytes()[pc]);
+        if !reached && code.bytes()[pc] != opcode::JUMPDEST {
+            pc += 1 + usize::from(row.immediate);
+            continue;
+        }
+        let block = Block::scan(code.padded(), code.bytes().len(), Pc(pc as u32), schedule(fork), MAX_INSTRUCTIONS);
+        reached = matches!(block.finish, End::Fall | End::JumpIf | End::Call);
+        // An instruction that is not translated makes an empty block; the interpreter executes it.
+        pc = if block.end.index() > pc { block.end.index() } else { pc + 1 + usize::from(row.immediate) };
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// `0012  PUSH1 0x80`.
+fn instruction(code: &Code, pc: usize) -> String {
+    let row = opcode::info(code.padded()[pc]);
+    let immediate = &code.padded()[pc + 1..][..usize::from(row.immediate)];
+    let mut text = format!("{pc:04x}  {}", row.name);
+    if !immediate.is_empty() {
+        text += " 0x";
+        immediate.iter().for_each(|byte| text += &format!("{byte:02x}"));
+    }
+    text
+}
+
+fn block_part(code: &Code, block: &Block) -> Part {
+    let Block { start, end, need, grow, delta, finish, sections } = block;
+    let mut text = format!("block {:04x}..{:04x}: needs {need}, grows {grow}, delta {delta}, ends with {finish:?}\n", start.0, end.0);
+    for section in sections {
+        let _ = writeln!(text, "  section {:04x}: gas {}", section.start.0, section.gas);
+        let mut pc = section.start.index();
+        for _ in 0..section.instructions {
+            let _ = writeln!(text, "    {}", instruction(code, pc));
+            pc += 1 + usize::from(opcode::info(code.padded()[pc]).immediate);
+        }
+    }
+    Part { pc: *start, native_bytes: 0, text }
+}
+
+fn unit_part(code: &Code, pc: Pc, listing: &Listing, stage: Stage) -> Part {
+    let mut text = format!("unit {:04x}: {} bytes\n", pc.0, listing.bytes.len());
+    match stage {
+        Stage::Hex => {
+            text = listing.bytes.iter().fold(format!("{:04x} ", pc.0), |text, byte| text + &format!("{byte:02x}"));
+            text.push('\n');
+        }
+        Stage::Ir => {
+            let notes: BTreeMap<usize, Pc> = listing.notes.iter().copied().collect();
+            for (at, ins) in listing.ins.iter().enumerate() {
+                if let Some(pc) = notes.get(&at) {
+                    let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
+                }
+                let _ = writeln!(text, "    {ins}");
+            }
+        }
+        Stage::Asm | Stage::Blocks => disassemble(code, listing, &mut text),
+    }
+    Part { pc, native_bytes: listing.bytes.len(), text }
+}
+
+/// The machine code as an outside disassembler reads it, with the EVM instructions it comes from.
+fn disassemble(code: &Code, listing: &Listing, text: &mut String) {
+    let notes = offsets(listing);
+    let mut formatter = IntelFormatter::new();
+    let mut decoder = Decoder::with_ip(64, &listing.bytes, listing.address, DecoderOptions::NONE);
+    while decoder.can_decode() {
+        let at = decoder.position();
+        for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
+            let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
+        }
+        let decoded = decoder.decode();
+        let mut line = String::new();
+        formatter.format(&decoded, &mut line);
+        let _ = writeln!(text, "    {at:5x}  {line}");
+    }
+}
+
+/// Where the machine code of each EVM instruction starts: the IR is lowered again with a label before each. Labels have no code, so that
+/// the result is the same; were it not, the blocks' entries are all that is known.
+fn offsets(listing: &Listing) -> Vec<(usize, Pc)> {
+    let entries = || listing.blocks.iter().map(|(pc, address)| ((address - listing.address) as usize, *pc)).collect();
+    let labels = listing.ins.iter().filter_map(|ins| if let Ins::Label(label) = ins { Some(label.0 + 1) } else { None });
+    let first = labels.max().unwrap_or(0);
+    let mut ins = Vec::new();
+    let mut notes = listing.notes.iter().enumerate().peekable();
+    for (at, one) in listing.ins.iter().enumerate() {
+        while let Some((n, _)) = notes.next_if(|(_, (position, _))| *position == at) {
+            ins.push(Ins::Label(Label(first + n as u32)));
+        }
+        ins.push(*one);
+    }
+    let mut lowerer = Lowerer::new(Features::detect());
+    let mut bytes = Vec::new();
+    if lowerer.lower(&ins, listing.address, &mut bytes).is_err() || bytes != listing.bytes {
+        return entries();
+    }
+    let offset = |n: usize| lowerer.label_offset(Label(first + n as u32)).map(|offset| offset as usize);
+    listing.notes.iter().enumerate().filter_map(|(n, (_, pc))| Some((offset(n)?, *pc))).collect()
 }

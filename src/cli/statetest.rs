@@ -90,7 +90,7 @@ fn options(args: &StatetestArgs) -> Result<Options> {
         forks: args.fork.iter().map(|name| args::fork(name)).collect::<Result<_>>()?,
         name: name.map_err(|error| Failure::input(format_args!("--run: {}", one_line(&error))))?,
         include_slow: args.include_slow,
-        trace: args.trace,
+        trace: args.trace.then_some(|| Box::new(io::stderr())),
         ..Options::default()
     };
     if let Some(jobs) = args.jobs {

@@ -13,7 +13,8 @@ pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
 
-use crate::evm::{B256, SpecId};
+use crate::evm::{B256, SpecId, block::Pc};
+use crate::translate::Refusal;
 use compile::Compiler;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -127,6 +128,11 @@ impl Engine {
     /// Forgets all contracts. Code that frames are executing stays until the engine is dropped.
     pub fn clear(&self) {
         self.inner.contracts.write().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+
+    /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
+    pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
+        self.compiler().ok_or(Refusal::Full)?.listing(contract, pc, &self.inner.counters)
     }
 
     fn compiler(&self) -> Option<MutexGuard<'_, Compiler>> {

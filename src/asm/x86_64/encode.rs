@@ -1,7 +1,7 @@
 //! The shapes of encodings: legacy and VEX, with a register or memory operand.
 
 use super::super::Code;
-use super::{Mem, Rm, Size};
+use super::{Mem, NO_INDEX, Rm, Size};
 
 /// Opcode maps.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,18 @@ impl Op {
     pub(super) const fn prefixed(prefix: u8, map: Map, opcode: u8) -> Op {
         Op { prefix, map, opcode }
     }
+
+    /// Escape bytes and opcode, with their length.
+    #[inline(always)]
+    const fn bytes(self) -> (u64, u32) {
+        let opcode = self.opcode as u64;
+        match self.map {
+            Map::One => (opcode, 1),
+            Map::Of => (opcode << 8 | 0x0f, 2),
+            Map::Of38 => (opcode << 16 | 0x380f, 3),
+            Map::Of3a => (opcode << 16 | 0x3a0f, 3),
+        }
+    }
 }
 
 /// What the REX prefix says besides the operands: the size, and whether an operand is the low byte of a register of number 4..=7.
@@ -59,47 +71,34 @@ impl Rex {
     }
 }
 
+/// Prefixes and opcode, with their length. `bits` are the low three bits of REX.
 #[inline(always)]
-fn head(op: Op, rex: Rex, bits: u8) -> Code {
-    let mut code = Code::new();
-    if op.prefix != 0 {
-        code = code.byte(op.prefix);
-    }
+fn head(op: Op, rex: Rex, bits: u8) -> (u64, u32) {
+    let (opcode, len) = op.bytes();
     let bits = bits | ((rex.w as u8) << 3);
-    if rex.w || rex.force || bits != 0 {
-        code = code.byte(0x40 | bits);
-    }
-    opcode(code, op)
-}
-
-#[inline(always)]
-fn opcode(mut code: Code, op: Op) -> Code {
-    code = match op.map {
-        Map::One => code,
-        Map::Of => code.byte(0x0f),
-        Map::Of38 => code.byte(0x0f).byte(0x38),
-        Map::Of3a => code.byte(0x0f).byte(0x3a),
-    };
-    code.byte(op.opcode)
+    let (head, len) = if rex.w || rex.force || bits != 0 { (opcode << 8 | 0x40 | bits as u64, len + 1) } else { (opcode, len) };
+    if op.prefix != 0 { (head << 8 | op.prefix as u64, len + 1) } else { (head, len) }
 }
 
 /// Legacy encoding with two registers (or an opcode extension as `reg`).
 #[inline(always)]
 pub(super) fn reg_reg(op: Op, rex: Rex, reg: u8, rm: u8) -> Code {
-    head(op, rex, (reg >> 3 << 2) | (rm >> 3)).byte(0xc0 | ((reg & 7) << 3) | (rm & 7))
+    let (head, len) = head(op, rex, (reg >> 3 << 2) | (rm >> 3));
+    let modrm = 0xc0 | ((reg & 7) << 3) | (rm & 7);
+    Code::short(head | (modrm as u64) << (8 * len), len + 1)
 }
 
 /// Legacy encoding with a memory operand.
-#[inline]
-pub(super) fn reg_mem(op: Op, rex: Rex, reg: u8, mem: &Mem) -> Code {
-    let index = index_number(mem);
-    let code = head(op, rex, (reg >> 3 << 2) | (index >> 3 << 1) | (mem.base.number() >> 3));
-    address(code, reg, mem)
+#[inline(always)]
+pub(super) fn reg_mem(op: Op, rex: Rex, reg: u8, mem: Mem) -> Code {
+    let (head, len) = head(op, rex, (reg >> 3 << 2) | (mem.index_number() >> 3 << 1) | (mem.base_number() >> 3));
+    let (address, address_len) = address(reg, mem);
+    Code::short(head, len).then(address, address_len)
 }
 
 /// Legacy encoding with a register or memory operand.
 #[inline(always)]
-pub(super) fn reg_rm(op: Op, rex: Rex, reg: u8, rm: &Rm) -> Code {
+pub(super) fn reg_rm(op: Op, rex: Rex, reg: u8, rm: Rm) -> Code {
     match rm {
         Rm::R(r) => reg_reg(op, rex, reg, r.number()),
         Rm::M(mem) => reg_mem(op, rex, reg, mem),
@@ -107,8 +106,8 @@ pub(super) fn reg_rm(op: Op, rex: Rex, reg: u8, rm: &Rm) -> Code {
 }
 
 /// VEX.LZ.W1 encoding; `prefix` is the two-bit field (0, 66, F3, F2), `vvvv` the register between.
-#[inline]
-pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: &Rm) -> Code {
+#[inline(always)]
+pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: Rm) -> Code {
     let select = match map {
         Map::One => 0,
         Map::Of => 1,
@@ -117,48 +116,32 @@ pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: &Rm) -> C
     };
     let (x, b) = match rm {
         Rm::R(r) => (0, r.number() >> 3),
-        Rm::M(mem) => (index_number(mem) >> 3, mem.base.number() >> 3),
+        Rm::M(mem) => (mem.index_number() >> 3, mem.base_number() >> 3),
     };
     let inverted = ((reg >> 3) << 7 | x << 6 | b << 5) ^ 0xe0;
-    let code = Code::new()
-        .byte(0xc4)
-        .byte(inverted | select)
-        .byte(0x80 | ((vvvv ^ 15) << 3) | prefix)
-        .byte(op);
-    match rm {
-        Rm::R(r) => code.byte(0xc0 | ((reg & 7) << 3) | (r.number() & 7)),
-        Rm::M(mem) => address(code, reg, mem),
-    }
+    let head = u32::from_le_bytes([0xc4, inverted | select, 0x80 | ((vvvv ^ 15) << 3) | prefix, op]);
+    let (address, len) = match rm {
+        Rm::R(r) => ((0xc0 | ((reg & 7) << 3) | (r.number() & 7)) as u64, 1),
+        Rm::M(mem) => address(reg, mem),
+    };
+    Code::short(head as u64, 4).then(address, len)
 }
 
-#[inline(always)]
-fn index_number(mem: &Mem) -> u8 {
-    match mem.index {
-        Some(index) => index.number(),
-        None => 0,
-    }
-}
-
-/// ModRM, SIB and displacement. Base numbers 4 and 12 need a SIB, 5 and 13 a displacement.
-#[inline(always)]
-fn address(code: Code, reg: u8, mem: &Mem) -> Code {
-    let base = mem.base.number();
-    let disp = mem.disp;
-    let (mode, len, value) = if disp == 0 && base & 7 != 5 {
+/// ModRM, SIB and displacement: one to six bytes. Base numbers 4 and 12 need a SIB, 5 and 13 a displacement.
+#[inline]
+fn address(reg: u8, mem: Mem) -> (u64, u32) {
+    let (base, index, disp) = (mem.base_number(), mem.index_number(), mem.disp());
+    let (mode, disp_len, disp) = if disp == 0 && base & 7 != 5 {
         (0, 0, 0)
     } else if disp as i8 as i32 == disp {
         (0x40, 1, disp as u8 as u64)
     } else {
         (0x80, 4, disp as u32 as u64)
     };
-    let reg = (reg & 7) << 3;
-    let code = match mem.index {
-        Some(index) => {
-            debug_assert!(index.number() != 4 && mem.shift < 4);
-            code.byte(mode | reg | 4).byte((mem.shift << 6) | ((index.number() & 7) << 3) | (base & 7))
-        }
-        None if base & 7 == 4 => code.byte(mode | reg | 4).byte(0x24),
-        None => code.byte(mode | reg | (base & 7)),
-    };
-    code.tail(value, len)
+    let modrm = mode | (reg & 7) << 3;
+    if index == NO_INDEX && base & 7 != 4 {
+        return ((modrm | base & 7) as u64 | disp << 8, 1 + disp_len);
+    }
+    let sib = mem.shift() << 6 | (index & 7) << 3 | (base & 7);
+    ((modrm | 4) as u64 | (sib as u64) << 8 | disp << 16, 2 + disp_len)
 }

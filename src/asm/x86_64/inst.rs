@@ -100,13 +100,21 @@ pub enum Inst {
     MovupsStore { dst: Mem, src: Xmm },
 }
 
+/// Up to eight bytes as they are.
+#[inline(always)]
+fn bytes<const N: usize>(bytes: [u8; N]) -> Code {
+    let mut all = [0; 8];
+    all[..N].copy_from_slice(&bytes);
+    Code::short(u64::from_le_bytes(all), N as u32)
+}
+
 #[inline(always)]
 fn prefix(size: Size) -> u8 {
     if matches!(size, Size::B16) { 0x66 } else { 0 }
 }
 
 #[inline(always)]
-fn rm_number(rm: &Rm) -> u8 {
+fn rm_number(rm: Rm) -> u8 {
     match rm {
         Rm::R(r) => r.number(),
         Rm::M(_) => 0,
@@ -124,21 +132,21 @@ fn sized_op(size: Size, opcode: u8) -> Op {
 #[inline(always)]
 fn full_imm(code: Code, size: Size, imm: i32) -> Code {
     match size {
-        Size::B8 => code.tail(imm as u8 as u64, 1),
-        Size::B16 => code.tail(imm as u16 as u64, 2),
-        Size::B32 | Size::B64 => code.tail(imm as u32 as u64, 4),
+        Size::B8 => code.then(imm as u8 as u64, 1),
+        Size::B16 => code.then(imm as u16 as u64, 2),
+        Size::B32 | Size::B64 => code.then(imm as u32 as u64, 4),
     }
 }
 
 #[inline]
-fn alu_imm(op: Alu, size: Size, dst: &Rm, imm: i32) -> Code {
+fn alu_imm(op: Alu, size: Size, dst: Rm, imm: i32) -> Code {
     let rex = Rex::sized(size, rm_number(dst));
     let short = imm as i8 as i32 == imm || (matches!(size, Size::B16) && imm as i8 as i16 == imm as i16);
     if matches!(size, Size::B8) {
-        return reg_rm(Op::one(0x80), rex, op as u8, dst).tail(imm as u8 as u64, 1);
+        return reg_rm(Op::one(0x80), rex, op as u8, dst).then(imm as u8 as u64, 1);
     }
     if short {
-        return reg_rm(sized_op(size, 0x83), rex, op as u8, dst).tail(imm as u8 as u64, 1);
+        return reg_rm(sized_op(size, 0x83), rex, op as u8, dst).then(imm as u8 as u64, 1);
     }
     if matches!(dst, Rm::R(Reg::Rax)) {
         return accumulator(size, (op as u8) << 3 | 5, imm);
@@ -148,18 +156,16 @@ fn alu_imm(op: Alu, size: Size, dst: &Rm, imm: i32) -> Code {
 
 /// The form without ModRM that only rax has.
 fn accumulator(size: Size, opcode: u8, imm: i32) -> Code {
-    let mut code = Code::new();
-    if matches!(size, Size::B16) {
-        code = code.byte(0x66);
-    }
-    if matches!(size, Size::B64) {
-        code = code.byte(0x48);
-    }
-    full_imm(code.byte(opcode), size, imm)
+    let code = match size {
+        Size::B64 => bytes([0x48, opcode]),
+        Size::B16 => bytes([0x66, opcode]),
+        Size::B8 | Size::B32 => bytes([opcode]),
+    };
+    full_imm(code, size, imm)
 }
 
 #[inline]
-fn test_imm(size: Size, a: &Rm, imm: i32) -> Code {
+fn test_imm(size: Size, a: Rm, imm: i32) -> Code {
     if matches!(a, Rm::R(Reg::Rax)) {
         return accumulator(size, if matches!(size, Size::B8) { 0xa8 } else { 0xa9 }, imm);
     }
@@ -170,17 +176,16 @@ fn test_imm(size: Size, a: &Rm, imm: i32) -> Code {
 fn mov_imm(dst: Reg, value: u64) -> Code {
     let n = dst.number();
     if value as u32 as u64 == value {
-        let code = if n >= 8 { Code::new().byte(0x41) } else { Code::new() };
-        return code.byte(0xb8 | (n & 7)).tail(value, 4);
+        return in_opcode(0xb8, dst).then(value, 4);
     }
     if value as i32 as i64 as u64 == value {
-        return reg_reg(Op::one(0xc7), Rex::W, 0, n).tail(value as u32 as u64, 4);
+        return reg_reg(Op::one(0xc7), Rex::W, 0, n).then(value as u32 as u64, 4);
     }
-    Code::new().byte(0x48 | (n >> 3)).byte(0xb8 | (n & 7)).tail(value, 8)
+    bytes([0x48 | (n >> 3), 0xb8 | (n & 7)]).then(value, 8)
 }
 
 #[inline(always)]
-fn load(size: Size, signed: bool, dst: Reg, src: &Rm) -> Code {
+fn load(size: Size, signed: bool, dst: Reg, src: Rm) -> Code {
     let byte = Rex { w: signed, force: Rex::sized(Size::B8, rm_number(src)).force };
     let (op, rex) = match (size, signed) {
         (Size::B8, false) => (Op::of(0xb6), byte),
@@ -195,11 +200,11 @@ fn load(size: Size, signed: bool, dst: Reg, src: &Rm) -> Code {
 }
 
 #[inline(always)]
-fn imul_imm(dst: Reg, src: &Rm, imm: i32) -> Code {
+fn imul_imm(dst: Reg, src: Rm, imm: i32) -> Code {
     if imm as i8 as i32 == imm {
-        return reg_rm(Op::one(0x6b), Rex::W, dst.number(), src).tail(imm as u8 as u64, 1);
+        return reg_rm(Op::one(0x6b), Rex::W, dst.number(), src).then(imm as u8 as u64, 1);
     }
-    reg_rm(Op::one(0x69), Rex::W, dst.number(), src).tail(imm as u32 as u64, 4)
+    reg_rm(Op::one(0x69), Rex::W, dst.number(), src).then(imm as u32 as u64, 4)
 }
 
 #[inline(always)]
@@ -207,7 +212,7 @@ fn shift_imm(op: Shift, dst: Reg, amount: u8) -> Code {
     if amount == 1 {
         return reg_reg(Op::one(0xd1), Rex::W, op as u8, dst.number());
     }
-    reg_reg(Op::one(0xc1), Rex::W, op as u8, dst.number()).tail(amount as u64, 1)
+    reg_reg(Op::one(0xc1), Rex::W, op as u8, dst.number()).then(amount as u64, 1)
 }
 
 #[inline(always)]
@@ -225,8 +230,8 @@ fn count_op(op: Count) -> Op {
 /// A one-byte opcode with the register in its low bits; 64 bits by default.
 #[inline(always)]
 fn in_opcode(opcode: u8, reg: Reg) -> Code {
-    let code = if reg.number() >= 8 { Code::new().byte(0x41) } else { Code::new() };
-    code.byte(opcode | (reg.number() & 7))
+    let opcode = opcode | (reg.number() & 7);
+    if reg.number() >= 8 { bytes([0x41, opcode]) } else { bytes([opcode]) }
 }
 
 impl Inst {
@@ -235,80 +240,70 @@ impl Inst {
     pub fn encode(self) -> Code {
         match self {
             Inst::Alu { op, size, dst, src } => {
-                let byte = if (4..8).contains(&dst.number()) { dst.number() } else { rm_number(&src) };
-                reg_rm(sized_op(size, (op as u8) << 3 | 3), Rex::sized(size, byte), dst.number(), &src)
+                let byte = if (4..8).contains(&dst.number()) { dst.number() } else { rm_number(src) };
+                reg_rm(sized_op(size, (op as u8) << 3 | 3), Rex::sized(size, byte), dst.number(), src)
             }
             Inst::AluStore { op, size, dst, src } => {
-                reg_mem(sized_op(size, (op as u8) << 3 | 1), Rex::sized(size, src.number()), src.number(), &dst)
+                reg_mem(sized_op(size, (op as u8) << 3 | 1), Rex::sized(size, src.number()), src.number(), dst)
             }
-            Inst::AluImm { op, size, dst, imm } => alu_imm(op, size, &dst, imm),
+            Inst::AluImm { op, size, dst, imm } => alu_imm(op, size, dst, imm),
             Inst::Test { size, a, b } => {
-                let byte = if (4..8).contains(&b.number()) { b.number() } else { rm_number(&a) };
-                reg_rm(sized_op(size, 0x85), Rex::sized(size, byte), b.number(), &a)
+                let byte = if (4..8).contains(&b.number()) { b.number() } else { rm_number(a) };
+                reg_rm(sized_op(size, 0x85), Rex::sized(size, byte), b.number(), a)
             }
-            Inst::TestImm { size, a, imm } => test_imm(size, &a, imm),
+            Inst::TestImm { size, a, imm } => test_imm(size, a, imm),
             Inst::MovImm { dst, value } => mov_imm(dst, value),
-            Inst::Load { size, signed, dst, src } => load(size, signed, dst, &src),
-            Inst::Store { size, dst, src } => {
-                reg_mem(sized_op(size, 0x89), Rex::sized(size, src.number()), src.number(), &dst)
-            }
-            Inst::StoreImm { size, dst, imm } => {
-                full_imm(reg_mem(sized_op(size, 0xc7), Rex::sized(size, 0), 0, &dst), size, imm)
-            }
-            Inst::MovbeLoad { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf0), Rex::W, dst.number(), &src),
-            Inst::MovbeStore { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf1), Rex::W, src.number(), &dst),
+            Inst::Load { size, signed, dst, src } => load(size, signed, dst, src),
+            Inst::Store { size, dst, src } => reg_mem(sized_op(size, 0x89), Rex::sized(size, src.number()), src.number(), dst),
+            Inst::StoreImm { size, dst, imm } => full_imm(reg_mem(sized_op(size, 0xc7), Rex::sized(size, 0), 0, dst), size, imm),
+            Inst::MovbeLoad { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf0), Rex::W, dst.number(), src),
+            Inst::MovbeStore { dst, src } => reg_mem(Op::prefixed(0, Map::Of38, 0xf1), Rex::W, src.number(), dst),
             Inst::LeaRip { dst, disp } => {
                 let number = dst.number();
-                Code::new().byte(0x48 | (number >> 3) << 2).byte(0x8d).byte(0x05 | (number & 7) << 3).tail(disp as u32 as u64, 4)
+                bytes([0x48 | (number >> 3) << 2, 0x8d, 0x05 | (number & 7) << 3]).then(disp as u32 as u64, 4)
             }
-            Inst::Lea { dst, src } => reg_mem(Op::one(0x8d), Rex::W, dst.number(), &src),
-            Inst::Imul { dst, src } => reg_rm(Op::of(0xaf), Rex::W, dst.number(), &src),
-            Inst::ImulImm { dst, src, imm } => imul_imm(dst, &src, imm),
-            Inst::Unary { op, rm } => reg_rm(Op::one(0xf7), Rex::W, op as u8, &rm),
-            Inst::Bswap(r) => {
-                Code::new().byte(0x48 | (r.number() >> 3)).byte(0x0f).byte(0xc8 | (r.number() & 7))
-            }
-            Inst::Count { op, dst, src } => reg_rm(count_op(op), Rex::W, dst.number(), &src),
+            Inst::Lea { dst, src } => reg_mem(Op::one(0x8d), Rex::W, dst.number(), src),
+            Inst::Imul { dst, src } => reg_rm(Op::of(0xaf), Rex::W, dst.number(), src),
+            Inst::ImulImm { dst, src, imm } => imul_imm(dst, src, imm),
+            Inst::Unary { op, rm } => reg_rm(Op::one(0xf7), Rex::W, op as u8, rm),
+            Inst::Bswap(r) => bytes([0x48 | (r.number() >> 3), 0x0f, 0xc8 | (r.number() & 7)]),
+            Inst::Count { op, dst, src } => reg_rm(count_op(op), Rex::W, dst.number(), src),
             Inst::ShiftImm { op, dst, amount } => shift_imm(op, dst, amount),
             Inst::ShiftCl { op, dst } => reg_reg(Op::one(0xd3), Rex::W, op as u8, dst.number()),
             Inst::DoubleImm { op, dst, src, amount } => {
                 let opcode = if matches!(op, Double::Shld) { 0xa4 } else { 0xac };
-                reg_reg(Op::of(opcode), Rex::W, src.number(), dst.number()).tail(amount as u64, 1)
+                reg_reg(Op::of(opcode), Rex::W, src.number(), dst.number()).then(amount as u64, 1)
             }
             Inst::DoubleCl { op, dst, src } => {
                 let opcode = if matches!(op, Double::Shld) { 0xa5 } else { 0xad };
                 reg_reg(Op::of(opcode), Rex::W, src.number(), dst.number())
             }
-            Inst::ShiftX { op, dst, src, count } => {
-                vex(op as u8, Map::Of38, 0xf7, dst.number(), count.number(), &src)
-            }
-            Inst::Rorx { dst, src, amount } => vex(3, Map::Of3a, 0xf0, dst.number(), 0, &src).tail(amount as u64, 1),
-            Inst::Mulx { hi, lo, src } => vex(3, Map::Of38, 0xf6, hi.number(), lo.number(), &src),
+            Inst::ShiftX { op, dst, src, count } => vex(op as u8, Map::Of38, 0xf7, dst.number(), count.number(), src),
+            Inst::Rorx { dst, src, amount } => vex(3, Map::Of3a, 0xf0, dst.number(), 0, src).then(amount as u64, 1),
+            Inst::Mulx { hi, lo, src } => vex(3, Map::Of38, 0xf6, hi.number(), lo.number(), src),
             Inst::Adx { op, dst, src } => {
                 let prefix = if matches!(op, Adx::Adcx) { 0x66 } else { 0xf3 };
-                reg_rm(Op::prefixed(prefix, Map::Of38, 0xf6), Rex::W, dst.number(), &src)
+                reg_rm(Op::prefixed(prefix, Map::Of38, 0xf6), Rex::W, dst.number(), src)
             }
-            Inst::Setcc { cc, dst } => {
-                reg_reg(Op::of(0x90 | cc as u8), Rex::sized(Size::B8, dst.number()), 0, dst.number())
-            }
-            Inst::Cmov { cc, dst, src } => reg_rm(Op::of(0x40 | cc as u8), Rex::W, dst.number(), &src),
+            Inst::Setcc { cc, dst } => reg_reg(Op::of(0x90 | cc as u8), Rex::sized(Size::B8, dst.number()), 0, dst.number()),
+            Inst::Cmov { cc, dst, src } => reg_rm(Op::of(0x40 | cc as u8), Rex::W, dst.number(), src),
             Inst::Xchg { a, b } => reg_reg(Op::one(0x87), Rex::W, b.number(), a.number()),
             Inst::Push(r) => in_opcode(0x50, r),
             Inst::Pop(r) => in_opcode(0x58, r),
-            Inst::Cqo => Code::new().byte(0x48).byte(0x99),
-            Inst::Stc => Code::new().byte(0xf9),
-            Inst::Cmc => Code::new().byte(0xf5),
-            Inst::Jmp(rm) => reg_rm(Op::one(0xff), Rex::NONE, 4, &rm),
-            Inst::Call(rm) => reg_rm(Op::one(0xff), Rex::NONE, 2, &rm),
-            Inst::JmpRip { disp } => Code::new().byte(0xff).byte(0x25).tail(disp as u32 as u64, 4),
-            Inst::JmpRel { rel } => Code::new().byte(0xe9).tail(rel as u32 as u64, 4),
-            Inst::JmpShort { rel } => Code::new().byte(0xeb).byte(rel as u8),
-            Inst::JccRel { cc, rel } => Code::new().byte(0x0f).byte(0x80 | cc as u8).tail(rel as u32 as u64, 4),
-            Inst::JccShort { cc, rel } => Code::new().byte(0x70 | cc as u8).byte(rel as u8),
-            Inst::Ret => Code::new().byte(0xc3),
-            Inst::Ud2 => Code::new().byte(0x0f).byte(0x0b),
-            Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, &src),
-            Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, &dst),
+            Inst::Cqo => bytes([0x48, 0x99]),
+            Inst::Stc => bytes([0xf9]),
+            Inst::Cmc => bytes([0xf5]),
+            Inst::Jmp(rm) => reg_rm(Op::one(0xff), Rex::NONE, 4, rm),
+            Inst::Call(rm) => reg_rm(Op::one(0xff), Rex::NONE, 2, rm),
+            Inst::JmpRip { disp } => bytes([0xff, 0x25]).then(disp as u32 as u64, 4),
+            Inst::JmpRel { rel } => bytes([0xe9]).then(rel as u32 as u64, 4),
+            Inst::JmpShort { rel } => bytes([0xeb, rel as u8]),
+            Inst::JccRel { cc, rel } => bytes([0x0f, 0x80 | cc as u8]).then(rel as u32 as u64, 4),
+            Inst::JccShort { cc, rel } => bytes([0x70 | cc as u8, rel as u8]),
+            Inst::Ret => bytes([0xc3]),
+            Inst::Ud2 => bytes([0x0f, 0x0b]),
+            Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, src),
+            Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, dst),
         }
     }
 }

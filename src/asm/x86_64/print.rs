@@ -51,14 +51,14 @@ fn immediate(size: Size, imm: i32) -> Number {
 
 impl Display for Mem {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "[{}", self.base)?;
-        if let Some(index) = self.index {
+        write!(f, "[{}", self.base())?;
+        if let Some(index) = self.index() {
             write!(f, "+{index}")?;
-            if self.shift != 0 {
-                write!(f, "*{}", 1 << self.shift)?;
+            if self.shift() != 0 {
+                write!(f, "*{}", 1 << self.shift())?;
             }
         }
-        match self.disp {
+        match self.disp() {
             0 => {}
             disp if disp < 0 => write!(f, "-{}", Number(disp.unsigned_abs() as u64))?,
             disp => write!(f, "+{}", Number(disp as u64))?,

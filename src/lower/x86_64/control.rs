@@ -72,7 +72,7 @@ impl Lowerer {
         for fixup in &self.labels.fixups {
             let label = fixup.label;
             let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
-            self.code.patch_u32(self.start + fixup.at as usize, offset - (fixup.at + 4));
+            self.code.patch_u32(self.start + fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
         }
         Ok(())
     }

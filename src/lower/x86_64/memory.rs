@@ -74,10 +74,10 @@ impl Lowerer {
     pub(super) fn word_load_swap(&mut self, dst: Quad, mem: ir::Mem) {
         let (dst, mut mem) = (self.quad(dst), self.mem(mem));
         let used = dst.iter().fold(0, |bits, r| bits | r.bit());
-        if let Some(index) = mem.index
+        if let Some(index) = mem.index()
             && used & index.bit() != 0
         {
-            if used & mem.base.bit() != 0 {
+            if used & mem.base().bit() != 0 {
                 // Both would be overwritten: the address goes into one of them first.
                 self.emit(Inst::Lea { dst: index, src: mem });
                 mem = Mem::new(index, 0);
@@ -85,7 +85,7 @@ impl Lowerer {
                 return self.limbs_swapped(last(dst, index), dst, mem);
             }
         }
-        self.limbs_swapped(last(dst, mem.base), dst, mem);
+        self.limbs_swapped(last(dst, mem.base()), dst, mem);
     }
 
     fn limbs_swapped(&mut self, order: [usize; 4], dst: [Reg; 4], mem: Mem) {
@@ -135,10 +135,7 @@ impl Lowerer {
     pub(super) fn word_copy(&mut self, to: R, to_disp: i32, from: R, from_disp: i32) {
         let to = Mem::new(self.r(to), to_disp);
         let from = Mem::new(self.r(from), from_disp);
-        let (to_high, from_high) = (
-            self.limb_of(to, XMM_BYTES / LIMB_BYTES),
-            self.limb_of(from, XMM_BYTES / LIMB_BYTES),
-        );
+        let (to_high, from_high) = (self.limb_of(to, XMM_BYTES / LIMB_BYTES), self.limb_of(from, XMM_BYTES / LIMB_BYTES));
         self.emit(Inst::MovupsLoad { dst: COPY[0], src: from });
         self.emit(Inst::MovupsLoad { dst: COPY[1], src: from_high });
         self.emit(Inst::MovupsStore { dst: to, src: COPY[0] });

@@ -202,16 +202,17 @@ impl Lowerer {
     #[inline(always)]
     fn mem(&mut self, mem: ir::Mem) -> Mem {
         let base = self.r(mem.base);
-        // The stand-in for a register that does not exist is rsp, which is no index.
-        let index = mem.index.map(|index| self.r(index)).filter(|&index| index != Reg::Rsp);
-        Mem { base, index, shift: if index.is_some() { mem.shift & 3 } else { 0 }, disp: mem.disp }
+        match mem.index {
+            Some(index) => Mem::indexed(base, self.r(index), mem.shift, mem.disp),
+            None => Mem::new(base, mem.disp),
+        }
     }
 
     /// `mem`, `limb` limbs further on.
     #[inline(always)]
     fn limb_of(&mut self, mem: Mem, limb: usize) -> Mem {
-        match mem.disp.checked_add(8 * limb as i32) {
-            Some(disp) => Mem { disp, ..mem },
+        match mem.disp().checked_add(8 * limb as i32) {
+            Some(disp) => mem.at(disp),
             None => {
                 self.fault = Some(Fault::Displacement);
                 mem
@@ -231,7 +232,7 @@ impl Lowerer {
     // ---- machine instructions that are used all over ----
 
     /// `mov dst, src`; nothing if they are the same.
-    #[inline]
+    #[inline(always)]
     fn mov(&mut self, dst: Reg, src: Reg) {
         if dst != src {
             self.load(dst, Rm::R(src));
@@ -240,25 +241,45 @@ impl Lowerer {
 
     #[inline(always)]
     fn load(&mut self, dst: Reg, src: Rm) {
-        self.emit(Inst::Load { size: Size::B64, signed: false, dst, src });
+        match src {
+            Rm::R(_) => self.emit(Inst::Load { size: Size::B64, signed: false, dst, src }),
+            Rm::M(mem) => self.load_m(dst, mem),
+        }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn load_m(&mut self, dst: Reg, src: Mem) {
+        self.emit(Inst::Load { size: Size::B64, signed: false, dst, src: Rm::M(src) });
+    }
+
+    #[inline(never)]
     fn store(&mut self, dst: Mem, src: Reg) {
         self.emit(Inst::Store { size: Size::B64, dst, src });
     }
 
-    #[inline]
+    // The operand's kind is known at most places: it is not to be put into memory and taken apart again.
+    #[inline(always)]
     fn op(&mut self, op: Alu, dst: Reg, src: Operand) {
         match src {
-            Operand::Rm(src) => self.emit(Inst::Alu { op, size: Size::B64, dst, src }),
-            Operand::Imm(imm) => self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(dst), imm }),
+            Operand::Rm(Rm::R(src)) => self.op_r(op, dst, src),
+            Operand::Rm(Rm::M(src)) => self.op_m(op, dst, src),
+            Operand::Imm(imm) => self.op_i(op, dst, imm),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn op_r(&mut self, op: Alu, dst: Reg, src: Reg) {
         self.emit(Inst::Alu { op, size: Size::B64, dst, src: Rm::R(src) });
+    }
+
+    #[inline(never)]
+    fn op_m(&mut self, op: Alu, dst: Reg, src: Mem) {
+        self.emit(Inst::Alu { op, size: Size::B64, dst, src: Rm::M(src) });
+    }
+
+    #[inline(never)]
+    fn op_i(&mut self, op: Alu, dst: Reg, imm: i32) {
+        self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(dst), imm });
     }
 
     /// `dst = 0` where no flags are live.

@@ -17,8 +17,8 @@ impl Lowerer {
 
     pub(super) fn lea(&mut self, dst: R, mem: ir::Mem) {
         let (dst, mem) = (self.r(dst), self.mem(mem));
-        match (mem.index, mem.disp) {
-            (None, 0) => self.mov(dst, mem.base),
+        match (mem.index(), mem.disp()) {
+            (None, 0) => self.mov(dst, mem.base()),
             (Some(_), _) | (None, _) => self.emit(Inst::Lea { dst, src: mem }),
         }
     }
@@ -77,7 +77,7 @@ impl Lowerer {
     /// `dst = a + b` without flags; bases 5 and 13 would cost a displacement.
     fn sum(&mut self, dst: Reg, a: Reg, b: Reg) {
         let (base, index) = if a.number() & 7 == 5 { (b, a) } else { (a, b) };
-        self.emit(Inst::Lea { dst, src: Mem { base, index: Some(index), shift: 0, disp: 0 } });
+        self.emit(Inst::Lea { dst, src: Mem::indexed(base, index, 0, 0) });
     }
 
     /// `dst = a op dst`, `dst` being another register than `a`.

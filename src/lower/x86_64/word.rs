@@ -8,7 +8,8 @@ use crate::ir::{WSrc, WordOp};
 #[derive(Clone, Copy)]
 enum Word {
     Regs([Reg; 4]),
-    Mem([Mem; 4]),
+    /// The first limb; the others are known to be addressable.
+    Mem(Mem),
     /// Zero-extended.
     Low(Reg),
     /// Sign-extended.
@@ -16,11 +17,11 @@ enum Word {
 }
 
 impl Word {
-    #[inline]
+    #[inline(always)]
     fn limb(&self, limb: usize) -> Operand {
         match self {
             Word::Regs(regs) => Operand::reg(regs[limb]),
-            Word::Mem(mems) => Operand::Rm(Rm::M(mems[limb])),
+            Word::Mem(mem) => Operand::Rm(Rm::M(mem.at(mem.disp().wrapping_add(8 * limb as i32)))),
             Word::Low(r) if limb == 0 => Operand::reg(*r),
             Word::Low(_) => Operand::Imm(0),
             Word::Imm(imm) if limb == 0 => Operand::Imm(*imm),
@@ -30,13 +31,14 @@ impl Word {
 }
 
 impl Lowerer {
-    #[inline]
+    #[inline(always)]
     fn word(&mut self, src: WSrc) -> Word {
         match src {
             WSrc::Q(quad) => Word::Regs(self.quad(quad)),
             WSrc::M(base, disp) => {
                 let mem = Mem::new(self.r(base), disp);
-                Word::Mem([0, 1, 2, 3].map(|limb| self.limb_of(mem, limb)))
+                self.limb_of(mem, 3);
+                Word::Mem(mem)
             }
             WSrc::N(r) => Word::Low(self.r(r)),
             WSrc::I(imm) => Word::Imm(imm),
@@ -78,9 +80,9 @@ impl Lowerer {
 
     fn chain(&mut self, first: Alu, rest: Alu, dst: [Reg; 4], b: Word) {
         self.op(first, dst[0], b.limb(0));
-        for (limb, dst) in dst.into_iter().enumerate().skip(1) {
-            self.op(rest, dst, b.limb(limb));
-        }
+        self.op(rest, dst[1], b.limb(1));
+        self.op(rest, dst[2], b.limb(2));
+        self.op(rest, dst[3], b.limb(3));
     }
 
     fn logic(&mut self, op: Alu, dst: [Reg; 4], b: Word) {

@@ -1,0 +1,174 @@
+//! One line per instruction.
+//!
+//! The mnemonic first (`w` for words, `.f` where flags are asked for, the width of memory accesses), then destinations, then sources.
+
+use super::*;
+use core::fmt::{Display, Formatter, Result};
+
+impl Display for R {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+impl Display for Quad {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let [a, b, c, d] = self.0;
+        write!(f, "{{{a} {b} {c} {d}}}")
+    }
+}
+
+impl Display for Label {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "L{}", self.0)
+    }
+}
+
+/// A displacement with its sign; nothing for 0.
+struct Disp(i32);
+
+impl Display for Disp {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.0 {
+            0 => Ok(()),
+            disp if disp < 0 => write!(f, " - {:#x}", disp.unsigned_abs()),
+            disp => write!(f, " + {disp:#x}"),
+        }
+    }
+}
+
+impl Display for Mem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "[{}", self.base)?;
+        if let Some(index) = self.index {
+            write!(f, " + {index}")?;
+            if self.shift != 0 {
+                write!(f, "<<{}", self.shift)?;
+            }
+        }
+        write!(f, "{}]", Disp(self.disp))
+    }
+}
+
+impl Display for Src {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Src::R(r) => r.fmt(f),
+            Src::I(imm) => imm.fmt(f),
+            Src::M(mem) => mem.fmt(f),
+        }
+    }
+}
+
+/// A word in memory.
+struct WordAt(R, i32);
+
+impl Display for WordAt {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "[{}{}]", self.0, Disp(self.1))
+    }
+}
+
+impl Display for WSrc {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            WSrc::Q(quad) => quad.fmt(f),
+            WSrc::M(base, disp) => WordAt(base, disp).fmt(f),
+            WSrc::N(r) => write!(f, "narrow {r}"),
+            WSrc::I(imm) => imm.fmt(f),
+        }
+    }
+}
+
+macro_rules! names {
+    ($($type:ident { $($variant:ident $name:literal),* })*) => {
+        $(impl $type {
+            /// As it is printed.
+            pub const fn name(self) -> &'static str {
+                match self { $($type::$variant => $name),* }
+            }
+        }
+        impl Display for $type {
+            fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+                f.write_str(self.name())
+            }
+        })*
+    };
+}
+
+names! {
+    Cond {
+        Eq "eq", Ne "ne", Ult "ult", Ule "ule", Ugt "ugt", Uge "uge", Slt "slt", Sle "sle", Sgt "sgt", Sge "sge",
+        Overflow "overflow", NoOverflow "no-overflow", Neg "neg", NotNeg "not-neg"
+    }
+    Width { B8 "8", B16 "16", B32 "32", B64 "64" }
+    AluOp { Add "add", Adc "adc", Sub "sub", Sbb "sbb", And "and", Or "or", Xor "xor", Mul "mul" }
+    ShiftOp { Shl "shl", Shr "shr", Sar "sar", Ror "ror" }
+    UnOp { Not "not", Neg "neg", Bswap "bswap", Clz "clz", Ctz "ctz", Popcount "popcount" }
+    WordOp { Add "wadd", Sub "wsub", And "wand", Or "wor", Xor "wxor" }
+    WShiftOp { Shl "wshl", Shr "wshr", Sar "wsar" }
+}
+
+impl Display for Ins {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            Ins::Imm { dst, value } => write!(f, "imm {dst}, {value:#x}"),
+            Ins::Mov { dst, src } => write!(f, "mov {dst}, {src}"),
+            Ins::Alu { op, flags, dst, a, b } => write!(f, "{op}{} {dst}, {a}, {b}", if flags { ".f" } else { "" }),
+            Ins::AluMem { op, mem, src } => write!(f, "{op}.m {mem}, {src}"),
+            Ins::Un { op, dst, src } => write!(f, "{op} {dst}, {src}"),
+            Ins::ShiftImm { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, {amount}"),
+            Ins::Shift { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, {amount}"),
+            Ins::FunnelImm { dst, hi, lo, amount } => write!(f, "funnel {dst}, {hi}, {lo}, {amount}"),
+            Ins::Lea { dst, mem } => write!(f, "lea {dst}, {mem}"),
+            Ins::MulWide { hi, lo, a, b } => write!(f, "mulwide {hi}, {lo}, {a}, {b}"),
+            Ins::MulWideSigned { hi, lo, a, b } => write!(f, "smulwide {hi}, {lo}, {a}, {b}"),
+            Ins::DivRem { quot, rem, a, b } => write!(f, "divrem {quot}, {rem}, {a}, {b}"),
+            Ins::DivRemSigned { quot, rem, a, b } => write!(f, "sdivrem {quot}, {rem}, {a}, {b}"),
+            Ins::Cmp { a, b } => write!(f, "cmp {a}, {b}"),
+            Ins::CmpMem { width, mem, b } => write!(f, "cmp{width} {mem}, {b}"),
+            Ins::Test { a, b } => write!(f, "test {a}, {b}"),
+            Ins::Set { cond, dst } => write!(f, "set {dst}, {cond}"),
+            Ins::Select { cond, dst, a, b } => write!(f, "select {dst}, {cond}, {a}, {b}"),
+            Ins::Load { width, signed, dst, mem } => write!(f, "load{width}{} {dst}, {mem}", if signed { "s" } else { "" }),
+            Ins::Store { width, src, mem } => write!(f, "store{width} {mem}, {src}"),
+            Ins::StoreImm { width, value, mem } => write!(f, "store{width} {mem}, {value}"),
+            Ins::LoadSwap { dst, mem } => write!(f, "loadswap {dst}, {mem}"),
+            Ins::StoreSwap { src, mem } => write!(f, "storeswap {mem}, {src}"),
+            Ins::W { op, dst, a, b } => write!(f, "{op} {dst}, {a}, {b}"),
+            Ins::WNot { dst, a } => write!(f, "wnot {dst}, {a}"),
+            Ins::WMov { dst, src } => write!(f, "wmov {dst}, {src}"),
+            Ins::WLoad { dst, base, disp } => write!(f, "wload {dst}, {}", WordAt(base, disp)),
+            Ins::WStore { src, base, disp } => write!(f, "wstore {}, {src}", WordAt(base, disp)),
+            Ins::WLoadSwap { dst, mem } => write!(f, "wloadswap {dst}, {mem}"),
+            Ins::WStoreSwap { src, mem } => write!(f, "wstoreswap {mem}, {src}"),
+            Ins::WCopy { to, to_disp, from, from_disp } => write!(f, "wcopy {}, {}", WordAt(to, to_disp), WordAt(from, from_disp)),
+            Ins::WCmp { a, b, tmp } => write!(f, "wcmp {a}, {b}, tmp {tmp}"),
+            Ins::WCmpMem { a, a_disp, b, tmp } => write!(f, "wcmp {}, {b}, tmp {tmp}", WordAt(a, a_disp)),
+            Ins::WEq { a, b, tmp: [t, u] } => write!(f, "weq {a}, {b}, tmp {t} {u}"),
+            Ins::WEqMem { base, disp, b, tmp: [t, u] } => write!(f, "weq {}, {b}, tmp {t} {u}", WordAt(base, disp)),
+            Ins::WIsZero { a, tmp } => write!(f, "wiszero {a}, tmp {tmp}"),
+            Ins::WIsZeroMem { base, disp, tmp } => write!(f, "wiszero {}, tmp {tmp}", WordAt(base, disp)),
+            Ins::WShiftImm { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, {amount}"),
+            Ins::WShift { op, dst, amount, tmp: [t, u] } => write!(f, "{op} {dst}, {amount}, tmp {t} {u}"),
+            Ins::WMul { dst, a, a_disp, b, b_disp, tmp: [t, u, v] } => {
+                write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))
+            }
+            Ins::Label(label) => write!(f, "{label}:"),
+            Ins::LabelAddr { dst, label } => write!(f, "lea {dst}, {label}"),
+            Ins::Jmp(to) => write!(f, "jmp {to}"),
+            Ins::Br { cond, to } => write!(f, "br {cond}, {to}"),
+            Ins::JmpTo { addr } => write!(f, "jmp {addr:#x}"),
+            Ins::BrTo { cond, addr } => write!(f, "br {cond}, {addr:#x}"),
+            Ins::JmpSlot { slot } => write!(f, "jmp slot {slot:#x}"),
+            Ins::JmpReg(r) => write!(f, "jmp {r}"),
+            Ins::JmpMem(mem) => write!(f, "jmp {mem}"),
+            Ins::CallMem(mem) => write!(f, "call {mem}"),
+            Ins::CallReg(r) => write!(f, "call {r}"),
+            Ins::Enter => f.write_str("enter"),
+            Ins::Leave => f.write_str("leave"),
+            Ins::Ret => f.write_str("ret"),
+            Ins::Trap => f.write_str("trap"),
+        }
+    }
+}
