@@ -50,7 +50,9 @@ fn main() {
         }
         let json: Value = serde_json::from_slice(&std::fs::read(&path).expect("file")).expect("JSON");
         let name = json["name"].as_str().expect("name");
-        if json["stats"]["frames"] != 1 || !(wanted.is_empty() || wanted.iter().any(|part| name.contains(part) || json["kind"] == **part)) {
+        if json["stats"]["frames"] != 1
+            || !(wanted.is_empty() || wanted.iter().any(|part| name.contains(part) || json["kind"] == **part))
+        {
             continue;
         }
         let workload = load(&json);
@@ -155,7 +157,8 @@ fn measure(workload: &Workload) -> Option<(f64, f64)> {
         let start = cpu_time();
         let exit = ejit::interp::run::<false>(&mut frame);
         let time = cpu_time() - start;
-        let output = frame.buffer.get(frame.out_offset as usize..(frame.out_offset + frame.out_len) as usize).unwrap_or_default().to_vec();
+        let output =
+            frame.buffer.get(frame.out_offset as usize..(frame.out_offset + frame.out_len) as usize).unwrap_or_default().to_vec();
         let gas_used = if exit.is_halt() { workload.message.gas } else { workload.message.gas - frame.gas as u64 };
         (exit, Outcome { gas_used, refund: frame.refund, output }, time)
     };

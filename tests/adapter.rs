@@ -32,10 +32,7 @@ const CALLS: [u8; 4] = [0xf1, 0xf2, 0xf4, 0xfa];
 
 fn callee() -> Vec<u8> {
     // Returns 64 bytes: caller, value; stores the call data's first word and its own address.
-    Asm::new()
-        .ops(&[0x33]).push(0).ops(&[0x52, 0x34]).push(32).ops(&[0x52])
-        .push(64).push(0).ops(&[0xf3])
-        .build()
+    Asm::new().ops(&[0x33]).push(0).ops(&[0x52, 0x34]).push(32).ops(&[0x52]).push(64).push(0).ops(&[0xf3]).build()
 }
 
 fn storing_callee() -> Vec<u8> {
@@ -45,11 +42,20 @@ fn storing_callee() -> Vec<u8> {
 /// Calls `to`, stores success, return data size and first output word.
 fn caller_of(opcode: u8, to: Address, value: u64, gas: u64) -> Vec<u8> {
     Asm::new()
-        .push(0x1234).push(0).ops(&[0x52])
+        .push(0x1234)
+        .push(0)
+        .ops(&[0x52])
         .call(opcode, gas, to, value, (0, 32), (64, 64))
-        .push(10).ops(&[0x55])
-        .push(64).ops(&[0x51]).push(11).ops(&[0x55])
-        .push(96).ops(&[0x51]).push(12).ops(&[0x55])
+        .push(10)
+        .ops(&[0x55])
+        .push(64)
+        .ops(&[0x51])
+        .push(11)
+        .ops(&[0x55])
+        .push(96)
+        .ops(&[0x51])
+        .push(12)
+        .ops(&[0x55])
         .build()
 }
 
@@ -84,14 +90,33 @@ fn three_levels_with_mixed_kinds() {
 fn return_data() {
     let reader = Asm::new()
         .call(0xf1, 100_000, B, 0, (0, 0), (0, 16))
-        .ops(&[0x3d]).push(1).ops(&[0x55])
-        .push(64).push(0).push(0).ops(&[0x3e])
+        .ops(&[0x3d])
+        .push(1)
+        .ops(&[0x55])
+        .push(64)
+        .push(0)
+        .push(0)
+        .ops(&[0x3e])
         .call(0xf1, 100_000, C, 0, (0, 0), (0, 0))
-        .ops(&[0x3d]).push(2).ops(&[0x55])
-        .ops(&[0x3d]).push(0).push(128).ops(&[0x3e])
-        .push(0).ops(&[0x51]).push(3).ops(&[0x55])
-        .push(128).ops(&[0x51]).push(4).ops(&[0x55])
-        .push(1).ops(&[0x3d]).push(0).ops(&[0x3e])
+        .ops(&[0x3d])
+        .push(2)
+        .ops(&[0x55])
+        .ops(&[0x3d])
+        .push(0)
+        .push(128)
+        .ops(&[0x3e])
+        .push(0)
+        .ops(&[0x51])
+        .push(3)
+        .ops(&[0x55])
+        .push(128)
+        .ops(&[0x51])
+        .push(4)
+        .ops(&[0x55])
+        .push(1)
+        .ops(&[0x3d])
+        .push(0)
+        .ops(&[0x3e])
         .build();
     let revert = Asm::new().push(99).push(0).ops(&[0x52]).push(48).push(0).ops(&[0xfd]).build();
     World::new().code(A, reader).code(B, callee()).code(C, revert).check(FORKS, |tx| tx.kind = TxKind::Call(A));
@@ -164,15 +189,11 @@ fn creations() {
 fn creation_with_nonce_overflow_and_collision() {
     let created = A.create(u64::MAX - 2);
     for nonce in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
-        World::new()
-            .code(A, factory(false, true))
-            .nonce(A, nonce)
-            .code(created, vec![0])
-            .check(FORKS, |tx| {
-                tx.kind = TxKind::Call(A);
-                tx.value = U256::from(100);
-                tx.data = Bytes::from(deployer(&callee()));
-            });
+        World::new().code(A, factory(false, true)).nonce(A, nonce).code(created, vec![0]).check(FORKS, |tx| {
+            tx.kind = TxKind::Call(A);
+            tx.value = U256::from(100);
+            tx.data = Bytes::from(deployer(&callee()));
+        });
     }
 }
 
@@ -194,12 +215,13 @@ fn precompiles() {
     for number in 1..=0x12 {
         for opcode in CALLS {
             for gas in [0, 100, 3_000, 200_000] {
-                World::new()
-                    .code(A, caller_of(opcode, address(number), 1, gas))
-                    .check(&[SpecId::FRONTIER, SpecId::BYZANTIUM, SpecId::ISTANBUL, SpecId::CANCUN, SpecId::PRAGUE, SpecId::OSAKA], |tx| {
+                World::new().code(A, caller_of(opcode, address(number), 1, gas)).check(
+                    &[SpecId::FRONTIER, SpecId::BYZANTIUM, SpecId::ISTANBUL, SpecId::CANCUN, SpecId::PRAGUE, SpecId::OSAKA],
+                    |tx| {
                         tx.kind = TxKind::Call(A);
                         tx.value = U256::from(3);
-                    });
+                    },
+                );
             }
         }
         World::new().check(FORKS, |tx| {
@@ -212,12 +234,27 @@ fn precompiles() {
 #[test]
 fn identity_keeps_the_callers_memory() {
     let code = Asm::new()
-        .push(0xfeed).push(0).ops(&[0x52])
+        .push(0xfeed)
+        .push(0)
+        .ops(&[0x52])
         .call(0xf1, 50_000, address(4), 0, (16, 16), (40, 16))
-        .push(40).ops(&[0x51]).push(1).ops(&[0x55])
-        .push(0).ops(&[0x51]).push(2).ops(&[0x55])
-        .push(1).push(500).ops(&[0x52, 0x59]).push(3).ops(&[0x55])
-        .push(500).ops(&[0x51]).push(4).ops(&[0x55])
+        .push(40)
+        .ops(&[0x51])
+        .push(1)
+        .ops(&[0x55])
+        .push(0)
+        .ops(&[0x51])
+        .push(2)
+        .ops(&[0x55])
+        .push(1)
+        .push(500)
+        .ops(&[0x52, 0x59])
+        .push(3)
+        .ops(&[0x55])
+        .push(500)
+        .ops(&[0x51])
+        .push(4)
+        .ops(&[0x55])
         .build();
     World::new().code(A, code).check(FORKS, |tx| tx.kind = TxKind::Call(A));
 }
@@ -262,18 +299,24 @@ fn depth_of_1024() {
     });
     // Without the 63/64 rule's loss: give the child all but a little, down to the depth limit.
     let frugal = Asm::new()
-        .push(0).push(0).push(0).push(0).push(0).push_address(A)
-        .push(2_000).ops(&[0x5a, 0x03, 0xf1]).push(0).ops(&[0x55])
+        .push(0)
+        .push(0)
+        .push(0)
+        .push(0)
+        .push(0)
+        .push_address(A)
+        .push(2_000)
+        .ops(&[0x5a, 0x03, 0xf1])
+        .push(0)
+        .ops(&[0x55])
         .build();
     World::new().code(A, frugal).check(&[SpecId::FRONTIER, SpecId::HOMESTEAD], |tx| {
         tx.kind = TxKind::Call(A);
         tx.gas_limit = 16_000_000;
     });
     // Recursion of creations: the init code creates itself.
-    let creator = Asm::new()
-        .ops(&[0x38]).push(0).push(0).ops(&[0x39, 0x38]).push(0).push(0).ops(&[0xf0])
-        .push(0).ops(&[0x55])
-        .build();
+    let creator =
+        Asm::new().ops(&[0x38]).push(0).push(0).ops(&[0x39, 0x38]).push(0).push(0).ops(&[0xf0]).push(0).ops(&[0x55]).build();
     World::new().check(FORKS, |tx| {
         tx.kind = TxKind::Create;
         tx.data = Bytes::from(creator.clone());
@@ -284,31 +327,44 @@ fn depth_of_1024() {
 #[test]
 fn every_gas_limit_of_a_call() {
     for gas in (21_000..110_000).step_by(97) {
-        World::new()
-            .code(A, caller_of(0xf1, B, 1, 60_000))
-            .code(B, caller_of(0xf4, C, 0, 30_000))
-            .code(C, storing_callee())
-            .check(&[SpecId::HOMESTEAD, SpecId::ISTANBUL, SpecId::CANCUN], |tx| {
+        World::new().code(A, caller_of(0xf1, B, 1, 60_000)).code(B, caller_of(0xf4, C, 0, 30_000)).code(C, storing_callee()).check(
+            &[SpecId::HOMESTEAD, SpecId::ISTANBUL, SpecId::CANCUN],
+            |tx| {
                 tx.kind = TxKind::Call(A);
                 tx.gas_limit = gas;
-            });
+            },
+        );
     }
 }
 
 #[test]
 fn warm_and_cold() {
     let code = Asm::new()
-        .push_address(B).ops(&[0x31]).push_address(B).ops(&[0x3b]).push_address(C).ops(&[0x3f])
-        .push(1).ops(&[0x54]).push(1).ops(&[0x54]).push(2).ops(&[0x54])
-        .call(0xf1, 30_000, C, 0, (0, 0), (0, 0)).call(0xf1, 30_000, C, 0, (0, 0), (0, 0))
-        .ops(&[0x5a]).push(5).ops(&[0x55])
+        .push_address(B)
+        .ops(&[0x31])
+        .push_address(B)
+        .ops(&[0x3b])
+        .push_address(C)
+        .ops(&[0x3f])
+        .push(1)
+        .ops(&[0x54])
+        .push(1)
+        .ops(&[0x54])
+        .push(2)
+        .ops(&[0x54])
+        .call(0xf1, 30_000, C, 0, (0, 0), (0, 0))
+        .call(0xf1, 30_000, C, 0, (0, 0), (0, 0))
+        .ops(&[0x5a])
+        .push(5)
+        .ops(&[0x55])
         .build();
     let list = vec![(C, vec![U256::from(1)]), (A, vec![U256::from(2), U256::from(5)])];
     World::new().code(A, code.clone()).code(C, storing_callee()).check(FORKS, |tx| tx.kind = TxKind::Call(A));
-    World::new().code(A, code).code(C, storing_callee()).access_list(list).check(
-        &[SpecId::BERLIN, SpecId::LONDON, SpecId::CANCUN, SpecId::OSAKA],
-        |tx| tx.kind = TxKind::Call(A),
-    );
+    World::new()
+        .code(A, code)
+        .code(C, storing_callee())
+        .access_list(list)
+        .check(&[SpecId::BERLIN, SpecId::LONDON, SpecId::CANCUN, SpecId::OSAKA], |tx| tx.kind = TxKind::Call(A));
 }
 
 #[test]
@@ -323,8 +379,13 @@ fn refunds_and_reverts() {
         .call(0xf1, 90_000, C, 0, (0, 0), (0, 0))
         .build();
     World::new()
-        .code(A, code).code(B, clear).code(C, clear_and_revert)
-        .storage(A, 1, 9).storage(A, 2, 9).storage(B, 1, 9).storage(C, 1, 9)
+        .code(A, code)
+        .code(B, clear)
+        .code(C, clear_and_revert)
+        .storage(A, 1, 9)
+        .storage(A, 2, 9)
+        .storage(B, 1, 9)
+        .storage(C, 1, 9)
         .check(FORKS, |tx| tx.kind = TxKind::Call(A));
 }
 
@@ -336,7 +397,9 @@ fn logs_of_reverted_children_vanish() {
     let code = Asm::new()
         .call(0xf1, 90_000, B, 0, (0, 0), (0, 0))
         .call(0xf1, 90_000, C, 0, (0, 0), (0, 0))
-        .push(0).push(0).ops(&[0xa0])
+        .push(0)
+        .push(0)
+        .ops(&[0xa0])
         .build();
     World::new().code(A, code).code(B, log).code(C, log_and_fail).check(FORKS, |tx| tx.kind = TxKind::Call(A));
 }

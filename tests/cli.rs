@@ -129,7 +129,10 @@ fn bad_files_name_the_file_and_the_field() {
         assert_bad(&ejit(&[command, &path]), expected);
     }
     let account = file("account.json", r#"{"0x1111111111111111111111111111111111111111": {"nonce": 1}}"#);
-    assert_bad(&ejit(&["run", "00", "--prestate", &account]), "field `0x1111111111111111111111111111111111111111`: missing field `balance`");
+    assert_bad(
+        &ejit(&["run", "00", "--prestate", &account]),
+        "field `0x1111111111111111111111111111111111111111`: missing field `balance`",
+    );
 }
 
 #[test]
@@ -158,7 +161,8 @@ fn run_takes_input_value_storage_and_accounts() {
     // The sum of the input's first word, the value sent, slot 1 and the balance of an account.
     let code = format!("5f35340160015401{}310160005260206000f3", "6122b8");
     let alloc = file("alloc.json", r#"{"alloc": {"0x00000000000000000000000000000000000022b8": {"balance": "0x64"}}}"#);
-    let args = ["run", &code, "--input", &format!("0x{:064x}", 5), "--value", "7", "--storage", "1=0x10", "--prestate", &alloc, "--json"];
+    let args =
+        ["run", &code, "--input", &format!("0x{:064x}", 5), "--value", "7", "--storage", "1=0x10", "--prestate", &alloc, "--json"];
     assert_eq!(json_of(&args)["output"], format!("0x{:064x}", 5 + 7 + 16 + 100));
 
     let output = ejit_with_input(&["run", "-", "--json"], " 0x6001\n5f55 \n");

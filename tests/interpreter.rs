@@ -81,7 +81,9 @@ fn run_ours(mut world: World, message: &Message) -> Seen {
     // SAFETY: the elements between `stack` and `sp` are valid.
     let elements = unsafe { core::slice::from_raw_parts(frame.stack, frame.sp.offset_from(frame.stack) as usize) };
     let output = match exit {
-        Exit::Return | Exit::Revert if frame.out_len != 0 => frame.buffer[frame.out_offset as usize..][..frame.out_len as usize].to_vec(),
+        Exit::Return | Exit::Revert if frame.out_len != 0 => {
+            frame.buffer[frame.out_offset as usize..][..frame.out_len as usize].to_vec()
+        }
         _ => vec![],
     };
     Seen {
@@ -296,10 +298,32 @@ fn compare(world: &World, message: &Message, what: &dyn Fn() -> String) -> Optio
 
 /// Operands at the edges of what opcodes distinguish.
 fn operands() -> Vec<U256> {
-    let mut words: Vec<U256> = [0u64, 1, 2, 3, 5, 31, 32, 33, 64, 255, 256, 900, 999, 1000, 3000, 49_152, 49_153, 1 << 20, 1 << 32, u64::MAX - 31, u64::MAX]
-        .into_iter()
-        .map(U256::from)
-        .collect();
+    let mut words: Vec<U256> = [
+        0u64,
+        1,
+        2,
+        3,
+        5,
+        31,
+        32,
+        33,
+        64,
+        255,
+        256,
+        900,
+        999,
+        1000,
+        3000,
+        49_152,
+        49_153,
+        1 << 20,
+        1 << 32,
+        u64::MAX - 31,
+        u64::MAX,
+    ]
+    .into_iter()
+    .map(U256::from)
+    .collect();
     words.extend([
         U256::MAX,
         U256::MAX - U256::from(30),
@@ -411,7 +435,9 @@ fn too_few_and_too_many_elements() {
                 for depth in (0..=17).chain(1022..=1024) {
                     let mut code = vec![opcode::GASLIMIT; depth];
                     code.push(op);
-                    compare(&world, &Message { is_static, ..message(code) }, &|| format!("{} at depth {depth}", opcode::info(op).name));
+                    compare(&world, &Message { is_static, ..message(code) }, &|| {
+                        format!("{} at depth {depth}", opcode::info(op).name)
+                    });
                 }
             }
         }
@@ -430,7 +456,9 @@ fn truncated_pushes_and_jumps() {
     }
     for target in 0..12 {
         // JUMPDESTs at 3 (code), 6 (inside a PUSH), 8.
-        compare(&world, &message(vec![0x60, target, 0x56, 0x5b, 0x5a, 0x60, 0x5b, 0x5a, 0x5b, 0x00]), &|| format!("jump to {target}"));
+        compare(&world, &message(vec![0x60, target, 0x56, 0x5b, 0x5a, 0x60, 0x5b, 0x5a, 0x5b, 0x00]), &|| {
+            format!("jump to {target}")
+        });
     }
 }
 
@@ -457,7 +485,8 @@ fn memory_limit() {
 /// Programs of likely and unlikely opcodes.
 fn program(random: &mut Random, operands: &[U256]) -> Vec<u8> {
     let mut code = vec![];
-    let likely: Vec<u8> = (0..=255).filter(|&op| opcode::info(op).name != "UNDEFINED" && !(opcode::PUSH1..=opcode::PUSH32).contains(&op)).collect();
+    let likely: Vec<u8> =
+        (0..=255).filter(|&op| opcode::info(op).name != "UNDEFINED" && !(opcode::PUSH1..=opcode::PUSH32).contains(&op)).collect();
     let len = 1 + random.below(120);
     while code.len() < len {
         match random.below(10) {

@@ -44,9 +44,7 @@ pub fn assemble(text: &str) -> Result<Bytes, AssembleError> {
     let mut code = Vec::new();
     let mut labels = HashMap::new();
     let mut uses = Vec::new();
-    let lines = text
-        .lines()
-        .map(|line| line.split(';').next().unwrap_or_default());
+    let lines = text.lines().map(|line| line.split(';').next().unwrap_or_default());
     let mut tokens = lines.flat_map(str::split_whitespace);
     while let Some(token) = tokens.next() {
         let unknown = || AssembleError::Token(token.into());
@@ -67,24 +65,15 @@ pub fn assemble(text: &str) -> Result<Bytes, AssembleError> {
             let opcode = opcode(token).ok_or_else(unknown)?;
             if (PUSH1..=PUSH32).contains(&opcode) {
                 let width = usize::from(opcode - PUSH0);
-                let number = tokens
-                    .next()
-                    .and_then(number)
-                    .filter(|number| number.byte_len() <= width);
-                push(
-                    &mut code,
-                    width,
-                    number.ok_or_else(|| AssembleError::Immediate(token.into()))?,
-                );
+                let number = tokens.next().and_then(number).filter(|number| number.byte_len() <= width);
+                push(&mut code, width, number.ok_or_else(|| AssembleError::Immediate(token.into()))?);
             } else {
                 code.push(opcode);
             }
         }
     }
     for (label, at) in uses {
-        let place = labels
-            .get(label)
-            .ok_or_else(|| AssembleError::Undefined(label.into()))?;
+        let place = labels.get(label).ok_or_else(|| AssembleError::Undefined(label.into()))?;
         code[at..at + 2].copy_from_slice(&U256::from(*place).to_be_bytes::<32>()[30..]);
     }
     Ok(code.into())
@@ -98,9 +87,7 @@ fn push(code: &mut Vec<u8>, width: usize, number: U256) {
 fn number(token: &str) -> Option<U256> {
     match token.strip_prefix("0x") {
         Some(digits) => U256::from_str_radix(digits, 16).ok(),
-        None if token.starts_with(|first: char| first.is_ascii_digit()) => {
-            U256::from_str_radix(token, 10).ok()
-        }
+        None if token.starts_with(|first: char| first.is_ascii_digit()) => U256::from_str_radix(token, 10).ok(),
         None => None,
     }
 }
@@ -116,19 +103,13 @@ mod tests {
 
     #[test]
     fn tokens() {
-        let bytes = |text| assemble(text).map(|code| hex::encode(code));
+        let bytes = |text| assemble(text).map(hex::encode);
         assert_eq!(bytes("0 255 256 ADD ; text").unwrap(), "600060ff61010001");
         assert_eq!(bytes("PUSH3 0x1 PUSH0 hex:fe00").unwrap(), "620000015ffe00");
         assert_eq!(bytes("@end JUMP end:\nSTOP").unwrap(), "610004565b00");
         assert_eq!(bytes("ADDD"), Err(AssembleError::Token("ADDD".into())));
-        assert_eq!(
-            bytes("PUSH1 256"),
-            Err(AssembleError::Immediate("PUSH1".into()))
-        );
-        assert_eq!(
-            bytes("PUSH1"),
-            Err(AssembleError::Immediate("PUSH1".into()))
-        );
+        assert_eq!(bytes("PUSH1 256"), Err(AssembleError::Immediate("PUSH1".into())));
+        assert_eq!(bytes("PUSH1"), Err(AssembleError::Immediate("PUSH1".into())));
         assert_eq!(bytes("@a"), Err(AssembleError::Undefined("a".into())));
         assert_eq!(bytes("a: a:"), Err(AssembleError::Twice("a".into())));
     }

@@ -6,9 +6,7 @@
 
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::either::Either;
-use revm::context_interface::transaction::{
-    AccessList, AccessListItem, Authorization, SignedAuthorization, TransactionType,
-};
+use revm::context_interface::transaction::{AccessList, AccessListItem, Authorization, SignedAuthorization, TransactionType};
 use revm::database::{CacheState, EmptyDB, State};
 use revm::database_interface::Database;
 use revm::handler::MainnetContext;
@@ -40,11 +38,7 @@ impl Case {
 
     /// revm's context for this case over `db`: what an EVM is built from.
     pub fn context<DB: Database>(&self, db: DB) -> MainnetContext<DB> {
-        Context::mainnet()
-            .with_db(db)
-            .with_cfg(self.cfg.clone())
-            .with_block(self.block.clone())
-            .with_tx(self.tx.clone())
+        Context::mainnet().with_db(db).with_cfg(self.cfg.clone()).with_block(self.block.clone()).with_tx(self.tx.clone())
     }
 }
 
@@ -65,19 +59,8 @@ pub fn cfg(unit: &Unit, fork: &str, spec: SpecId) -> CfgEnv {
     let chain_id = unit.config.chainid.or(unit.env.current_chain_id);
     cfg.chain_id = chain_id.map_or(1, |id| id.0.saturating_to());
     // Since Osaka (EIP-7594) a transaction has its own limit below that of the block.
-    cfg.set_max_blobs_per_tx(
-        if spec.is_enabled_in(SpecId::PRAGUE) && !spec.is_enabled_in(SpecId::OSAKA) {
-            9
-        } else {
-            6
-        },
-    );
-    let schedule = unit
-        .config
-        .blob_schedule
-        .0
-        .iter()
-        .find(|(name, _)| name == fork);
+    cfg.set_max_blobs_per_tx(if spec.is_enabled_in(SpecId::PRAGUE) && !spec.is_enabled_in(SpecId::OSAKA) { 9 } else { 6 });
+    let schedule = unit.config.blob_schedule.0.iter().find(|(name, _)| name == fork);
     if let Some((_, blobs)) = schedule {
         cfg.blob_base_fee_update_fraction = Some(blobs.base_fee_update_fraction.0.saturating_to());
         if !spec.is_enabled_in(SpecId::OSAKA) {
@@ -102,10 +85,7 @@ pub fn block(unit: &Unit, cfg: &CfgEnv) -> BlockEnv {
         ..BlockEnv::default()
     };
     if let Some(excess) = env.current_excess_blob_gas {
-        block.set_blob_excess_gas_and_price(
-            excess.0.saturating_to(),
-            cfg.blob_base_fee_update_fraction(),
-        );
+        block.set_blob_excess_gas_and_price(excess.0.saturating_to(), cfg.blob_base_fee_update_fraction());
     }
     if cfg.spec.is_enabled_in(SpecId::MERGE) && block.prevrandao.is_none() {
         block.prevrandao = Some(B256::ZERO);
@@ -121,8 +101,8 @@ pub fn pre_state(unit: &Unit) -> CacheState {
         let mut code_hash = KECCAK_EMPTY;
         if !account.code.is_empty() {
             code_hash = keccak256(&account.code);
-            let code = Bytecode::new_raw_checked(account.code.clone())
-                .unwrap_or_else(|_| Bytecode::new_legacy(account.code.clone()));
+            let code =
+                Bytecode::new_raw_checked(account.code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(account.code.clone()));
             state.contracts.insert(code_hash, code);
         }
         let info = AccountInfo {
@@ -132,12 +112,7 @@ pub fn pre_state(unit: &Unit) -> CacheState {
             code: None,
             ..AccountInfo::default()
         };
-        let storage = account
-            .storage
-            .0
-            .iter()
-            .map(|(key, value)| (key.0, value.0))
-            .collect();
+        let storage = account.storage.0.iter().map(|(key, value)| (key.0, value.0)).collect();
         state.insert_account_with_storage(*address, info, storage);
     }
     state
@@ -146,27 +121,18 @@ pub fn pre_state(unit: &Unit) -> CacheState {
 /// A database over a copy of the pre-state. Old block hashes are those the tests expect: the hash of
 /// the number as decimal text.
 pub fn database(pre: &CacheState) -> CaseDb {
-    State::builder()
-        .with_database(EmptyDB::new())
-        .with_cached_prestate(pre.clone())
-        .build()
+    State::builder().with_database(EmptyDB::new()).with_cached_prestate(pre.clone()).build()
 }
 
 /// Builds the transaction of one combination.
 pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
     let tx = &unit.transaction;
     let kind = recipient(tx)?;
-    let variant = |list: &[Quantity], index: usize, name: &str| {
-        list.get(index)
-            .copied()
-            .ok_or_else(|| out_of_range(name, index, list.len()))
-    };
+    let variant =
+        |list: &[Quantity], index: usize, name: &str| list.get(index).copied().ok_or_else(|| out_of_range(name, index, list.len()));
     let gas_limit = variant(&tx.gas_limit, indexes.gas, "gasLimit")?;
     let value = variant(&tx.value, indexes.value, "value")?;
-    let data = tx
-        .data
-        .get(indexes.data)
-        .ok_or_else(|| out_of_range("data", indexes.data, tx.data.len()))?;
+    let data = tx.data.get(indexes.data).ok_or_else(|| out_of_range("data", indexes.data, tx.data.len()))?;
     let access_list = tx.access_lists.get(indexes.data).and_then(Option::as_ref);
 
     Ok(TxEnv {
@@ -178,19 +144,12 @@ pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
         kind,
         value: fits(value, "value")?,
         data: data.clone(),
-        nonce: u64::try_from(fits(tx.nonce, "nonce")?)
-            .map_err(|_| BuildError::Rejected("its nonce does not fit 64 bits"))?,
+        nonce: u64::try_from(fits(tx.nonce, "nonce")?).map_err(|_| BuildError::Rejected("its nonce does not fit 64 bits"))?,
         chain_id: Some(match tx.chain_id {
             Some(id) => fits(id, "chain id")?.saturating_to(),
-            None => unit
-                .config
-                .chainid
-                .or(unit.env.current_chain_id)
-                .map_or(1, |id| id.0.saturating_to()),
+            None => unit.config.chainid.or(unit.env.current_chain_id).map_or(1, |id| id.0.saturating_to()),
         }),
-        access_list: access_list
-            .map(|items| access_list_of(items))
-            .unwrap_or_default(),
+        access_list: access_list.map(|items| access_list_of(items)).unwrap_or_default(),
         blob_hashes: tx.blob_versioned_hashes.clone(),
         max_fee_per_blob_gas: optional(tx.max_fee_per_blob_gas, "blob fee")?.unwrap_or(u128::MAX),
         authorization_list: tx
@@ -203,9 +162,7 @@ pub fn transaction(unit: &Unit, indexes: Indexes) -> Result<TxEnv, BuildError> {
 }
 
 fn out_of_range(list: &str, index: usize, len: usize) -> BuildError {
-    BuildError::Malformed(format!(
-        "indexes name entry {index} of `{list}`, which has {len}"
-    ))
+    BuildError::Malformed(format!("indexes name entry {index} of `{list}`, which has {len}"))
 }
 
 fn fits(quantity: Quantity, what: &'static str) -> Result<U256, BuildError> {
@@ -214,30 +171,24 @@ fn fits(quantity: Quantity, what: &'static str) -> Result<U256, BuildError> {
 
 /// A fee; those above 2^128 - 1 cannot be paid by anyone, so they may as well be that.
 fn optional(quantity: Option<Quantity>, what: &'static str) -> Result<Option<u128>, BuildError> {
-    quantity
-        .map(|fee| Ok(fits(fee, what)?.saturating_to()))
-        .transpose()
+    quantity.map(|fee| Ok(fits(fee, what)?.saturating_to())).transpose()
 }
 
 fn recipient(tx: &model::Transaction) -> Result<TxKind, BuildError> {
     match tx.to.as_deref() {
         None | Some("" | "0x") => Ok(TxKind::Create),
-        Some(text) => text.parse().map(TxKind::Call).map_err(|_| {
-            BuildError::Malformed(format!("transaction.to: `{text}` is not an address"))
-        }),
+        Some(text) => {
+            text.parse().map(TxKind::Call).map_err(|_| BuildError::Malformed(format!("transaction.to: `{text}` is not an address")))
+        }
     }
 }
 
 /// The sender. A test without a key is of a transaction whose signature is wrong.
 fn sender(tx: &model::Transaction) -> Result<Address, BuildError> {
-    let key = tx
-        .secret_key
-        .ok_or(BuildError::Rejected("it is not signed"))?;
+    let key = tx.secret_key.ok_or(BuildError::Rejected("it is not signed"))?;
     match tx.sender {
         Some(sender) => Ok(sender),
-        None => address_of(key).ok_or_else(|| {
-            BuildError::Malformed("transaction.secretKey: not a key of secp256k1".into())
-        }),
+        None => address_of(key).ok_or_else(|| BuildError::Malformed("transaction.secretKey: not a key of secp256k1".into())),
     }
 }
 
@@ -251,9 +202,7 @@ pub fn address_of(key: B256) -> Option<Address> {
 /// The type: as the file says it, else as the fields tell.
 fn tx_type(tx: &model::Transaction, access_list: bool, kind: TxKind) -> Result<u8, BuildError> {
     if let Some(tx_type) = tx.tx_type {
-        return fits(tx_type, "its type does not exist")?
-            .try_into()
-            .map_err(|_| BuildError::Rejected("its type does not exist"));
+        return fits(tx_type, "its type does not exist")?.try_into().map_err(|_| BuildError::Rejected("its type does not exist"));
     }
     let creates = kind == TxKind::Create;
     let tx_type = if tx.max_fee_per_blob_gas.is_some() {
@@ -263,9 +212,7 @@ fn tx_type(tx: &model::Transaction, access_list: bool, kind: TxKind) -> Result<u
         TransactionType::Eip4844
     } else if tx.authorization_list.is_some() {
         if creates {
-            return Err(BuildError::Rejected(
-                "set-code transactions have a recipient",
-            ));
+            return Err(BuildError::Rejected("set-code transactions have a recipient"));
         }
         TransactionType::Eip7702
     } else if tx.max_fee_per_gas.is_some() {
@@ -281,37 +228,25 @@ fn tx_type(tx: &model::Transaction, access_list: bool, kind: TxKind) -> Result<u
 fn access_list_of(items: &[model::AccessListItem]) -> AccessList {
     let items = items.iter().map(|item| AccessListItem {
         address: item.address,
-        storage_keys: item
-            .storage_keys
-            .iter()
-            .map(|key| B256::from(key.0))
-            .collect(),
+        storage_keys: item.storage_keys.iter().map(|key| B256::from(key.0)).collect(),
     });
     AccessList(items.collect())
 }
 
 fn authorization(item: &model::Authorization) -> Result<SignedAuthorization, BuildError> {
-    const PARITY: BuildError =
-        BuildError::Rejected("the parity of an authorization is more than a byte");
-    const NONCE: BuildError =
-        BuildError::Rejected("the nonce of an authorization does not fit 64 bits");
-    let parity = item.y_parity.or(item.v).ok_or_else(|| {
-        BuildError::Malformed("transaction.authorizationList: missing field `yParity`".into())
-    })?;
-    let parity = fits(parity, "authorization parity")?
-        .try_into()
-        .map_err(|_| PARITY)?;
+    const PARITY: BuildError = BuildError::Rejected("the parity of an authorization is more than a byte");
+    const NONCE: BuildError = BuildError::Rejected("the nonce of an authorization does not fit 64 bits");
+    let parity = item
+        .y_parity
+        .or(item.v)
+        .ok_or_else(|| BuildError::Malformed("transaction.authorizationList: missing field `yParity`".into()))?;
+    let parity = fits(parity, "authorization parity")?.try_into().map_err(|_| PARITY)?;
     let inner = Authorization {
         chain_id: fits(item.chain_id, "authorization chain id")?,
         address: item.address,
-        nonce: fits(item.nonce, "authorization nonce")?
-            .try_into()
-            .map_err(|_| NONCE)?,
+        nonce: fits(item.nonce, "authorization nonce")?.try_into().map_err(|_| NONCE)?,
     };
-    let (r, s) = (
-        fits(item.r, "authorization r")?,
-        fits(item.s, "authorization s")?,
-    );
+    let (r, s) = (fits(item.r, "authorization r")?, fits(item.s, "authorization s")?);
     Ok(SignedAuthorization::new_unchecked(inner, parity, r, s))
 }
 
@@ -323,10 +258,7 @@ mod tests {
     #[test]
     fn addresses_of_keys() {
         let key = b256!("45a915e4d060149eb4365960e6a7a45f334393093061116b197e3240065ff2d8");
-        assert_eq!(
-            address_of(key),
-            Some(address!("a94f5374fce5edbc8e2a8697c15331677e6ebf0b"))
-        );
+        assert_eq!(address_of(key), Some(address!("a94f5374fce5edbc8e2a8697c15331677e6ebf0b")));
         assert_eq!(address_of(B256::ZERO), None);
     }
 }

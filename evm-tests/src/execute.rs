@@ -51,9 +51,7 @@ pub struct Revm;
 
 impl Executor for Revm {
     fn transact(&mut self, case: &Case, db: &mut CaseDb) -> Outcome {
-        case.context(db)
-            .build_mainnet()
-            .transact_commit(case.tx.clone())
+        case.context(db).build_mainnet().transact_commit(case.tx.clone())
     }
 
     fn trace(&mut self, case: &Case, db: &mut CaseDb, out: Box<dyn Write>) -> Outcome {

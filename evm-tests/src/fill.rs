@@ -27,8 +27,7 @@ use crate::model::{Indexes, Unit};
 use crate::{fork, load, root};
 
 /// The key of the sender.
-pub const SENDER_KEY: B256 =
-    b256!("00000000000000000000000000000000000000000000000000000000000e7170");
+pub const SENDER_KEY: B256 = b256!("00000000000000000000000000000000000000000000000000000000000e7170");
 /// Where the transaction goes unless told otherwise.
 pub const TARGET: Address = address!("00000000000000000000000000000000000c0de0");
 /// The beneficiary of the block.
@@ -98,18 +97,9 @@ impl Filler {
         self.put(address, 1000, 1, code, storage)
     }
 
-    fn put(
-        mut self,
-        address: Address,
-        balance: u64,
-        nonce: u64,
-        code: Bytes,
-        storage: &[(u64, u64)],
-    ) -> Self {
-        let storage: serde_json::Map<String, Value> = storage
-            .iter()
-            .map(|(key, value)| (quantity(*key), quantity(*value).into()))
-            .collect();
+    fn put(mut self, address: Address, balance: u64, nonce: u64, code: Bytes, storage: &[(u64, u64)]) -> Self {
+        let storage: serde_json::Map<String, Value> =
+            storage.iter().map(|(key, value)| (quantity(*key), quantity(*value).into())).collect();
         let account = json!({
             "balance": quantity(balance), "nonce": quantity(nonce), "code": code, "storage": storage,
         });
@@ -165,11 +155,7 @@ impl Filler {
 
     /// Adds an EIP-7702 authorization: the account of `key` shall run the code of `code`.
     pub fn authorize(mut self, key: B256, code: Address, nonce: u64) -> Self {
-        let inner = revm::context_interface::transaction::Authorization {
-            chain_id: U256::ONE,
-            address: code,
-            nonce,
-        };
+        let inner = revm::context_interface::transaction::Authorization { chain_id: U256::ONE, address: code, nonce };
         let (signature, parity) = SigningKey::from_slice(key.as_slice())
             .and_then(|key| key.sign_prehash_recoverable(inner.signature_hash().as_slice()))
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
@@ -179,9 +165,7 @@ impl Filler {
             "yParity": quantity(parity.to_byte().into()),
             "r": word(&signature.r().to_bytes()), "s": word(&signature.s().to_bytes()),
         });
-        self.authorizations
-            .get_or_insert_default()
-            .push(authorization);
+        self.authorizations.get_or_insert_default().push(authorization);
         self
     }
 
@@ -197,17 +181,8 @@ impl Filler {
             let stage = case::cfg(&unit, fork, rules);
             let block = case::block(&unit, &stage);
             let entries = self.combinations().map(|indexes| {
-                let tx = case::transaction(&unit, indexes)
-                    .unwrap_or_else(|error| panic!("{}: {error}", self.name));
-                entry(
-                    &unit,
-                    Case {
-                        cfg: stage.clone(),
-                        block: block.clone(),
-                        tx,
-                    },
-                    indexes,
-                )
+                let tx = case::transaction(&unit, indexes).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+                entry(&unit, Case { cfg: stage.clone(), block: block.clone(), tx }, indexes)
             });
             let entries: Vec<String> = entries.map(|entry| format!("        {entry}")).collect();
             format!("      \"{fork}\": [\n{}\n      ]", entries.join(",\n"))
@@ -218,10 +193,7 @@ impl Filler {
 
     fn combinations(&self) -> impl Iterator<Item = Indexes> {
         let (datas, gases, values) = (self.data.len(), self.gas.len(), self.value.len());
-        (0..datas).flat_map(move |data| {
-            (0..gases)
-                .flat_map(move |gas| (0..values).map(move |value| Indexes { data, gas, value }))
-        })
+        (0..datas).flat_map(move |data| (0..gases).flat_map(move |gas| (0..values).map(move |value| Indexes { data, gas, value })))
     }
 
     fn unit(&self) -> Unit {
@@ -234,19 +206,10 @@ impl Filler {
     /// The file with this text as its `post`.
     fn text(&self, post: &str) -> String {
         let fields = [
-            (
-                "_info",
-                json!({ "comment": self.about, "filledWith": "ejit's filler, on revm" }),
-            ),
+            ("_info", json!({ "comment": self.about, "filledWith": "ejit's filler, on revm" })),
             ("config", json!({ "chainid": "0x1" })),
             ("env", env()),
-            (
-                "pre",
-                self.pre
-                    .iter()
-                    .map(|(address, account)| (format!("{address:?}"), account.clone()))
-                    .collect(),
-            ),
+            ("pre", self.pre.iter().map(|(address, account)| (format!("{address:?}"), account.clone())).collect()),
             ("transaction", self.transaction()),
         ];
         let mut text = format!("{{\n  \"{}\": {{\n", self.name);
@@ -259,12 +222,7 @@ impl Filler {
     }
 
     fn transaction(&self) -> Value {
-        let list = |numbers: &[u64]| {
-            numbers
-                .iter()
-                .map(|number| quantity(*number))
-                .collect::<Vec<_>>()
-        };
+        let list = |numbers: &[u64]| numbers.iter().map(|number| quantity(*number)).collect::<Vec<_>>();
         let mut tx = json!({
             "sender": address_of(SENDER_KEY), "secretKey": SENDER_KEY, "nonce": quantity(self.nonce),
             "to": self.to.map_or(String::new(), |to| format!("{to:?}")),

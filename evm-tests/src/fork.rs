@@ -34,18 +34,12 @@ pub const CONSTANTINOPLE: &str = "Constantinople";
 
 /// The rules a name stands for; `None` for Constantinople and for names that are not known.
 pub fn rules(name: &str) -> Option<SpecId> {
-    FORKS
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|&(_, spec)| spec)
+    FORKS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, spec)| spec)
 }
 
 /// The name the tests use for these rules.
 pub fn name(spec: SpecId) -> &'static str {
-    FORKS
-        .iter()
-        .find(|&&(_, known)| known == spec)
-        .map_or("unknown", |&(name, _)| name)
+    FORKS.iter().find(|&&(_, known)| known == spec).map_or("unknown", |&(name, _)| name)
 }
 
 /// Every name, oldest fork first.

@@ -55,10 +55,7 @@ pub enum LoadError {
 
 /// Reads a file: its tests in the order of the file.
 pub fn file(path: &Path) -> Result<Vec<(String, Unit)>, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(|source| LoadError::Io { path: path.into(), source })?;
     text(path, &bytes)
 }
 
@@ -72,19 +69,13 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Unit)>, LoadError>
 
 /// Finds what the fast pass stumbled on.
 fn diagnose(path: &Path, bytes: &[u8], source: serde_json::Error) -> LoadError {
-    let format = |found: &str| LoadError::Format {
-        path: path.into(),
-        found: found.into(),
-    };
+    let format = |found: &str| LoadError::Format { path: path.into(), found: found.into() };
     let tests = match serde_json::from_slice::<Value>(bytes) {
         Ok(Value::Object(tests)) => tests,
         Ok(Value::Array(_)) => return format("an array, where an object of tests by name belongs"),
         Ok(_) => return format("a single value, where an object of tests by name belongs"),
         Err(source) => {
-            return LoadError::Json {
-                path: path.into(),
-                source,
-            };
+            return LoadError::Json { path: path.into(), source };
         }
     };
     for (name, test) in tests {
@@ -100,10 +91,7 @@ fn diagnose(path: &Path, bytes: &[u8], source: serde_json::Error) -> LoadError {
             };
         }
     }
-    LoadError::Json {
-        path: path.into(),
-        source,
-    }
+    LoadError::Json { path: path.into(), source }
 }
 
 /// Names the format of a test that has nothing of a state test, as far as it is known.
@@ -138,38 +126,27 @@ pub fn find(roots: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
             found.push(root.clone());
         } else {
             let source = io::Error::new(io::ErrorKind::NotFound, "no such file or folder");
-            return Err(LoadError::Io {
-                path: root.clone(),
-                source,
-            });
+            return Err(LoadError::Io { path: root.clone(), source });
         }
     }
     Ok(found)
 }
 
 fn find_in(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), LoadError> {
-    let failed = |source| LoadError::Io {
-        path: folder.into(),
-        source,
-    };
+    let failed = |source| LoadError::Io { path: folder.into(), source };
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         entries.push(entry.map_err(failed)?.path());
     }
     entries.sort();
     for path in entries {
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if hidden {
             continue;
         }
         if path.is_dir() {
             find_in(&path, found)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "json") {
             found.push(path);
         }
     }
@@ -199,9 +176,7 @@ mod tests {
                                 "indexes": { "data": 0, "gas": 0, "value": 0 } } ] } } }"#;
 
     fn error(text: &str) -> String {
-        super::text(Path::new("a.json"), text.as_bytes())
-            .unwrap_err()
-            .to_string()
+        super::text(Path::new("a.json"), text.as_bytes()).unwrap_err().to_string()
     }
 
     #[test]
@@ -215,31 +190,11 @@ mod tests {
     #[test]
     fn errors_name_file_test_and_field() {
         for (from, to, expected) in [
-            (
-                "\"nonce\": \"0x00\", ",
-                "",
-                "a.json: test `name`: transaction: missing field `nonce`",
-            ),
-            (
-                "\"env\"",
-                "\"enw\"",
-                "a.json: test `name`: .: missing field `env`",
-            ),
-            (
-                "\"logs\"",
-                "\"lugs\"",
-                "a.json: test `name`: post.Cancun[0]: missing field `logs`",
-            ),
-            (
-                "0x6001",
-                "0x600",
-                "a.json: test `name`: pre.0x1000000000000000000000000000000000000000.code: ",
-            ),
-            (
-                "\"0x01\" } }",
-                "\"xy\" } }",
-                "storage.0x00: invalid value: string \"xy\", expected a number",
-            ),
+            ("\"nonce\": \"0x00\", ", "", "a.json: test `name`: transaction: missing field `nonce`"),
+            ("\"env\"", "\"enw\"", "a.json: test `name`: .: missing field `env`"),
+            ("\"logs\"", "\"lugs\"", "a.json: test `name`: post.Cancun[0]: missing field `logs`"),
+            ("0x6001", "0x600", "a.json: test `name`: pre.0x1000000000000000000000000000000000000000.code: "),
+            ("\"0x01\" } }", "\"xy\" } }", "storage.0x00: invalid value: string \"xy\", expected a number"),
         ] {
             let text = GOOD.replace(from, to);
             assert_ne!(text, GOOD, "{from}");
@@ -263,18 +218,13 @@ mod tests {
     #[test]
     fn every_truncation_is_an_error() {
         for end in 0..GOOD.len() {
-            assert!(
-                text(Path::new("a.json"), &GOOD.as_bytes()[..end]).is_err(),
-                "{end}"
-            );
+            assert!(text(Path::new("a.json"), &GOOD.as_bytes()[..end]).is_err(), "{end}");
         }
     }
 
     #[test]
     fn batches() {
-        let paths: Vec<_> = batch(&b"a.json\n\n b/c.json \n"[..])
-            .map(Result::unwrap)
-            .collect();
+        let paths: Vec<_> = batch(&b"a.json\n\n b/c.json \n"[..]).map(Result::unwrap).collect();
         assert_eq!(paths, [PathBuf::from("a.json"), PathBuf::from("b/c.json")]);
     }
 }

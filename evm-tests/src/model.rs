@@ -87,8 +87,7 @@ impl<'de> Deserialize<'de> for Quantity {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
-                Quantity::parse(text)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                Quantity::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
@@ -102,10 +101,7 @@ impl<'de> Deserialize<'de> for Quantity {
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Quantity::deserialize(deserializer)?
-            .0
-            .map(Word)
-            .ok_or_else(|| de::Error::custom("the number does not fit 256 bits"))
+        Quantity::deserialize(deserializer)?.0.map(Word).ok_or_else(|| de::Error::custom("the number does not fit 256 bits"))
     }
 }
 

@@ -184,10 +184,7 @@ impl fmt::Display for Summary {
 impl Report {
     /// The run in numbers.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            wall: self.wall,
-            ..Summary::default()
-        };
+        let mut summary = Summary { wall: self.wall, ..Summary::default() };
         for file in &self.files {
             summary.add(file);
         }
@@ -204,9 +201,7 @@ impl Report {
                 };
                 let Indexes { data, gas, value } = case.indexes;
                 let (path, name, fork) = (file.path.display(), &case.name, &case.fork);
-                Some(format!(
-                    "{path}: test `{name}` [{fork} d{data} g{gas} v{value}]: {failure}"
-                ))
+                Some(format!("{path}: test `{name}` [{fork} d{data} g{gas} v{value}]: {failure}"))
             });
             unread.chain(cases)
         })
@@ -277,10 +272,7 @@ impl CaseReport {
         (!matches!(self.verdict, Verdict::Skipped(_))).then(|| GethResult {
             name: self.name.to_string(),
             pass: self.verdict == Verdict::Passed,
-            state_root: self
-                .execution
-                .as_ref()
-                .map(|execution| execution.state_root),
+            state_root: self.execution.as_ref().map(|execution| execution.state_root),
             fork: self.fork.to_string(),
             error: self.error(),
         })
@@ -290,10 +282,7 @@ impl CaseReport {
     /// there was no execution.
     pub fn geth_state_root(&self) -> Option<String> {
         let execution = self.execution.as_ref()?;
-        Some(format!(
-            "{{\"stateRoot\": \"{:#x}\"}}",
-            execution.state_root
-        ))
+        Some(format!("{{\"stateRoot\": \"{:#x}\"}}", execution.state_root))
     }
 
     /// revme's form of this result; `None` if there was no execution.

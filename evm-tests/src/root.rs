@@ -11,11 +11,7 @@ use revm::primitives::{Address, B256, Log, keccak256};
 /// The Merkle-Patricia root of a state.
 pub fn state_root<'a>(accounts: impl IntoIterator<Item = (Address, &'a PlainAccount)>) -> B256 {
     state_root_unhashed(accounts.into_iter().map(|(address, account)| {
-        let storage = account
-            .storage
-            .iter()
-            .filter(|(_, value)| !value.is_zero())
-            .map(|(key, value)| (B256::from(*key), *value));
+        let storage = account.storage.iter().filter(|(_, value)| !value.is_zero()).map(|(key, value)| (B256::from(*key), *value));
         let trie_account = TrieAccount {
             nonce: account.info.nonce,
             balance: account.info.balance,
@@ -45,10 +41,6 @@ mod tests {
             b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"),
             "keccak256(rlp(\"\"))"
         );
-        assert_eq!(
-            logs_hash(&[]),
-            b256!("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"),
-            "keccak256(rlp([]))"
-        );
+        assert_eq!(logs_hash(&[]), b256!("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"), "keccak256(rlp([]))");
     }
 }

@@ -69,23 +69,13 @@ pub trait Observer: Sync {
 impl Observer for () {}
 
 /// Runs files. `executor` makes the executor of each thread.
-pub fn run<E: Executor>(
-    files: &[PathBuf],
-    options: &Options,
-    executor: impl Fn() -> E + Sync,
-    observer: &dyn Observer,
-) -> Report {
+pub fn run<E: Executor>(files: &[PathBuf], options: &Options, executor: impl Fn() -> E + Sync, observer: &dyn Observer) -> Report {
     let start = Instant::now();
     let files: Vec<&PathBuf> = files.iter().step_by(options.every.get()).collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Summary::default(), Vec::with_capacity(files.len())));
     let work = || {
-        let mut runner = Runner {
-            make: &executor,
-            executor: executor(),
-            options,
-            observer,
-        };
+        let mut runner = Runner { make: &executor, executor: executor(), options, observer };
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = files.get(index) else { break };
@@ -98,11 +88,7 @@ pub fn run<E: Executor>(
             reports.push((index, report));
         }
     };
-    let jobs = if options.trace.is_some() {
-        1
-    } else {
-        options.jobs.get()
-    };
+    let jobs = if options.trace.is_some() { 1 } else { options.jobs.get() };
     std::thread::scope(|scope| {
         for _ in 1..jobs.min(files.len()) {
             scope.spawn(work);
@@ -112,26 +98,12 @@ pub fn run<E: Executor>(
     let (_, mut reports) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     reports.sort_unstable_by_key(|(index, _)| *index);
     let files = reports.into_iter().map(|(_, report)| report).collect();
-    Report {
-        files,
-        wall: start.elapsed(),
-    }
+    Report { files, wall: start.elapsed() }
 }
 
 /// Runs one file on this thread, as batch mode does.
-pub fn run_file<E: Executor>(
-    path: &Path,
-    options: &Options,
-    executor: impl Fn() -> E,
-    observer: &dyn Observer,
-) -> FileReport {
-    Runner {
-        make: &executor,
-        executor: executor(),
-        options,
-        observer,
-    }
-    .file(path)
+pub fn run_file<E: Executor>(path: &Path, options: &Options, executor: impl Fn() -> E, observer: &dyn Observer) -> FileReport {
+    Runner { make: &executor, executor: executor(), options, observer }.file(path)
 }
 
 /// The runner of one thread.
@@ -144,21 +116,11 @@ struct Runner<'a, E, F> {
 
 impl<E: Executor, F: Fn() -> E> Runner<'_, E, F> {
     fn file(&mut self, path: &Path) -> FileReport {
-        let mut report = FileReport {
-            path: path.into(),
-            cases: Vec::new(),
-            error: None,
-            executing: Duration::ZERO,
-        };
+        let mut report = FileReport { path: path.into(), cases: Vec::new(), error: None, executing: Duration::ZERO };
         match load::file(path) {
             Ok(tests) => {
                 for (name, unit) in &tests {
-                    if self
-                        .options
-                        .name
-                        .as_ref()
-                        .is_none_or(|regex| regex.is_match(name))
-                    {
+                    if self.options.name.as_ref().is_none_or(|regex| regex.is_match(name)) {
                         self.unit(name, unit, &mut report);
                     }
                 }
@@ -183,40 +145,22 @@ impl<E: Executor, F: Fn() -> E> Runner<'_, E, F> {
             for post in posts {
                 let (verdict, execution) = match (&skipped, &stage) {
                     (Some(reason), _) => (Verdict::Skipped(reason.clone()), None),
-                    (None, None) => (
-                        Verdict::Skipped(SkipReason::UnknownFork(fork.to_string())),
-                        None,
-                    ),
+                    (None, None) => (Verdict::Skipped(SkipReason::UnknownFork(fork.to_string())), None),
                     (None, Some(stage)) => self.case(stage, post, &mut report.executing),
                 };
                 let (name, fork, indexes) = (name.clone(), fork.clone(), post.indexes);
-                let case = CaseReport {
-                    name,
-                    fork,
-                    indexes,
-                    verdict,
-                    execution,
-                };
+                let case = CaseReport { name, fork, indexes, verdict, execution };
                 self.observer.case(&report.path, &case);
                 report.cases.push(case);
             }
         }
     }
 
-    fn case(
-        &mut self,
-        stage: &Stage<'_>,
-        post: &Post,
-        time: &mut Duration,
-    ) -> (Verdict, Option<Execution>) {
+    fn case(&mut self, stage: &Stage<'_>, post: &Post, time: &mut Duration) -> (Verdict, Option<Execution>) {
         let mut db = case::database(stage.pre);
         let ending = match case::transaction(stage.unit, post.indexes) {
             Ok(tx) => {
-                let case = Case {
-                    cfg: stage.cfg.clone(),
-                    block: stage.block.clone(),
-                    tx,
-                };
+                let case = Case { cfg: stage.cfg.clone(), block: stage.block.clone(), tx };
                 let start = Instant::now();
                 let outcome = self.execute(&case, &mut db);
                 *time += start.elapsed();
@@ -265,12 +209,7 @@ impl<'a> Stage<'a> {
     fn new(unit: &'a Unit, pre: &'a CacheState, fork: &str, spec: SpecId) -> Self {
         let cfg = case::cfg(unit, fork, spec);
         let block = case::block(unit, &cfg);
-        Self {
-            unit,
-            pre,
-            cfg,
-            block,
-        }
+        Self { unit, pre, cfg, block }
     }
 }
 
@@ -283,12 +222,7 @@ fn describe(spec: SpecId, ending: &Ending, db: &CaseDb) -> Execution {
         spec,
         state_root: root::state_root(db.cache.trie_account()),
         logs_hash: root::logs_hash(logs),
-        output: ending
-            .as_ref()
-            .ok()
-            .and_then(ExecutionResult::output)
-            .cloned()
-            .unwrap_or_default(),
+        output: ending.as_ref().ok().and_then(ExecutionResult::output).cloned().unwrap_or_default(),
         gas_used: ending.as_ref().map_or(0, ExecutionResult::tx_gas_used),
         result: match ending {
             Ok(ExecutionResult::Success { reason, .. }) => format!("Success: {reason:?}"),
@@ -301,56 +235,30 @@ fn describe(spec: SpecId, ending: &Ending, db: &CaseDb) -> Execution {
 
 /// Compares with what the test states. The root it states for a rejected transaction includes what a
 /// miner did to the block around it, so there the state must be what it was before.
-fn judge(
-    stage: &Stage<'_>,
-    post: &Post,
-    ending: &Ending,
-    execution: &Execution,
-) -> Result<(), Failure> {
+fn judge(stage: &Stage<'_>, post: &Post, ending: &Ending, execution: &Execution) -> Result<(), Failure> {
     if ending.is_err() != post.expect_exception.is_some() {
-        let (got, expected) = (
-            ending.as_ref().err().cloned(),
-            post.expect_exception.clone(),
-        );
+        let (got, expected) = (ending.as_ref().err().cloned(), post.expect_exception.clone());
         return Err(Failure::Exception { got, expected });
     }
     let Ok(result) = ending else {
-        let (got, expected) = (
-            execution.state_root,
-            root::state_root(stage.pre.trie_account()),
-        );
-        return if got == expected {
-            Ok(())
-        } else {
-            Err(Failure::StateRoot { got, expected })
-        };
+        let (got, expected) = (execution.state_root, root::state_root(stage.pre.trie_account()));
+        return if got == expected { Ok(()) } else { Err(Failure::StateRoot { got, expected }) };
     };
     if let (Some(expected), Some(got)) = (&stage.unit.out, result.output())
         && got != expected
     {
-        return Err(Failure::Output {
-            got: got.clone(),
-            expected: expected.clone(),
-        });
+        return Err(Failure::Output { got: got.clone(), expected: expected.clone() });
     }
     if execution.logs_hash != post.logs {
-        return Err(Failure::Logs {
-            got: execution.logs_hash,
-            expected: post.logs,
-        });
+        return Err(Failure::Logs { got: execution.logs_hash, expected: post.logs });
     }
     if execution.state_root != post.hash {
-        return Err(Failure::StateRoot {
-            got: execution.state_root,
-            expected: post.hash,
-        });
+        return Err(Failure::StateRoot { got: execution.state_root, expected: post.hash });
     }
     Ok(())
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
-        .into()
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").into()
 }

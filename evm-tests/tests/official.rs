@@ -22,14 +22,9 @@ fn official_suites() {
         eprintln!("official suites: not run: EJIT_STATE_TESTS is not set");
         return;
     };
-    let mut options = Options {
-        include_slow: env::var_os("EJIT_STATE_TESTS_SLOW").is_some(),
-        ..Options::default()
-    };
+    let mut options = Options { include_slow: env::var_os("EJIT_STATE_TESTS_SLOW").is_some(), ..Options::default() };
     if let Ok(every) = env::var("EJIT_STATE_TESTS_EVERY") {
-        options.every = every
-            .parse()
-            .expect("EJIT_STATE_TESTS_EVERY is a number above 0");
+        options.every = every.parse().expect("EJIT_STATE_TESTS_EVERY is a number above 0");
     }
     for root in env::split_paths(&roots) {
         expect_all_to_pass(root, &options);

@@ -104,10 +104,7 @@ impl<CTX: ContextTr, INSP, P> EjitEvm<CTX, INSP, StandardInstructions<CTX>, P> {
 impl<CTX, INSP, I, P> EjitEvm<CTX, INSP, I, P> {
     /// An EVM with an instruction set of the embedder's.
     pub fn with_instructions(ctx: CTX, inspector: INSP, instructions: I, precompiles: P, engine: &Engine) -> Self {
-        EjitEvm {
-            inner: Evm::new_with_inspector(ctx, inspector, instructions, precompiles),
-            runner: Runner::new(engine),
-        }
+        EjitEvm { inner: Evm::new_with_inspector(ctx, inspector, instructions, precompiles), runner: Runner::new(engine) }
     }
 
     /// The same EVM with another inspector.
@@ -248,11 +245,7 @@ where
     type Error = ERROR;
     type HaltReason = HaltReason;
 
-    fn run_exec_loop(
-        &mut self,
-        evm: &mut Self::Evm,
-        first: <RevmFrame as FrameTr>::FrameInit,
-    ) -> Result<FrameResult, ERROR> {
+    fn run_exec_loop(&mut self, evm: &mut Self::Evm, first: <RevmFrame as FrameTr>::FrameInit) -> Result<FrameResult, ERROR> {
         let EjitEvm { inner, runner } = evm;
         if !inner.instruction.is_standard() || !runner.handles(&inner.ctx, inner.instruction.gas_table(), &first) {
             runner.count_handed_to_revm();

@@ -17,12 +17,10 @@ use revm::{
         context::{ContextError, take_error},
         journaled_state::{JournalCheckpoint, account::JournaledAccountTr},
     },
-    handler::{
-        FrameResult, PrecompileProvider, evm::ContextDbError, handle_reservoir_remaining_gas, return_create,
-    },
+    handler::{FrameResult, PrecompileProvider, evm::ContextDbError, handle_reservoir_remaining_gas, return_create},
     interpreter::{
-        CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome, FrameInput, Gas,
-        GasTracker, InstructionResult, InterpreterResult, interpreter_action::FrameInit,
+        CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome, FrameInput, Gas, GasTracker,
+        InstructionResult, InterpreterResult, interpreter_action::FrameInit,
     },
     primitives::{Address, B256, Bytes, Log, U256, constants::CALL_STACK_LIMIT, keccak256},
 };
@@ -152,12 +150,8 @@ where
 
     /// The creation that a transaction makes.
     fn first_create(&mut self, inputs: &CreateInputs) -> Result<Option<Outcome>, ContextDbError<CTX>> {
-        let creation = Creation {
-            caller: inputs.caller(),
-            scheme: inputs.scheme(),
-            value: inputs.value(),
-            gas_limit: inputs.gas_limit(),
-        };
+        let creation =
+            Creation { caller: inputs.caller(), scheme: inputs.scheme(), value: inputs.value(), gas_limit: inputs.gas_limit() };
         let depth = self.depth();
         match open_creation(&mut self.host, &creation, inputs.init_code(), depth)? {
             Err(result) => Ok(Some(Outcome::early(result, creation.gas_limit))),

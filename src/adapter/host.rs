@@ -115,13 +115,7 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
             Some(code) if with_code => code.original_bytes(),
             _ => Bytes::new(),
         };
-        Ok(AccountLoad {
-            balance: load.balance,
-            code_hash: load.code_hash,
-            code,
-            is_empty: load.is_empty,
-            is_cold: load.is_cold,
-        })
+        Ok(AccountLoad { balance: load.balance, code_hash: load.code_hash, code, is_empty: load.is_empty, is_cold: load.is_cold })
     }
 
     fn self_balance(&mut self, address: Address) -> Result<U256, HostError> {

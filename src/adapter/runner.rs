@@ -49,12 +49,7 @@ struct Known {
 impl Runner {
     /// A runner on `engine`.
     pub fn new(engine: &Engine) -> Runner {
-        Runner {
-            executor: engine.executor(),
-            pool: FramePool::default(),
-            counters: Counters::default(),
-            contracts: Vec::new(),
-        }
+        Runner { executor: engine.executor(), pool: FramePool::default(), counters: Counters::default(), contracts: Vec::new() }
     }
 
     /// The engine.

@@ -92,7 +92,8 @@ pub fn number64(text: &str) -> Result<u64> {
 /// An address: 40 hex digits, with or without `0x`.
 pub fn address(text: &str) -> Result<Address> {
     let bytes = hex(text)?;
-    Address::try_from(bytes.as_ref()).map_err(|_| Failure::input(format_args!("malformed address `{text}`: {} bytes, not 20", bytes.len())))
+    Address::try_from(bytes.as_ref())
+        .map_err(|_| Failure::input(format_args!("malformed address `{text}`: {} bytes, not 20", bytes.len())))
 }
 
 /// `K=V`, a storage slot and its value.

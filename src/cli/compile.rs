@@ -73,7 +73,8 @@ struct Part {
 /// Prints one stage of compiling a code.
 pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let fork = args::fork(&args.fork)?;
-    let code = args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
+    let code =
+        args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
     let parts = emit(&code, fork, args.emit)?;
     if !args.json {
         for part in parts {
@@ -82,7 +83,8 @@ pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let native_bytes: usize = parts.iter().map(|part| part.native_bytes).sum();
-    let parts: Vec<_> = parts.iter().map(|part| json!({"pc": part.pc.0, "native_bytes": part.native_bytes, "text": part.text})).collect();
+    let parts: Vec<_> =
+        parts.iter().map(|part| json!({"pc": part.pc.0, "native_bytes": part.native_bytes, "text": part.text})).collect();
     let object = json!({
         "emit": args.emit.name(),
         "fork": evm_tests::fork::name(fork),
@@ -155,7 +157,8 @@ fn instruction(code: &Code, pc: usize) -> String {
 
 fn block_part(code: &Code, block: &Block) -> Part {
     let Block { start, end, need, grow, delta, finish, sections } = block;
-    let mut text = format!("block {:04x}..{:04x}: needs {need}, grows {grow}, delta {delta}, ends with {finish:?}\n", start.0, end.0);
+    let mut text =
+        format!("block {:04x}..{:04x}: needs {need}, grows {grow}, delta {delta}, ends with {finish:?}\n", start.0, end.0);
     for section in sections {
         let _ = writeln!(text, "  section {:04x}: gas {}", section.start.0, section.gas);
         let mut pc = section.start.index();

@@ -53,6 +53,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
 
 /// The text of a file, or a [`Failure`] that names it.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read_file(path)?)
-        .map_err(|error| Failure::input(format_args!("{}: not text: byte {} is not UTF-8", path.display(), error.utf8_error().valid_up_to())))
+    String::from_utf8(read_file(path)?).map_err(|error| {
+        Failure::input(format_args!("{}: not text: byte {} is not UTF-8", path.display(), error.utf8_error().valid_up_to()))
+    })
 }

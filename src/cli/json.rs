@@ -58,7 +58,8 @@ impl<'a> Node<'a> {
 
     /// The fields of an object, in order.
     pub fn entries(&self) -> Result<impl Iterator<Item = (&'a str, Node<'a>)> + '_> {
-        let object = self.value.as_object().ok_or_else(|| self.error(format_args!("expected an object, found {}", kind(self.value))))?;
+        let object =
+            self.value.as_object().ok_or_else(|| self.error(format_args!("expected an object, found {}", kind(self.value))))?;
         Ok(object.iter().map(|(name, value)| (name.as_str(), self.child(name, value))))
     }
 

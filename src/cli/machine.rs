@@ -76,7 +76,8 @@ impl Call {
     pub fn context(&self) -> CallContext {
         let mut cfg = CfgEnv::new_with_spec(self.fork);
         cfg.chain_id = self.chain_id;
-        let mut context = Context::mainnet().with_db(PrestateDb::new(self.prestate.clone())).with_block(self.block.clone()).with_cfg(cfg);
+        let mut context =
+            Context::mainnet().with_db(PrestateDb::new(self.prestate.clone())).with_block(self.block.clone()).with_cfg(cfg);
         context.tx = TxEnv {
             caller: self.caller,
             gas_limit: self.gas,

@@ -134,7 +134,11 @@ fn place_code(prestate: &mut Prestate, to: Address, code: Option<Bytes>) -> Resu
     match code {
         Some(code) => prestate.set_code(to, code),
         None if prestate.accounts.contains_key(&to) => {}
-        None => return Err(Failure::input("no code: give it in hex, with --code-file, `-` for standard input, or --prestate with --to")),
+        None => {
+            return Err(Failure::input(
+                "no code: give it in hex, with --code-file, `-` for standard input, or --prestate with --to",
+            ));
+        }
     }
     Ok(())
 }
@@ -209,7 +213,11 @@ fn print(outcome: &Outcome, timing: Option<&Timing>, out: &mut dyn Write) -> Res
     writeln!(out, "status    {}", outcome.status)?;
     if let Some(timing) = timing {
         let ratio = timing.revm_ns / timing.ejit_ns;
-        writeln!(out, "time      {:.0} ns; revm {:.0} ns; {ratio:.2} times as fast ({} pairs)", timing.ejit_ns, timing.revm_ns, timing.runs)?;
+        writeln!(
+            out,
+            "time      {:.0} ns; revm {:.0} ns; {ratio:.2} times as fast ({} pairs)",
+            timing.ejit_ns, timing.revm_ns, timing.runs
+        )?;
     }
     Ok(())
 }

@@ -104,7 +104,12 @@ fn one_line(error: &regex::Error) -> String {
     error.to_string().lines().last().unwrap_or_default().to_string()
 }
 
-fn dispatch<E: Executor>(args: &StatetestArgs, options: &Options, executor: impl Fn() -> E + Sync, out: &mut dyn Write) -> Result<ExitCode> {
+fn dispatch<E: Executor>(
+    args: &StatetestArgs,
+    options: &Options,
+    executor: impl Fn() -> E + Sync,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
     let watch = Watch::new(args);
     if args.paths.is_empty() {
         return batch(args, options, executor, &watch, out);

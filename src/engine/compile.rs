@@ -1,8 +1,8 @@
 //! From a pc to published code: translate, lower, publish.
 
+use super::Config;
 use super::contract::Contract;
 use super::counters::Counters;
-use super::Config;
 use crate::arena::{Arena, CodePtr, SlotPtr};
 use crate::evm::block::Pc;
 use crate::ir::{Ins, Label};
@@ -92,14 +92,7 @@ impl Compiler {
         let base = arena.next_address();
         lowerer.lower(&stubs(target), base, &mut bytes).map_err(io::Error::other)?;
         arena.publish(&bytes).map_err(io::Error::other)?;
-        let address = |n| base + u64::from(lowerer.label_offset(Label(n)).expect("every stub has its label"));
-        let stubs = Stubs {
-            enter: address(0),
-            leave: address(1),
-            leave_as_is: address(2),
-            grow: address(3),
-            input_word: address(4),
-        };
+        let stubs = Stubs::resolve(|label| base + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
         // SAFETY: the stub was just published at this address, in the arena that this compiler owns for as long as its engine lives.
         let entry = unsafe { Entry::new(stubs.enter) };
         let translator = Translator::new(target, stubs, Options { count: config.count });
@@ -145,7 +138,7 @@ impl Compiler {
             return Err(Refusal::Full);
         };
         let label = |l: Label| u64::from(self.lowerer.label_offset(l).expect("the unit binds its labels"));
-        link(contract, map.arena, code, base, unit.blocks, unit.slots, label);
+        link(contract, map.arena, code, base, unit.blocks, unit.slots.iter().copied().zip(map.made.iter().map(|m| m.1)), label);
         let published = Instant::now();
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
@@ -163,10 +156,8 @@ impl Compiler {
         let address = self.arena.next_address();
         self.compile(contract, u64::from(pc.0), counters)?;
         let (ins, notes, blocks) = self.translator.last();
-        let blocks = blocks
-            .iter()
-            .map(|&(pc, label)| (pc, address + u64::from(self.lowerer.label_offset(label).unwrap_or(0))))
-            .collect();
+        let blocks =
+            blocks.iter().map(|&(pc, label)| (pc, address + u64::from(self.lowerer.label_offset(label).unwrap_or(0)))).collect();
         Ok(Listing { address, bytes: self.bytes.clone(), ins: ins.to_vec(), notes: notes.to_vec(), blocks })
     }
 }
@@ -178,13 +169,12 @@ fn link(
     code: CodePtr,
     base: u64,
     blocks: &[(Pc, Label)],
-    new_slots: &[(u64, Label)],
+    new_slots: impl Iterator<Item = (Label, SlotPtr)>,
     label: impl Fn(Label) -> u64,
 ) {
     let slots = contract.slots.lock().unwrap_or_else(|e| e.into_inner());
-    for &(slot, stub) in new_slots {
-        let slot = slots.values().find(|s| s.address() == slot);
-        arena.set_slot(*slot.expect("the slot was just made"), code.offset(label(stub)));
+    for (stub, slot) in new_slots {
+        arena.set_slot(slot, code.offset(label(stub)));
     }
     for &(pc, entry) in blocks {
         let target = code.offset(label(entry));

@@ -5,8 +5,28 @@ use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
+
+/// Spreads program counters, which no one can choose so as to collide, over a hash table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PcHasher(u64);
+
+impl Hasher for PcHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u32(u32::from(b)));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): consecutive numbers land far apart.
+        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
 
 /// A contract's code under one fork's rules.
 #[derive(Debug)]
@@ -19,7 +39,7 @@ pub struct Contract {
     /// From pc to offset of compiled code in the arena; 0: not compiled. One entry per byte of bytecode and one for its end.
     index: OnceLock<Box<[AtomicU32]>>,
     /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
-    pub(super) slots: Mutex<HashMap<Pc, SlotPtr>>,
+    pub(super) slots: Mutex<HashMap<Pc, SlotPtr, BuildHasherDefault<PcHasher>>>,
     /// Taken jumps that it has cost interpreted, with a surcharge per activation.
     pub(super) work: AtomicU64,
 }
@@ -27,14 +47,7 @@ pub struct Contract {
 impl Contract {
     /// A contract of which nothing is compiled.
     pub fn new(code: Code, fork: SpecId) -> Contract {
-        Contract {
-            code,
-            fork,
-            schedule: schedule(fork),
-            index: OnceLock::new(),
-            slots: Mutex::default(),
-            work: AtomicU64::new(0),
-        }
+        Contract { code, fork, schedule: schedule(fork), index: OnceLock::new(), slots: Mutex::default(), work: AtomicU64::new(0) }
     }
 
     /// The index from pc to code. Its memory is zero pages until written.

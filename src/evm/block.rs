@@ -76,15 +76,7 @@ impl Block {
     /// Scans the block that starts at `start` under `schedule`'s fork, with at most `limit` instructions. `padded` is the code followed by
     /// zero bytes (at least 33), `len` its length without them.
     pub fn scan(padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) -> Block {
-        let mut block = Block {
-            start,
-            end: start,
-            need: 0,
-            grow: 0,
-            delta: 0,
-            finish: End::Fall,
-            sections: Vec::new(),
-        };
+        let mut block = Block { start, end: start, need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() };
         block.rescan(padded, len, start, schedule, limit);
         block
     }

@@ -39,11 +39,7 @@ enum Jumps {
 impl Code {
     /// Code from raw bytes, which are copied and padded.
     pub fn new(raw: &[u8]) -> Code {
-        Code {
-            padded: pad(raw),
-            len: raw.len(),
-            jumps: Jumps::Lazy(JumpMap::new()),
-        }
+        Code { padded: pad(raw), len: raw.len(), jumps: Jumps::Lazy(JumpMap::new()) }
     }
 
     /// Code of `len` bytes at the start of `bytes`. Shares them if at least [`PADDING`] zero bytes follow, else copies.
@@ -52,16 +48,8 @@ impl Code {
     /// If `bytes` is shorter than `len`.
     pub fn from_padded(bytes: Bytes, len: usize) -> Code {
         let (code, padding) = bytes.split_at(len);
-        let padded = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) {
-            bytes
-        } else {
-            pad(code)
-        };
-        Code {
-            padded,
-            len,
-            jumps: Jumps::Lazy(JumpMap::new()),
-        }
+        let padded = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) { bytes } else { pad(code) };
+        Code { padded, len, jumps: Jumps::Lazy(JumpMap::new()) }
     }
 
     /// The same code with jump destinations that the embedder knows already: a bit per byte of code, the lowest bit of each
@@ -71,16 +59,8 @@ impl Code {
     /// If the map has fewer bits than the code has bytes.
     pub fn with_jump_destinations<T: AsRef<[u8]> + Send + 'static>(self, owner: T) -> Code {
         let map = Bytes(bytes::Bytes::from_owner(owner));
-        assert!(
-            map.len() >= self.len.div_ceil(8),
-            "a bit for each of {} bytes, got {} bytes of bits",
-            self.len,
-            map.len()
-        );
-        Code {
-            jumps: Jumps::Given(map),
-            ..self
-        }
+        assert!(map.len() >= self.len.div_ceil(8), "a bit for each of {} bytes, got {} bytes of bits", self.len, map.len());
+        Code { jumps: Jumps::Given(map), ..self }
     }
 
     /// The code without padding.

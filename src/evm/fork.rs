@@ -107,16 +107,62 @@ const FRONTIER: Schedule = {
     set(
         &mut s.static_gas,
         &[
-            ADDRESS, ORIGIN, CALLER, CALLVALUE, CALLDATASIZE, CODESIZE, GASPRICE, RETURNDATASIZE, COINBASE, TIMESTAMP, NUMBER, DIFFICULTY, GASLIMIT,
-            CHAINID, BASEFEE, BLOBBASEFEE, SLOTNUM, POP, PC, MSIZE, GAS, PUSH0,
+            ADDRESS,
+            ORIGIN,
+            CALLER,
+            CALLVALUE,
+            CALLDATASIZE,
+            CODESIZE,
+            GASPRICE,
+            RETURNDATASIZE,
+            COINBASE,
+            TIMESTAMP,
+            NUMBER,
+            DIFFICULTY,
+            GASLIMIT,
+            CHAINID,
+            BASEFEE,
+            BLOBBASEFEE,
+            SLOTNUM,
+            POP,
+            PC,
+            MSIZE,
+            GAS,
+            PUSH0,
         ],
         2,
     );
     set(
         &mut s.static_gas,
         &[
-            ADD, SUB, LT, GT, SLT, SGT, EQ, ISZERO, AND, OR, XOR, NOT, BYTE, SHL, SHR, SAR, CALLDATALOAD, CALLDATACOPY, CODECOPY, RETURNDATACOPY,
-            BLOBHASH, MLOAD, MSTORE, MSTORE8, MCOPY, DUPN, SWAPN, EXCHANGE,
+            ADD,
+            SUB,
+            LT,
+            GT,
+            SLT,
+            SGT,
+            EQ,
+            ISZERO,
+            AND,
+            OR,
+            XOR,
+            NOT,
+            BYTE,
+            SHL,
+            SHR,
+            SAR,
+            CALLDATALOAD,
+            CALLDATACOPY,
+            CODECOPY,
+            RETURNDATACOPY,
+            BLOBHASH,
+            MLOAD,
+            MSTORE,
+            MSTORE8,
+            MCOPY,
+            DUPN,
+            SWAPN,
+            EXCHANGE,
         ],
         3,
     );
@@ -174,11 +220,7 @@ const ISTANBUL: Schedule = {
 /// EIP-2929: cold and warm access.
 const BERLIN: Schedule = {
     let mut s = ISTANBUL;
-    set(
-        &mut s.static_gas,
-        &[SLOAD, BALANCE, EXTCODESIZE, EXTCODEHASH, EXTCODECOPY, CALL, CALLCODE, DELEGATECALL, STATICCALL],
-        100,
-    );
+    set(&mut s.static_gas, &[SLOAD, BALANCE, EXTCODESIZE, EXTCODEHASH, EXTCODECOPY, CALL, CALLCODE, DELEGATECALL, STATICCALL], 100);
     s.warm_access = 100;
     s.cold_account = 2500;
     s.cold_storage = 2000;
@@ -217,7 +259,21 @@ const AMSTERDAM: Schedule = {
 };
 
 static SCHEDULES: [Schedule; SpecId::AMSTERDAM as usize + 1] = [
-    FRONTIER, HOMESTEAD, TANGERINE, SPURIOUS_DRAGON, BYZANTIUM, PETERSBURG, ISTANBUL, BERLIN, LONDON, MERGE, SHANGHAI, CANCUN, PRAGUE, OSAKA, AMSTERDAM,
+    FRONTIER,
+    HOMESTEAD,
+    TANGERINE,
+    SPURIOUS_DRAGON,
+    BYZANTIUM,
+    PETERSBURG,
+    ISTANBUL,
+    BERLIN,
+    LONDON,
+    MERGE,
+    SHANGHAI,
+    CANCUN,
+    PRAGUE,
+    OSAKA,
+    AMSTERDAM,
 ];
 
 /// The schedule of a fork.

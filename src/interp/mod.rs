@@ -6,12 +6,11 @@
 //! Gas that an opcode costs in every fork is a constant of its handler; everything else looks its schedule up.
 
 mod effect;
-pub(crate) mod word;
 
 use crate::abi::{Exit, Frame};
 use crate::evm::fork::constant_gas;
 use crate::evm::{STACK_LIMIT, SpecId, opcode::*};
-use crate::runtime::{arith, word as slot};
+use crate::runtime::{arith, limbs as word, word as slot};
 use revm_primitives::U256;
 
 /// Executes `frame` from `frame.pc` until it ends, suspends or is pending, or until `frame.fuel` (which is decremented at each taken jump)

@@ -58,7 +58,9 @@ pub fn verify(ins: &[Ins], registers: u8) -> Result<(), VerifyError> {
     for (at, &ins) in ins.iter().enumerate() {
         let fail = |fault| Err(VerifyError { at, ins, fault });
         match ins {
-            Ins::Jmp(to) | Ins::Br { cond: _, to } | Ins::LabelAddr { dst: _, label: to } if bound.binary_search(&to).is_err() => fail(Fault::Unbound(to))?,
+            Ins::Jmp(to) | Ins::Br { cond: _, to } | Ins::LabelAddr { dst: _, label: to } if bound.binary_search(&to).is_err() => {
+                fail(Fault::Unbound(to))?
+            }
             Ins::Label(label) if bound.iter().skip_while(|&&l| l < label).take_while(|&&l| l == label).count() > 1 => {
                 fail(Fault::Rebound(label))?;
             }

@@ -1,7 +1,7 @@
 //! Word operations: multiplication, division, modular arithmetic, and EXP.
 
-use super::{Flow, run, word};
-use crate::interp::word as bits;
+use super::{Flow, limbs, run, word};
+
 use crate::abi::Frame;
 use revm_primitives::U256;
 
@@ -114,17 +114,17 @@ word_ops! {
     /// MULMOD
     mulmod(a, b, n) = multiply_modulo(a, b, n);
     /// SIGNEXTEND
-    signextend(size, a) = U256::from_limbs(bits::signextend(size.into_limbs(), a.into_limbs()));
+    signextend(size, a) = U256::from_limbs(limbs::signextend(size.into_limbs(), a.into_limbs()));
     /// BYTE
-    byte(index, a) = U256::from_limbs(bits::byte(index.into_limbs(), a.into_limbs()));
+    byte(index, a) = U256::from_limbs(limbs::byte(index.into_limbs(), a.into_limbs()));
     /// SHL
-    shl(by, a) = U256::from_limbs(bits::shl(by.into_limbs(), a.into_limbs()));
+    shl(by, a) = U256::from_limbs(limbs::shl(by.into_limbs(), a.into_limbs()));
     /// SHR
-    shr(by, a) = U256::from_limbs(bits::shr(by.into_limbs(), a.into_limbs()));
+    shr(by, a) = U256::from_limbs(limbs::shr(by.into_limbs(), a.into_limbs()));
     /// SAR
-    sar(by, a) = U256::from_limbs(bits::sar(by.into_limbs(), a.into_limbs()));
+    sar(by, a) = U256::from_limbs(limbs::sar(by.into_limbs(), a.into_limbs()));
     /// CLZ
-    clz(a) = U256::from_limbs(bits::clz(a.into_limbs()));
+    clz(a) = U256::from_limbs(limbs::clz(a.into_limbs()));
 }
 
 /// EXP: pays per byte of the exponent.

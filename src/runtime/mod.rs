@@ -14,14 +14,15 @@ mod calls;
 mod end;
 mod enter;
 mod hash;
+pub(crate) mod limbs;
 mod log;
 mod memory;
 mod state;
 mod table;
 pub(crate) mod word;
 
-pub use enter::Entry;
 pub use calls::{Outcome, resume_call, resume_create};
+pub use enter::Entry;
 pub use table::callouts;
 
 use crate::abi::{Exit, Frame, HostError};

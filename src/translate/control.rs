@@ -2,7 +2,7 @@
 
 use super::values::ValueId;
 use super::words::invert;
-use super::{Cold, CodeMap, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES};
+use super::{CodeMap, Cold, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES};
 use crate::abi::{Exit, Frame};
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
@@ -55,7 +55,7 @@ impl Translator {
             End::Unknown => {
                 self.s.flush(None);
                 self.settle_sp();
-                self.leave_to_interpreter(block.end.0);
+                self.leave_to_interpreter(block.end);
                 Ok(None)
             }
         }
@@ -101,7 +101,7 @@ impl Translator {
         if new {
             let at = self.label();
             self.cold.push(Cold::Stub { at, pc: to });
-            self.slots.push((slot, at));
+            self.slots.push(at);
         }
         Ok(slot)
     }
@@ -177,13 +177,7 @@ impl Translator {
         self.cold.push(Cold::DynamicJump { at: miss });
     }
 
-    fn jump_if(
-        &mut self,
-        code: &Code,
-        schedule: &Schedule,
-        fall: Pc,
-        map: &mut impl CodeMap,
-    ) -> Result<Option<Pc>, Refusal> {
+    fn jump_if(&mut self, code: &Code, schedule: &Schedule, fall: Pc, map: &mut impl CodeMap) -> Result<Option<Pc>, Refusal> {
         let to = self.s.pop();
         let condition = self.s.pop();
         let destination = self.destination(to, code);

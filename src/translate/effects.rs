@@ -4,6 +4,7 @@ use super::values::at;
 use super::{Cold, Translator};
 use crate::abi::{Callouts, Env, Exit, Frame};
 use crate::evm::U256;
+use crate::evm::block::Pc;
 use crate::evm::opcode::{self as op, info};
 use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
 use core::mem::offset_of;
@@ -196,15 +197,11 @@ impl Translator {
         }
     }
 
-    /// Leaves compiled code with a constant exit.
-    fn leave(&mut self, exit: Exit, pc: Option<u32>) {
-        if let Some(pc) = pc {
-            let mem = self.frame_field(offset_of!(Frame, pc));
-            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem });
-        }
-        let t0 = self.t0();
-        self.s.emit(Ins::Imm { dst: t0, value: exit as u64 });
-        self.s.emit(Ins::JmpTo { addr: self.stubs.leave });
+    /// Leaves through the stub at `way`, with `pc` for it.
+    fn leave(&mut self, way: u64, pc: Pc) {
+        let pc_reg = self.s.target.scratch[2];
+        self.s.emit(Ins::Imm { dst: pc_reg, value: u64::from(pc.0) });
+        self.s.emit(Ins::JmpTo { addr: way });
     }
 
     /// Leaves with `exit`, or out of gas if `gas + spare` is negative.
@@ -262,16 +259,17 @@ impl Translator {
                     Ins::Jmp(back),
                 ]);
             }
-            Cold::Fail { at: label, gas, height, pc } => {
+            Cold::Fail { at: label, stack, gas, height, pc } => {
                 let (g, sp) = (self.s.target.gas, self.s.target.sp);
                 self.s.emit(Ins::Label(label));
-                if gas > 0 {
-                    self.s.emit(Ins::Lea { dst: g, mem: at(g, gas as i32) });
+                self.s.emit(Ins::Lea { dst: g, mem: at(g, gas as i32) });
+                if let Some(label) = stack {
+                    self.s.emit(Ins::Label(label));
                 }
                 if height != 0 {
                     self.s.emit(Ins::Lea { dst: sp, mem: at(sp, 32 * height) });
                 }
-                self.leave(Exit::Interpret, Some(pc.0));
+                self.leave(self.stubs.interpret, pc);
             }
             Cold::DynamicJump { at } => {
                 self.s.emit(Ins::Label(at));
@@ -287,13 +285,13 @@ impl Translator {
             Cold::Link { at, slot } => self.s.out.extend([Ins::Label(at), Ins::JmpSlot { slot }]),
             Cold::Stub { at, pc } => {
                 self.s.emit(Ins::Label(at));
-                self.leave(Exit::Compile, Some(pc.0));
+                self.leave(self.stubs.compile, pc);
             }
         }
     }
 
     /// Ends the block by leaving to the interpreter at `pc`.
-    pub(super) fn leave_to_interpreter(&mut self, pc: u32) {
-        self.leave(Exit::Interpret, Some(pc));
+    pub(super) fn leave_to_interpreter(&mut self, pc: Pc) {
+        self.leave(self.stubs.interpret, pc);
     }
 }

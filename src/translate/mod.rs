@@ -20,12 +20,12 @@ pub use stubs::{Stubs, stubs};
 pub use target::{Target, X86_64};
 
 use crate::abi::{Exit, Frame};
+use crate::evm::U256;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
-use crate::evm::U256;
-use crate::ir::{Cond, Ins, Label, Quad, R};
+use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
 use core::mem::offset_of;
 use values::State;
 
@@ -73,8 +73,8 @@ enum Cold {
     InvalidOperand { at: Label, spare: u32 },
     /// Call data at the offset in the first scratch register, not all of it inside.
     InputWord { at: Label, dst: Quad, back: Label },
-    /// A section's check failed: the interpreter executes from its start.
-    Fail { at: Label, gas: u32, height: i32, pc: Pc },
+    /// A section's gas check (`at`), or before that its block's stack check (`stack`) failed: the interpreter executes from its start.
+    Fail { at: Label, stack: Option<Label>, gas: u32, height: i32, pc: Pc },
     /// A dynamic jump to the address in the second scratch register found no code.
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
@@ -97,8 +97,8 @@ pub struct Translator {
     labels: u32,
     /// Blocks of the unit with their labels.
     blocks: Vec<(Pc, Label)>,
-    /// Link slots made for this unit with the labels of their stubs.
-    slots: Vec<(u64, Label)>,
+    /// Labels of the stubs of link slots made for this unit, in the order in which they were made.
+    slots: Vec<Label>,
     /// IR position and pc of each instruction translated, if asked for.
     notes: Option<Vec<(usize, Pc)>>,
     bytes: usize,
@@ -113,8 +113,8 @@ pub struct Unit<'a> {
     pub ins: &'a [Ins],
     /// Blocks and the labels of their entries.
     pub blocks: &'a [(Pc, Label)],
-    /// New link slots and the labels of the stubs that they must first point at.
-    pub slots: &'a [(u64, Label)],
+    /// Labels of the stubs that new link slots must first point at, in the order in which [`CodeMap::slot`] made them.
+    pub slots: &'a [Label],
     /// Bytes of bytecode translated.
     pub bytes: usize,
     /// For listings: IR position and pc of each EVM instruction.
@@ -124,15 +124,7 @@ pub struct Unit<'a> {
 impl Translator {
     /// A translator for `target` whose code uses the given stubs.
     pub fn new(target: &'static Target, stubs: Stubs, options: Options) -> Translator {
-        let empty = Block {
-            start: Pc(0),
-            end: Pc(0),
-            need: 0,
-            grow: 0,
-            delta: 0,
-            finish: End::Fall,
-            sections: Vec::new(),
-        };
+        let empty = Block { start: Pc(0), end: Pc(0), need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() };
         Translator {
             s: State::new(target),
             stubs,
@@ -160,13 +152,7 @@ impl Translator {
     }
 
     /// Translates the block at `entry` and likely successors.
-    pub fn translate(
-        &mut self,
-        code: &Code,
-        schedule: &Schedule,
-        entry: Pc,
-        map: &mut impl CodeMap,
-    ) -> Result<Unit<'_>, Refusal> {
+    pub fn translate(&mut self, code: &Code, schedule: &Schedule, entry: Pc, map: &mut impl CodeMap) -> Result<Unit<'_>, Refusal> {
         self.s.out.clear();
         self.cold.clear();
         self.blocks.clear();
@@ -206,8 +192,8 @@ impl Translator {
             block.rescan(code.padded(), code.bytes().len(), start, schedule, limit);
             self.s.out.push(Ins::Label(label));
             self.s.begin(block.need, block.grow);
-            self.check_stack(&block);
-            self.translate_sections(code, schedule, &block);
+            let stack = self.check_stack(&block);
+            self.translate_sections(code, schedule, &block, stack);
             if self.s.overflow.take().is_none() {
                 break;
             }
@@ -229,10 +215,10 @@ impl Translator {
         next
     }
 
-    fn translate_sections(&mut self, code: &Code, schedule: &Schedule, block: &Block) {
+    fn translate_sections(&mut self, code: &Code, schedule: &Schedule, block: &Block, mut stack: Option<Label>) {
         let padded = code.padded();
         for section in &block.sections {
-            self.charge(section.gas, section.start, section.instructions);
+            self.charge(section.gas, section.start, section.instructions, stack.take());
             let mut pc = section.start.index();
             for _ in 0..section.instructions {
                 let opcode = padded[pc];
@@ -275,45 +261,46 @@ impl Translator {
         }
     }
 
-    /// Checks once that the stack has what the block needs and room for what it pushes.
-    fn check_stack(&mut self, block: &Block) {
+    /// Checks once that the stack has what the block needs and room for what it pushes; gives the label for when it has not.
+    fn check_stack(&mut self, block: &Block) -> Option<Label> {
         let t0 = self.t0();
         let (sp, frame) = (self.s.target.sp, self.s.target.frame);
         if block.need == 0 && block.grow == 0 {
-            return;
+            return None;
         }
         let at = self.label();
         if block.need > 0 {
             self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, -32 * block.need as i32) });
             let limit = values::at(frame, offset_of!(Frame, stack) as i32);
-            self.s.emit(Ins::Cmp { a: t0, b: crate::ir::Src::M(limit) });
+            self.s.emit(Ins::Cmp { a: t0, b: Src::M(limit) });
             self.s.emit(Ins::Br { cond: Cond::Ult, to: at });
         }
         if block.grow > 0 {
             self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, 32 * block.grow as i32) });
             let limit = values::at(frame, offset_of!(Frame, stack_limit) as i32);
-            self.s.emit(Ins::Cmp { a: t0, b: crate::ir::Src::M(limit) });
+            self.s.emit(Ins::Cmp { a: t0, b: Src::M(limit) });
             self.s.emit(Ins::Br { cond: Cond::Ugt, to: at });
         }
-        self.cold.push(Cold::Fail { at, gas: 0, height: 0, pc: block.start });
+        Some(at)
     }
 
     /// Charges a section's static gas; what cannot be paid is left to the interpreter, from the section's start.
-    fn charge(&mut self, gas: u32, pc: Pc, instructions: u32) {
+    fn charge(&mut self, gas: u32, pc: Pc, instructions: u32, stack: Option<Label>) {
         let reg = self.s.target.gas;
         self.spare = gas;
-        if gas > 0 {
+        if gas > 0 || stack.is_some() {
             let at = self.label();
-            let b = crate::ir::Src::I(gas as i32);
-            self.s.emit(Ins::Alu { op: crate::ir::AluOp::Sub, flags: true, dst: reg, a: reg, b });
-            self.s.emit(Ins::Br { cond: Cond::Slt, to: at });
             let height = self.s.height() - self.s.base;
-            self.cold.push(Cold::Fail { at, gas, height, pc });
+            self.cold.push(Cold::Fail { at, stack, gas, height, pc });
+            if gas > 0 {
+                let b = Src::I(gas as i32);
+                self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: reg, a: reg, b });
+                self.s.emit(Ins::Br { cond: Cond::Slt, to: at });
+            }
         }
         if self.options.count {
             let mem = values::at(self.s.target.frame, offset_of!(Frame, compiled) as i32);
-            let src = crate::ir::Src::I(instructions as i32);
-            self.s.emit(Ins::AluMem { op: crate::ir::AluOp::Add, mem, src });
+            self.s.emit(Ins::AluMem { op: AluOp::Add, mem, src: Src::I(instructions as i32) });
         }
     }
 

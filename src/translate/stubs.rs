@@ -2,7 +2,7 @@
 
 use super::target::Target;
 use super::values::at;
-use crate::abi::{Callouts, Frame};
+use crate::abi::{Callouts, Exit, Frame};
 use crate::ir::{Cond, Ins, Label, Mem, R, Src, Width};
 use core::mem::offset_of;
 
@@ -15,6 +15,10 @@ pub struct Stubs {
     pub leave: u64,
     /// Way out after a runtime function that has updated the frame itself.
     pub leave_as_is: u64,
+    /// Way out to the interpreter at the pc in scratch 2.
+    pub interpret: u64,
+    /// Way out to have the block at the pc in scratch 2 compiled.
+    pub compile: u64,
     /// Memory growth: end in scratch 0, spare gas in scratch 1, return address in scratch 2.
     pub grow: u64,
     /// Call data word: offset in scratch 0, return address in scratch 2; the word is in `frame.scratch`.
@@ -33,7 +37,15 @@ fn store(src: R, mem: Mem) -> Ins {
     Ins::Store { width: Width::B64, src, mem }
 }
 
-/// The stubs' code; labels 0 to 4 are the fields of [`Stubs`] in order.
+impl Stubs {
+    /// The addresses, from that of the label with each number in the code of [`stubs`].
+    pub fn resolve(address: impl Fn(Label) -> u64) -> Stubs {
+        let [enter, leave, leave_as_is, interpret, compile, grow, input_word] = std::array::from_fn(|i| address(Label(i as u32)));
+        Stubs { enter, leave, leave_as_is, interpret, compile, grow, input_word }
+    }
+}
+
+/// The stubs' code; its labels are the fields of [`Stubs`] in order.
 pub fn stubs(target: &'static Target) -> Vec<Ins> {
     let [t0, t1, t2] = target.scratch;
     let gas = field(target, offset_of!(Frame, gas));
@@ -51,7 +63,15 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         Ins::Label(Label(2)),
         Ins::Leave,
     ];
-    for (label, callout) in [(3, offset_of!(Callouts, grow)), (4, offset_of!(Callouts, input_word))] {
+    for (label, exit) in [(3, Exit::Interpret), (4, Exit::Compile)] {
+        out.extend([
+            Ins::Label(Label(label)),
+            store(t2, field(target, offset_of!(Frame, pc))),
+            Ins::Imm { dst: t0, value: exit as u64 },
+            Ins::Jmp(Label(1)),
+        ]);
+    }
+    for (label, callout) in [(5, offset_of!(Callouts, grow)), (6, offset_of!(Callouts, input_word))] {
         let kept: Vec<R> = target.words.iter().copied().filter(|r| !target.saved.contains(r)).collect();
         let saved = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
         out.push(Ins::Label(Label(label)));

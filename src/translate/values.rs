@@ -144,15 +144,7 @@ impl State {
     fn new_value(&mut self, bits: u16) -> ValueId {
         let id = ValueId(self.values.len() as u16);
         self.clock += 1;
-        self.values.push(Value {
-            refs: 0,
-            bits,
-            stamp: self.clock,
-            regs: Regs::None,
-            slot: None,
-            flags: None,
-            konst: None,
-        });
+        self.values.push(Value { refs: 0, bits, stamp: self.clock, regs: Regs::None, slot: None, flags: None, konst: None });
         id
     }
 
@@ -292,12 +284,6 @@ impl State {
             self.evict();
         }
         Quad(std::array::from_fn(|_| self.alloc()))
-    }
-
-    /// Gives back a register from [`State::alloc`] that no value took.
-    pub fn give_back(&mut self, r: R) {
-        self.free |= mask(r);
-        self.pinned &= !mask(r);
     }
 
     fn evict(&mut self) {

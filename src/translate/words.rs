@@ -5,7 +5,7 @@ use super::Translator;
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::Callouts;
 use crate::evm::{U256, opcode as op};
-use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, UnOp, WSrc, WShiftOp, Width, WordOp};
+use crate::ir::{AluOp, Cond, Ins, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
 
 /// Folds an operation on constants, as the EVM defines it. Operands in stack order (`x` was on top).

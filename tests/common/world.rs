@@ -47,7 +47,8 @@ impl World {
 
     pub fn deploy(&mut self, address: Address, balance: U256, code: &[u8]) {
         let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
-        self.accounts.insert(address, AccountInfo { balance, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() });
+        self.accounts
+            .insert(address, AccountInfo { balance, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() });
     }
 
     fn note(&mut self, access: Access) {
@@ -222,7 +223,12 @@ impl Host for World {
         self.note(Access::BlockHash(number));
         Some(hash_of_number(number))
     }
-    fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<StateLoad<SelfDestructResult>, LoadError> {
+    fn selfdestruct(
+        &mut self,
+        address: Address,
+        target: Address,
+        skip_cold: bool,
+    ) -> Result<StateLoad<SelfDestructResult>, LoadError> {
         let found = self.destroy(address, target, skip_cold).ok_or(LoadError::ColdLoadSkipped)?;
         let result = SelfDestructResult {
             had_value: found.had_value,
@@ -235,7 +241,13 @@ impl Host for World {
         let topics = log.data.topics().iter().map(|topic| (*topic).into()).collect();
         self.note(Access::Log(log.address, topics, log.data.data.to_vec()));
     }
-    fn sstore_skip_cold_load(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StateLoad<SStoreResult>, LoadError> {
+    fn sstore_skip_cold_load(
+        &mut self,
+        address: Address,
+        key: U256,
+        value: U256,
+        skip_cold: bool,
+    ) -> Result<StateLoad<SStoreResult>, LoadError> {
         let write = self.write(address, key, value, skip_cold).ok_or(LoadError::ColdLoadSkipped)?;
         let result = SStoreResult { original_value: write.original, present_value: write.present, new_value: write.new };
         Ok(StateLoad::new(result, write.is_cold))
@@ -250,7 +262,12 @@ impl Host for World {
     fn tload(&mut self, address: Address, key: U256) -> U256 {
         self.transient.get(&(address, key)).copied().unwrap_or_default()
     }
-    fn load_account_info_skip_cold_load(&mut self, address: Address, load_code: bool, skip_cold: bool) -> Result<AccountInfoLoad<'_>, LoadError> {
+    fn load_account_info_skip_cold_load(
+        &mut self,
+        address: Address,
+        load_code: bool,
+        skip_cold: bool,
+    ) -> Result<AccountInfoLoad<'_>, LoadError> {
         let cold = self.warm_up(address, skip_cold).ok_or(LoadError::ColdLoadSkipped)?;
         self.note(Access::Account(address, load_code));
         let empty = self.empty(address);

@@ -40,27 +40,15 @@ fn calls() -> Filler {
     let answer = "
         0x50 SLOAD 1 ADD 0x50 SSTORE
         ADDRESS 0 MSTORE CALLER 32 MSTORE CALLVALUE 0 CALLDATALOAD ADD 64 MSTORE 96 0 RETURN";
-    let look =
-        "ADDRESS 0 MSTORE CALLER 32 MSTORE CALLVALUE 0 CALLDATALOAD ADD 64 MSTORE 96 0 RETURN";
-    Filler::new(
-        "calls",
-        "CALL, CALLCODE, DELEGATECALL, STATICCALL: address, caller, value, storage, output",
-    )
-    .forks(&[
-        "Frontier",
-        "Homestead",
-        "EIP150",
-        "Byzantium",
-        "Berlin",
-        "Cancun",
-        "Amsterdam",
-    ])
-    .contract(TARGET, code, &[])
-    .contract(CALLEE, answer, &[])
-    .contract(SECOND, look, &[])
-    .data([Bytes::new(), Bytes::from_static(&[1])])
-    .gas(&[5_000_000])
-    .value(&[0, 9])
+    let look = "ADDRESS 0 MSTORE CALLER 32 MSTORE CALLVALUE 0 CALLDATALOAD ADD 64 MSTORE 96 0 RETURN";
+    Filler::new("calls", "CALL, CALLCODE, DELEGATECALL, STATICCALL: address, caller, value, storage, output")
+        .forks(&["Frontier", "Homestead", "EIP150", "Byzantium", "Berlin", "Cancun", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .contract(CALLEE, answer, &[])
+        .contract(SECOND, look, &[])
+        .data([Bytes::new(), Bytes::from_static(&[1])])
+        .gas(&[5_000_000])
+        .value(&[0, 9])
 }
 
 fn call_gas() -> Filler {
@@ -69,32 +57,25 @@ fn call_gas() -> Filler {
     let data = [0u64, 1, 100, 2300, 50_000, u64::MAX]
         .into_iter()
         .flat_map(|gas| [0u64, 1].map(|value| [word(value), word(gas)].concat().into()));
-    Filler::new(
-        "call_gas",
-        "the gas asked for against the gas given: all but a 64th, the stipend, too much",
-    )
-    .forks(&["Frontier", "EIP150", "Berlin", "Osaka", "Amsterdam"])
-    .contract(TARGET, code, &[])
-    .contract(CALLEE, "GAS 0 MSTORE 32 0 RETURN", &[])
-    .data(data)
-    .gas(&[400_000])
+    Filler::new("call_gas", "the gas asked for against the gas given: all but a 64th, the stipend, too much")
+        .forks(&["Frontier", "EIP150", "Berlin", "Osaka", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .contract(CALLEE, "GAS 0 MSTORE 32 0 RETURN", &[])
+        .data(data)
+        .gas(&[400_000])
 }
 
 fn call_depth() -> Filler {
     let code = "0 SLOAD 1 ADD 0 SSTORE 0 0 0 0 0 ADDRESS 0 CALLDATALOAD GAS SUB CALL 1 SSTORE";
-    Filler::new(
-        "call_depth",
-        "a contract that calls itself until gas or 1024 frames end it",
-    )
-    .forks(&["Frontier", "Byzantium", "London", "Amsterdam"])
-    .contract(TARGET, code, &[])
-    .data([word(6000), word(30_000)])
-    .gas(&[20_000_000])
+    Filler::new("call_depth", "a contract that calls itself until gas or 1024 frames end it")
+        .forks(&["Frontier", "Byzantium", "London", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .data([word(6000), word(30_000)])
+        .gas(&[20_000_000])
 }
 
 fn static_calls() -> Filler {
-    let code =
-        "0 CALLDATALOAD 0 MSTORE 0 0 32 0 0xc0de1 0x10000 STATICCALL 1 ADD 1 SSTORE GAS 2 SSTORE";
+    let code = "0 CALLDATALOAD 0 MSTORE 0 0 32 0 0xc0de1 0x10000 STATICCALL 1 ADD 1 SSTORE GAS 2 SSTORE";
     let deeds = [
         "1 0 SSTORE",
         "0 0 LOG0",
@@ -107,30 +88,15 @@ fn static_calls() -> Filler {
         "1 1 TSTORE",
         "1 SLOAD POP",
     ];
-    let choose: String = (0..deeds.len())
-        .map(|deed| format!("0 CALLDATALOAD {deed} EQ @d{deed} JUMPI\n"))
-        .collect();
-    let each: String = deeds
-        .iter()
-        .enumerate()
-        .map(|(at, deed)| format!("d{at}: {deed} STOP\n"))
-        .collect();
-    Filler::new(
-        "static_calls",
-        "everything that a static call may not do, and what it may",
-    )
-    .forks(&[
-        "Byzantium",
-        "ConstantinopleFix",
-        "Berlin",
-        "Cancun",
-        "Amsterdam",
-    ])
-    .contract(TARGET, code, &[])
-    .contract(CALLEE, &format!("{choose} STOP {each}"), &[])
-    .contract(SECOND, "1 0 SSTORE", &[])
-    .data((0..deeds.len() as u64).map(word))
-    .gas(&[2_000_000])
+    let choose: String = (0..deeds.len()).map(|deed| format!("0 CALLDATALOAD {deed} EQ @d{deed} JUMPI\n")).collect();
+    let each: String = deeds.iter().enumerate().map(|(at, deed)| format!("d{at}: {deed} STOP\n")).collect();
+    Filler::new("static_calls", "everything that a static call may not do, and what it may")
+        .forks(&["Byzantium", "ConstantinopleFix", "Berlin", "Cancun", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .contract(CALLEE, &format!("{choose} STOP {each}"), &[])
+        .contract(SECOND, "1 0 SSTORE", &[])
+        .data((0..deeds.len() as u64).map(word))
+        .gas(&[2_000_000])
 }
 
 fn return_data() -> Filler {
@@ -144,24 +110,14 @@ fn return_data() -> Filler {
         0 0 0 0 0xc0de1 0x10000 STATICCALL POP
         32 CALLDATALOAD 0 CALLDATALOAD 0 RETURNDATACOPY MSIZE 7 SSTORE";
     let copy = |from: u64, length: u64| Bytes::from([word(from), word(length)].concat());
-    let data = [
-        copy(0, 64),
-        copy(64, 0),
-        copy(65, 0),
-        copy(1, 64),
-        copy(u64::MAX, 1),
-        copy(0, u64::MAX),
-    ];
-    Filler::new(
-        "return_data",
-        "RETURNDATASIZE after each kind of end, RETURNDATACOPY up to and past the end",
-    )
-    .forks(&["Homestead", "Byzantium", "Istanbul", "Cancun", "Amsterdam"])
-    .contract(TARGET, code, &[])
-    .contract(CALLEE, "0x0102030405060708 8 MSTORE 64 0 RETURN", &[])
-    .contract(SECOND, "0x77 0 MSTORE 7 31 REVERT", &[])
-    .data(data)
-    .gas(&[2_000_000])
+    let data = [copy(0, 64), copy(64, 0), copy(65, 0), copy(1, 64), copy(u64::MAX, 1), copy(0, u64::MAX)];
+    Filler::new("return_data", "RETURNDATASIZE after each kind of end, RETURNDATACOPY up to and past the end")
+        .forks(&["Homestead", "Byzantium", "Istanbul", "Cancun", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .contract(CALLEE, "0x0102030405060708 8 MSTORE 64 0 RETURN", &[])
+        .contract(SECOND, "0x77 0 MSTORE 7 31 REVERT", &[])
+        .data(data)
+        .gas(&[2_000_000])
 }
 
 /// Programs that create contracts run this init code: they take it from their data.
@@ -180,9 +136,7 @@ fn init_codes() -> Vec<Bytes> {
         "0 0 0 CREATE 0 SSTORE ADDRESS EXTCODEHASH 1 SSTORE 1 0 RETURN", // creates in turn
         "loop: @loop JUMP",
     ];
-    codes
-        .map(|code| evm_tests::assemble::assemble(code).expect(code))
-        .into()
+    codes.map(|code| evm_tests::assemble::assemble(code).expect(code)).into()
 }
 
 fn creates() -> Filler {
@@ -198,36 +152,17 @@ fn creates() -> Filler {
         ISZERO @end JUMPI
         7 CALLDATASIZE 0 2 CREATE2 4 SSTORE                  ; the same again: a collision
         end: GAS 5 SSTORE";
-    Filler::new(
-        "creates",
-        "CREATE and CREATE2 with init code that returns, reverts, halts, is too long",
-    )
-    .forks(&[
-        "Frontier",
-        "Homestead",
-        "EIP158",
-        "ConstantinopleFix",
-        "London",
-        "Shanghai",
-        "Cancun",
-        "Amsterdam",
-    ])
-    .contract(TARGET, create, &[])
-    .contract(CALLEE, create2, &[])
-    .data(init_codes())
-    .gas(&[14_000_000])
+    Filler::new("creates", "CREATE and CREATE2 with init code that returns, reverts, halts, is too long")
+        .forks(&["Frontier", "Homestead", "EIP158", "ConstantinopleFix", "London", "Shanghai", "Cancun", "Amsterdam"])
+        .contract(TARGET, create, &[])
+        .contract(CALLEE, create2, &[])
+        .data(init_codes())
+        .gas(&[14_000_000])
 }
 
 fn create_transaction() -> Filler {
     Filler::new("create_transaction", "transactions that create a contract")
-        .forks(&[
-            "Frontier",
-            "Homestead",
-            "London",
-            "Shanghai",
-            "Osaka",
-            "Amsterdam",
-        ])
+        .forks(&["Frontier", "Homestead", "London", "Shanghai", "Osaka", "Amsterdam"])
         .to(None)
         .data(init_codes())
         .gas(&[8_000_000, 90_000])
@@ -243,24 +178,12 @@ fn selfdestruct() -> Filler {
         0x33ff 0 MSTORE 2 30 9 CREATE DUP1 5 SSTORE BALANCE 6 SSTORE   ; made and gone at once
         0 CALLDATALOAD BALANCE 7 SSTORE GAS 8 SSTORE";
     let heirs = [0xc0de1u64, 0xc0de2, 0xeeee1, 0xc0de0];
-    Filler::new(
-        "selfdestruct",
-        "to itself, to another, to a new account, to the caller; twice; in init code",
-    )
-    .forks(&[
-        "Frontier",
-        "EIP150",
-        "EIP158",
-        "Berlin",
-        "London",
-        "Shanghai",
-        "Cancun",
-        "Amsterdam",
-    ])
-    .contract(TARGET, code, &[])
-    .contract(CALLEE, "0 CALLDATALOAD SELFDESTRUCT", &[(1, 1)])
-    .contract(SECOND, "STOP", &[])
-    .data(heirs.map(word))
+    Filler::new("selfdestruct", "to itself, to another, to a new account, to the caller; twice; in init code")
+        .forks(&["Frontier", "EIP150", "EIP158", "Berlin", "London", "Shanghai", "Cancun", "Amsterdam"])
+        .contract(TARGET, code, &[])
+        .contract(CALLEE, "0 CALLDATALOAD SELFDESTRUCT", &[(1, 1)])
+        .contract(SECOND, "STOP", &[])
+        .data(heirs.map(word))
 }
 
 fn precompiles() -> Filler {
@@ -285,29 +208,11 @@ fn precompiles() -> Filler {
         b256!("9242685bf161793cc25603c231bc2f568eb630ea16aa137d2664ac8038825608").to_vec(),
         b256!("4f8ae3bd7535248d0bd448298cc2e2071e56992d0774dc340c368ae950852ada").to_vec(),
     ];
-    Filler::new(
-        "precompiles",
-        "each address from 1 to 17 and 256 with inputs that suit one of them, or none",
-    )
-    .forks(&[
-        "Frontier",
-        "Byzantium",
-        "Istanbul",
-        "Cancun",
-        "Prague",
-        "Osaka",
-        "Amsterdam",
-    ])
-    .contract(TARGET, &code, &[])
-    .data([
-        Bytes::new(),
-        text,
-        power,
-        points,
-        ecrecover.concat().into(),
-        vec![0; 213].into(),
-    ])
-    .gas(&[10_000_000])
+    Filler::new("precompiles", "each address from 1 to 17 and 256 with inputs that suit one of them, or none")
+        .forks(&["Frontier", "Byzantium", "Istanbul", "Cancun", "Prague", "Osaka", "Amsterdam"])
+        .contract(TARGET, &code, &[])
+        .data([Bytes::new(), text, power, points, ecrecover.concat().into(), vec![0; 213].into()])
+        .gas(&[10_000_000])
 }
 
 fn delegation() -> Filler {

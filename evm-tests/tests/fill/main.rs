@@ -29,25 +29,16 @@ fn fixtures_are_up_to_date() {
             std::fs::write(&path, text).unwrap();
         } else {
             let kept = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(
-                kept == text,
-                "{file} is not up to date: BLESS=1 writes it anew"
-            );
+            assert!(kept == text, "{file} is not up to date: BLESS=1 writes it anew");
         }
     }
-    let present = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
+    let present = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let present: BTreeSet<_> = present.filter_map(|name| name.into_string().ok()).collect();
-    assert_eq!(
-        present, expected,
-        "a file of {FOLDER} that no test fills, or the other way round"
-    );
+    assert_eq!(present, expected, "a file of {FOLDER} that no test fills, or the other way round");
 }
 
 /// Assembly that stores the value of each expression in a slot of its own, from slot 1 on.
 fn store_each<T: AsRef<str>>(expressions: &[T]) -> String {
-    let store =
-        |(slot, expression): (usize, &T)| format!("{} {} SSTORE\n", expression.as_ref(), slot + 1);
+    let store = |(slot, expression): (usize, &T)| format!("{} {} SSTORE\n", expression.as_ref(), slot + 1);
     expressions.iter().enumerate().map(store).collect()
 }

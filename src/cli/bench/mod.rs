@@ -11,7 +11,10 @@ use clap::Args;
 use measure::{Budget, Figures};
 use regex::Regex;
 use report::Report;
-use revm::{Inspector, interpreter::{Interpreter, interpreter::EthInterpreter}};
+use revm::{
+    Inspector,
+    interpreter::{Interpreter, interpreter::EthInterpreter},
+};
 use serde_json::json;
 use std::{
     io::Write,
@@ -22,14 +25,16 @@ use std::{
 
 /// Arguments of `ejit bench`.
 #[derive(Args, Debug)]
-#[command(after_help = "Each workload is one message call. It is first checked in every mode: status, gas, refund, output, storage and
+#[command(
+    after_help = "Each workload is one message call. It is first checked in every mode: status, gas, refund, output, storage and
 logs must be what the file expects. Then the execution loops of revm and of ejit are timed in turn; setting up and
 resetting state is not timed.
 
 Examples:
   ejit bench fixtures/workloads
   ejit bench fixtures/workloads --json --only '^erc20' > figures.jsonl
-  ejit bench fixtures/workloads --kind token --quick")]
+  ejit bench fixtures/workloads --kind token --quick"
+)]
 pub struct BenchArgs {
     /// Workload files, or directories of them
     #[arg(required = true, value_name = "PATH")]

@@ -55,7 +55,14 @@ impl Report {
     }
 
     /// One workload; `problem` says why it is not what was expected.
-    pub fn workload(&mut self, workload: &Workload, instructions: u64, problem: Option<String>, figures: Figures, out: &mut dyn Write) -> Result<()> {
+    pub fn workload(
+        &mut self,
+        workload: &Workload,
+        instructions: u64,
+        problem: Option<String>,
+        figures: Figures,
+        out: &mut dyn Write,
+    ) -> Result<()> {
         if self.json {
             writeln!(out, "{}", to_json(workload, instructions, problem.as_deref(), &figures))?;
         } else {
@@ -101,7 +108,11 @@ impl Report {
             return Ok(writeln!(out, "{}", json!({"summary": summary}))?);
         }
         let (on, off) = self.style("1");
-        writeln!(out, "\n{on}{:<32} {:>10} {:>10} {:>10} {:>10}{off}", "revm over ejit, geometric mean", "warm", "off", "tiered", "cold")?;
+        writeln!(
+            out,
+            "\n{on}{:<32} {:>10} {:>10} {:>10} {:>10}{off}",
+            "revm over ejit, geometric mean", "warm", "off", "tiered", "cold"
+        )?;
         self.mean_row("all", &all, out)?;
         for kind in kinds {
             self.mean_row(kind, &self.means(|k| k == kind), out)?;
@@ -132,7 +143,10 @@ impl Report {
         for (name, ratio) in RATIOS {
             let ratios = self.measured.iter().map(|(workload, _, figures)| (workload, ratio(figures)));
             let worst = ratios.min_by(|a, b| a.1.total_cmp(&b.1));
-            object.insert(name.into(), worst.map_or(Value::Null, |(workload, ratio)| json!({"name": workload, "ratio": round(ratio, 1000.0)})));
+            object.insert(
+                name.into(),
+                worst.map_or(Value::Null, |(workload, ratio)| json!({"name": workload, "ratio": round(ratio, 1000.0)})),
+            );
         }
         Value::Object(object)
     }
@@ -146,7 +160,12 @@ impl Report {
 type Means = [Option<f64>; RATIOS.len()];
 
 fn means_json(means: &Means) -> Value {
-    RATIOS.iter().zip(means).map(|((name, _), mean)| (name.to_string(), json!(mean.map(|mean| round(mean, 1000.0))))).collect::<Map<_, _>>().into()
+    RATIOS
+        .iter()
+        .zip(means)
+        .map(|((name, _), mean)| (name.to_string(), json!(mean.map(|mean| round(mean, 1000.0)))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// The geometric mean of ratios, each capped; none of none.

@@ -63,10 +63,7 @@ pub(super) struct JumpMap {
 impl JumpMap {
     /// A map of which nothing is known yet.
     pub(super) const fn new() -> JumpMap {
-        JumpMap {
-            frontier: AtomicU64::new(Frontier::START.0),
-            bits: OnceLock::new(),
-        }
+        JumpMap { frontier: AtomicU64::new(Frontier::START.0), bits: OnceLock::new() }
     }
 
     /// Whether the byte at `pc`, which must be within `code`, is a jump destination. `code` must be the same at every call.

@@ -52,34 +52,19 @@ const ROUNDS: usize = if cfg!(miri) { 4 } else { 2000 };
 type Scan = fn(&[u8], Frontier, &[AtomicU8]) -> Frontier;
 
 /// Instruction by instruction, and the fastest that this machine can run.
-const VERSIONS: [(&str, Scan); 2] = [
-    ("walk", |code, from, bits| {
-        walk(code, from, bits, usize::MAX)
-    }),
-    ("scan", scan),
-];
+const VERSIONS: [(&str, Scan); 2] = [("walk", |code, from, bits| walk(code, from, bits, usize::MAX)), ("scan", scan)];
 
 fn check(code: &[u8], entry: usize) {
     let (valid, carry) = definition(code, entry);
     for (name, scan) in VERSIONS {
-        let bits: Vec<_> = (0..code.len().next_multiple_of(BLOCK) / 8)
-            .map(|_| AtomicU8::new(0))
-            .collect();
+        let bits: Vec<_> = (0..code.len().next_multiple_of(BLOCK) / 8).map(|_| AtomicU8::new(0)).collect();
         let reached = scan(code, Frontier::new(0, entry), &bits);
         let bit = |at: usize| bits[at / 8].load(Ordering::Relaxed) >> (at % 8) & 1 != 0;
         for (at, valid) in valid.iter().enumerate() {
-            assert_eq!(
-                bit(at),
-                *valid,
-                "{name}: byte {at} of {code:02x?}, entered at {entry}"
-            );
+            assert_eq!(bit(at), *valid, "{name}: byte {at} of {code:02x?}, entered at {entry}");
         }
         if code.len().is_multiple_of(BLOCK) {
-            assert_eq!(
-                reached,
-                Frontier::new(code.len(), carry),
-                "{name}: {code:02x?}"
-            );
+            assert_eq!(reached, Frontier::new(code.len(), carry), "{name}: {code:02x?}");
         }
     }
 }
@@ -88,11 +73,7 @@ fn check(code: &[u8], entry: usize) {
 fn random_code() {
     let mut random = Random(1);
     for round in 0..ROUNDS {
-        let len = if round % 2 == 0 {
-            random.below(4000) as usize
-        } else {
-            BLOCK * random.below(30) as usize
-        };
+        let len = if round % 2 == 0 { random.below(4000) as usize } else { BLOCK * random.below(30) as usize };
         let code = random.code(len);
         let entry = random.below(33) as usize;
         check(&code, if round % 3 == 0 { entry.min(len) } else { 0 });
@@ -101,11 +82,7 @@ fn random_code() {
 
 #[test]
 fn every_push_at_every_place_of_a_block() {
-    let places = if cfg!(miri) {
-        (0..BLOCK).step_by(15)
-    } else {
-        (0..BLOCK).step_by(1)
-    };
+    let places = if cfg!(miri) { (0..BLOCK).step_by(15) } else { (0..BLOCK).step_by(1) };
     for place in places {
         for push in 0x5f..=0x80 {
             for filler in [0x5b, 0x60, 0x7f] {
@@ -114,10 +91,7 @@ fn every_push_at_every_place_of_a_block() {
                 code[place] = push;
                 check(&code, 0);
                 // Truncated at any distance behind the PUSH.
-                check(
-                    &code[..(place + (push as usize & 31) + 1).min(2 * BLOCK)],
-                    0,
-                );
+                check(&code[..(place + (push as usize & 31) + 1).min(2 * BLOCK)], 0);
             }
         }
     }
@@ -125,18 +99,12 @@ fn every_push_at_every_place_of_a_block() {
 
 #[test]
 fn every_byte_repeated_and_every_entry() {
-    let bytes = if cfg!(miri) {
-        (0x5a..=0x80).step_by(9)
-    } else {
-        (0..=0xff).step_by(1)
-    };
+    let bytes = if cfg!(miri) { (0x5a..=0x80).step_by(9) } else { (0..=0xff).step_by(1) };
     for byte in bytes {
         for entry in 0..=32 {
             check(&[byte; BLOCK], entry);
         }
-        let code: Vec<u8> = (0..3 * BLOCK)
-            .map(|at| if at % 2 == 0 { byte } else { 0x5b })
-            .collect();
+        let code: Vec<u8> = (0..3 * BLOCK).map(|at| if at % 2 == 0 { byte } else { 0x5b }).collect();
         check(&code, 0);
         check(&code[1..], 0);
     }
@@ -147,13 +115,7 @@ fn only_what_is_asked_for_is_scanned() {
     let code = [0x5b; 10 * STRIDE + 7];
     let map = JumpMap::new();
     let base = |map: &JumpMap| Frontier(map.frontier.load(Ordering::Relaxed)).base();
-    for (pc, known) in [
-        (0, STRIDE),
-        (STRIDE - 1, STRIDE),
-        (STRIDE, 2 * STRIDE),
-        (4 * STRIDE + 5, 5 * STRIDE),
-        (3, 5 * STRIDE),
-    ] {
+    for (pc, known) in [(0, STRIDE), (STRIDE - 1, STRIDE), (STRIDE, 2 * STRIDE), (4 * STRIDE + 5, 5 * STRIDE), (3, 5 * STRIDE)] {
         assert!(map.contains(&code, pc));
         assert_eq!(base(&map), known);
     }
@@ -171,11 +133,7 @@ fn destinations_asked_for_in_any_order() {
         let map = JumpMap::new();
         for _ in 0..50 {
             let pc = random.below(code.len() as u64) as usize;
-            assert_eq!(
-                map.contains(&code, pc),
-                valid[pc],
-                "byte {pc} of {code:02x?}"
-            );
+            assert_eq!(map.contains(&code, pc), valid[pc], "byte {pc} of {code:02x?}");
         }
     }
 }

@@ -61,9 +61,7 @@ fn scan_run(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> (Frontier, usize)
             last[..rest.len()].copy_from_slice(rest);
             &last
         });
-        let bits = bits[base / 8..]
-            .first_chunk()
-            .expect("a bit for each byte of each block");
+        let bits = bits[base / 8..].first_chunk().expect("a bit for each byte of each block");
         let (next, lanes) = block(bytes, carry, bits);
         entered += lanes;
         carry = next;
@@ -123,11 +121,7 @@ fn lanes(code: __m256i) -> Lanes {
         high = _mm256_or_si256(high, _mm256_shuffle_epi8(high, next));
         next = _mm256_max_epu8(next, _mm256_shuffle_epi8(next, next));
     }
-    Lanes {
-        exits: next,
-        low,
-        high,
-    }
+    Lanes { exits: next, low, high }
 }
 
 #[inline]

@@ -185,7 +185,12 @@ fn shift_right(by: Word, a: Word, fill: u64) -> Word {
     let by = saturated(by);
     let bits = by as u32 % 64;
     match by / 64 {
-        0 => [funnel_right(a[1], a[0], bits), funnel_right(a[2], a[1], bits), funnel_right(a[3], a[2], bits), funnel_right(fill, a[3], bits)],
+        0 => [
+            funnel_right(a[1], a[0], bits),
+            funnel_right(a[2], a[1], bits),
+            funnel_right(a[3], a[2], bits),
+            funnel_right(fill, a[3], bits),
+        ],
         1 => [funnel_right(a[2], a[1], bits), funnel_right(a[3], a[2], bits), funnel_right(fill, a[3], bits), fill],
         2 => [funnel_right(a[3], a[2], bits), funnel_right(fill, a[3], bits), fill, fill],
         3 => [funnel_right(fill, a[3], bits), fill, fill, fill],
