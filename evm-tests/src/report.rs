@@ -94,6 +94,9 @@ pub enum Failure {
         /// Why it had to be, if it had to.
         expected: Option<String>,
     },
+    /// The executor gave up on a transaction for a reason of its own.
+    #[error("execution failed: {0}")]
+    Execution(String),
     /// The test contradicts itself.
     #[error("malformed test: {0}")]
     Malformed(String),

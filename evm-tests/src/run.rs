@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use revm::context::{BlockEnv, CfgEnv};
-use revm::context_interface::result::ExecutionResult;
+use revm::context_interface::result::{EVMError, ExecutionResult};
 use revm::database::CacheState;
 use revm::primitives::hardfork::SpecId;
 
@@ -171,6 +171,8 @@ impl<E: Executor, F: Fn() -> E> Runner<'_, E, F> {
                 let outcome = self.execute(&case, &mut db);
                 *time += start.elapsed();
                 match outcome {
+                    // No rejection of the transaction: what tests expect is never that.
+                    Ok(Err(EVMError::Custom(error))) => return (Verdict::Failed(Failure::Execution(error)), None),
                     Ok(outcome) => outcome.map_err(|error| error.to_string()),
                     Err(panic) => return (Verdict::Failed(Failure::Panicked(panic)), None),
                 }

@@ -1,5 +1,6 @@
 //! What the EVM asks of its host: state, logs and block hashes. The order of calls is consensus-relevant (EIP-7928).
 
+use super::Frame;
 use revm_primitives::{Address, B256, Bytes, U256};
 
 /// A host call that gave no answer.
@@ -82,6 +83,9 @@ pub struct CallTarget {
 ///
 /// [`HostError::Pending`] means that nothing happened: the same instruction will be executed again later.
 pub trait Host {
+    /// Called before the first request of each instruction, with the frame as it is then. For hosts that record; others need nothing here.
+    #[inline(always)]
+    fn enter(&mut self, _frame: &Frame) {}
     /// Storage of the running contract.
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
     /// Writes storage.

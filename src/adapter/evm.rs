@@ -4,7 +4,7 @@
 //! what revm's own does, with [`EjitHandler`] in the mainnet handler's place.
 
 use super::{Counters, Runner, exec_loop};
-use crate::engine::Engine;
+use crate::engine::{Difference, Engine};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use revm::{
@@ -120,6 +120,11 @@ impl<CTX, INSP, I, P> EjitEvm<CTX, INSP, I, P> {
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
         self.runner.counters()
+    }
+
+    /// The first difference that `check` mode found.
+    pub fn first_difference(&self) -> Option<&Difference> {
+        self.runner.first_difference()
     }
 
     /// The engine.

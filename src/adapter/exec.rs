@@ -7,8 +7,9 @@ use super::frames::{Input, Shared, Start};
 use super::host::JournalHost;
 use super::runner::Runner;
 use crate::abi::{CallKind, CallRequest, CreateRequest, Env, Exit, Request};
+use crate::engine::Mode;
 use crate::evm::code::Code;
-use crate::runtime;
+use crate::runtime::{self, record::Child};
 use core::ops::Range;
 use revm::{
     bytecode::Bytecode,
@@ -31,7 +32,8 @@ use revm::{
 /// The caller asks [`Runner::handles`] first. Frames live on the heap, the native stack does not grow with the depth of calls.
 ///
 /// # Errors
-/// Database errors, fatal errors of precompiles, and whatever the context's error slot holds when a frame returns.
+/// Database errors, fatal errors of precompiles, and whatever the context's error slot holds when a frame returns. In `check` mode, the
+/// first [`Difference`](crate::engine::Difference) as text.
 pub fn exec_loop<CTX, P>(
     ctx: &mut CTX,
     precompiles: &mut P,
@@ -51,6 +53,7 @@ where
         fork: host.spec,
         memory_limit: shared_limits.0,
         init_code_limit: shared_limits.1,
+        record: runner.engine().config().mode == Mode::Check,
     };
     runner.pool.reset();
     runner.counters.transactions += 1;
@@ -119,8 +122,8 @@ where
             return Ok(self.first_result(outcome, shape));
         }
         loop {
-            let host = core::ptr::from_mut(&mut self.host).cast();
-            let outcome = match self.runner.activate(host) {
+            let exit = self.runner.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
+            let outcome = match exit {
                 Exit::Suspend => match self.start_child()? {
                     None => continue,
                     Some(outcome) => outcome,
@@ -389,6 +392,10 @@ where
             (Output::Ended, Some(ended)) => (ended.output(), Bytes::new()),
             (Output::Empty, _) | (Output::Ended, None) => (&[], Bytes::new()),
         };
+        if let Some(tape) = &mut parent.tape {
+            let address = outcome.created.unwrap_or_default();
+            tape.resume(Child { outcome: how, gas, refund, address, output: Bytes::copy_from_slice(output) });
+        }
         match parent.frame.request {
             Request::Call(request) => {
                 let (offset, len) = request.output;

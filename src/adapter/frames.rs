@@ -6,6 +6,7 @@
 use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId};
+use crate::runtime::record::Tape;
 use core::{fmt, ptr};
 use revm::{
     context_interface::journaled_state::JournalCheckpoint,
@@ -36,6 +37,8 @@ pub(super) struct Slot {
     pub(super) created: Option<Address>,
     /// Gas it began with.
     pub(super) gas_limit: u64,
+    /// Its record, in `check` mode.
+    pub(super) tape: Option<Box<Tape>>,
     /// Its stack: one element, in a `Vec` so that it stays where it is.
     stack: Vec<StackBuffer>,
     /// Owner of the call data of the first frame; that of others lies in their parent's memory.
@@ -55,6 +58,8 @@ pub(super) struct Shared {
     pub(super) memory_limit: u64,
     /// Most bytes of init code.
     pub(super) init_code_limit: usize,
+    /// Frames are recorded.
+    pub(super) record: bool,
 }
 
 /// Where call data lies.
@@ -97,6 +102,7 @@ impl Slot {
             checkpoint: JournalCheckpoint::default(),
             created: None,
             gas_limit: 0,
+            tape: None,
             stack: vec![StackBuffer([U256::ZERO; _])],
             input: Bytes::new(),
         }
@@ -110,6 +116,9 @@ impl Slot {
         self.gas_limit = start.gas_limit;
         // Gas limits above i64::MAX never get here: `exec_loop` is not entered with them, and children have no more than their parent.
         frame.gas = start.gas_limit as i64;
+        if shared.record {
+            self.tape.get_or_insert_default().begin(frame.gas);
+        }
         frame.stack = self.stack[0].0.as_mut_ptr();
         frame.sp = frame.stack;
         frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);

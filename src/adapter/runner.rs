@@ -2,8 +2,8 @@
 
 use super::frames::FramePool;
 use super::host::same_code;
-use crate::abi::Exit;
-use crate::engine::{Contract, Engine, Executor};
+use crate::abi::{Exit, Host};
+use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
 use revm::{
     bytecode::Bytecode,
@@ -36,6 +36,7 @@ pub struct Runner {
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     contracts: Vec<Option<Known>>,
+    first_difference: Option<Box<Difference>>,
 }
 
 /// A contract by the address of its code, which cannot be used for other code while the `Bytecode` is held here.
@@ -49,7 +50,13 @@ struct Known {
 impl Runner {
     /// A runner on `engine`.
     pub fn new(engine: &Engine) -> Runner {
-        Runner { executor: engine.executor(), pool: FramePool::default(), counters: Counters::default(), contracts: Vec::new() }
+        Runner {
+            executor: engine.executor(),
+            pool: FramePool::default(),
+            counters: Counters::default(),
+            contracts: Vec::new(),
+            first_difference: None,
+        }
     }
 
     /// The engine.
@@ -60,6 +67,11 @@ impl Runner {
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The first difference that `check` mode found.
+    pub fn first_difference(&self) -> Option<&Difference> {
+        self.first_difference.as_deref()
     }
 
     /// Whether a transaction that begins with `first` can be executed here with the results of revm's own loop. `gas_table` is the
@@ -107,10 +119,24 @@ impl Runner {
         contract
     }
 
-    /// Runs the top frame until it ends or suspends. The one place at which frames are entered: what `check` mode records and replays.
-    pub(super) fn activate(&mut self, host: *mut core::ffi::c_void) -> Exit {
+    /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.
+    ///
+    /// In `check` mode it is recorded, and run again compiled when it has ended.
+    ///
+    /// # Errors
+    /// What that second run did otherwise.
+    pub(super) fn activate<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
         let slot = self.pool.top();
-        slot.frame.host = host;
-        self.executor.run(&mut slot.frame, &slot.contract)
+        let Some(tape) = &mut slot.tape else {
+            slot.frame.host = core::ptr::from_mut(host).cast();
+            return Ok(self.executor.run(&mut slot.frame, &slot.contract));
+        };
+        let exit = self.executor.record(&mut slot.frame, host, tape);
+        if exit.is_end() {
+            self.executor
+                .check(&slot.frame, &slot.contract, exit, tape)
+                .inspect_err(|found| _ = self.first_difference.get_or_insert_with(|| found.clone()))?;
+        }
+        Ok(exit)
     }
 }

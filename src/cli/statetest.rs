@@ -3,7 +3,7 @@
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use crate::adapter::BuildEjit;
-use crate::engine::Engine;
+use crate::engine::{Engine, Mode};
 use clap::Args;
 use evm_tests::{
     Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
@@ -66,10 +66,10 @@ pub struct StatetestArgs {
 pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let options = options(args)?;
     match args.jit.config() {
-        None => dispatch(args, &options, || Revm, out),
+        None => dispatch(args, &options, || Revm, None, out),
         Some(config) => {
             let engine = Engine::new(config);
-            dispatch(args, &options, || Ejit(engine.clone()), out)
+            dispatch(args, &options, || Ejit(engine.clone()), Some(&engine), out)
         }
     }
 }
@@ -103,11 +103,12 @@ fn dispatch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E + Sync,
+    engine: Option<&Engine>,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let watch = Watch::new(args);
     if args.paths.is_empty() {
-        return batch(args, options, executor, &watch, out);
+        return batch(args, options, executor, engine, &watch, out);
     }
     let files = load::find(&args.paths).map_err(Failure::input)?;
     if files.is_empty() {
@@ -120,6 +121,7 @@ fn dispatch<E: Executor>(
     } else if !args.json_outcome {
         print_failures(&report, out)?;
         writeln!(out, "{}", report.summary())?;
+        print_checked(engine, out)?;
     }
     verdict(report.summary().failed, unread(&report.files), out)
 }
@@ -129,6 +131,7 @@ fn batch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E,
+    engine: Option<&Engine>,
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
@@ -153,8 +156,24 @@ fn batch<E: Executor>(
     }
     if !args.json && !args.json_outcome {
         writeln!(out, "{summary}")?;
+        print_checked(engine, out)?;
     }
     verdict(summary.failed, error, out)
+}
+
+/// What `check` mode came to.
+fn print_checked(engine: Option<&Engine>, out: &mut dyn Write) -> Result<()> {
+    let Some(engine) = engine.filter(|engine| engine.config().mode == Mode::Check) else { return Ok(()) };
+    let values = engine.counters().read();
+    write!(out, "{} frames checked, {} differences", values.checked, values.differences)?;
+    if values.unchecked > 0 {
+        write!(out, ", {} frames too long to check", values.unchecked)?;
+    }
+    if let Some(share) = values.compiled_share() {
+        let all = values.compiled + values.interpreted;
+        write!(out, "; {:.2} % of {all} instructions ran compiled, init code excluded", 100.0 * share)?;
+    }
+    Ok(writeln!(out)?)
 }
 
 /// What the first file that could not be read suffers from.

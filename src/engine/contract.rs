@@ -36,6 +36,8 @@ pub struct Contract {
     /// The rules it runs under.
     pub fork: SpecId,
     pub(super) schedule: &'static Schedule,
+    /// Init code: its instructions are counted apart.
+    pub(super) is_init: bool,
     /// From pc to offset of compiled code in the arena; 0: not compiled. One entry per byte of bytecode and one for its end.
     index: OnceLock<Box<[AtomicU32]>>,
     /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
@@ -47,7 +49,20 @@ pub struct Contract {
 impl Contract {
     /// A contract of which nothing is compiled.
     pub fn new(code: Code, fork: SpecId) -> Contract {
-        Contract { code, fork, schedule: schedule(fork), index: OnceLock::new(), slots: Mutex::default(), work: AtomicU64::new(0) }
+        Contract {
+            code,
+            fork,
+            schedule: schedule(fork),
+            is_init: false,
+            index: OnceLock::new(),
+            slots: Mutex::default(),
+            work: AtomicU64::new(0),
+        }
+    }
+
+    /// As [`Contract::new`], for init code.
+    pub(super) fn of_init_code(code: Code, fork: SpecId) -> Contract {
+        Contract { is_init: true, ..Contract::new(code, fork) }
     }
 
     /// The index from pc to code. Its memory is zero pages until written.

@@ -50,10 +50,15 @@ counters! {
     side_exits,
     /// Units refused because code memory or link slots were spent.
     refused_full,
-    /// Instructions executed by the interpreter, if counted.
+    /// Instructions executed by the interpreter, init code excluded. Counted in `check` mode (of the second run of each frame) and where
+    /// the configuration says so.
     interpreted,
-    /// Instructions executed by compiled code, if counted.
+    /// Instructions executed by compiled code, likewise. A section that is left half-way counts as a whole, but in `check` mode.
     compiled,
+    /// As `interpreted`, of init code.
+    init_interpreted,
+    /// As `compiled`, of init code.
+    init_compiled,
     /// Nanoseconds spent taking in code that was not known, in all.
     analyse_ns,
     /// Nanoseconds spent translating, in all.
@@ -64,6 +69,8 @@ counters! {
     publish_ns,
     /// Frames compared in `check` mode.
     checked,
+    /// Frames not compared in `check` mode because they asked the host more often than is recorded.
+    unchecked,
     /// Differences found in `check` mode.
     differences,
 }
@@ -71,6 +78,14 @@ counters! {
 impl Counters {
     pub(super) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Relaxed);
+    }
+}
+
+impl CounterValues {
+    /// The share of the counted instructions that ran compiled, init code excluded; `None` if none were counted.
+    pub fn compiled_share(&self) -> Option<f64> {
+        let all = self.compiled + self.interpreted;
+        (all > 0).then(|| self.compiled as f64 / all as f64)
     }
 }
 

@@ -18,7 +18,7 @@ const ACTIVATION_WORK: u64 = 2;
 /// One EVM instance's access to an engine.
 #[derive(Debug)]
 pub struct Executor {
-    engine: Engine,
+    pub(super) engine: Engine,
     /// Where compiled code is entered, and what its offsets are relative to.
     entry: Option<(Entry, u64)>,
 }
@@ -60,27 +60,44 @@ impl Executor {
 
     /// Init code: never looked up; compiled only in `always` and `check` mode.
     pub fn init_code(&mut self, fork: SpecId, code: Code) -> Arc<Contract> {
-        Arc::new(Contract::new(code, fork))
+        Arc::new(Contract::of_init_code(code, fork))
     }
 
-    /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for.
+    /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for. In `check` mode
+    /// this is what `always` does: see [`Executor::record`].
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
         let inner = &self.engine.inner;
         Counters::add(&inner.counters.frames, 1);
+        let exit = self.execute(frame, contract);
+        if inner.config.count {
+            self.count(contract, std::mem::take(&mut frame.interpreted), std::mem::take(&mut frame.compiled));
+        }
+        exit
+    }
+
+    /// Executes as the mode says; counted instructions stay in the frame.
+    pub(super) fn execute(&self, frame: &mut Frame, contract: &Contract) -> Exit {
         let Some((entry, base)) = self.entry else {
             return self.interpret(frame, u64::MAX);
         };
-        if inner.config.mode == Mode::Tiered && !contract.is_compiled() {
+        if self.engine.inner.config.mode == Mode::Tiered && !contract.is_compiled() {
             match self.warm_up(frame, contract) {
                 Exit::Hot => {}
                 exit => return exit,
             }
         }
-        let exit = self.run_compiled(frame, contract, entry, base);
-        if inner.config.count {
-            Counters::add(&inner.counters.compiled, std::mem::take(&mut frame.compiled));
-        }
-        exit
+        self.run_compiled(frame, contract, entry, base)
+    }
+
+    /// Adds executed instructions to the engine's counters.
+    pub(super) fn count(&self, contract: &Contract, interpreted: u64, compiled: u64) {
+        let counters = &self.engine.inner.counters;
+        let (by_interpreter, by_code) = match contract.is_init {
+            false => (&counters.interpreted, &counters.compiled),
+            true => (&counters.init_interpreted, &counters.init_compiled),
+        };
+        Counters::add(by_interpreter, interpreted);
+        Counters::add(by_code, compiled);
     }
 
     /// Interprets with the budget that the contract has left before compiling it pays.
@@ -98,16 +115,10 @@ impl Executor {
         exit
     }
 
-    fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
+    pub(super) fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
         frame.fuel = fuel;
-        let inner = &self.engine.inner;
-        if inner.config.count {
-            let exit = interp::run::<true>(frame);
-            Counters::add(&inner.counters.interpreted, std::mem::take(&mut frame.interpreted));
-            exit
-        } else {
-            interp::run::<false>(frame)
-        }
+        let config = &self.engine.inner.config;
+        if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
     /// Executes compiled code, compiling blocks as they are reached; what is not compiled is interpreted up to the next jump.

@@ -3,11 +3,13 @@
 //! [`Engine`] owns the code memory and everything compiled, is shared between threads, and is cheap to clone. An [`Executor`] is one EVM
 //! instance's access to it. Compiling takes a lock; running does not.
 
+mod check;
 mod compile;
 mod contract;
 mod counters;
 mod executor;
 
+pub use check::Difference;
 pub use compile::{CompileTimes, Listing};
 pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
@@ -29,7 +31,8 @@ pub enum Mode {
     /// Compiled when the work it has cost interpreted reaches a multiple of what compiling costs.
     #[default]
     Tiered,
-    /// Every frame twice, interpreted with a recorded host and compiled from the record; a difference is an error.
+    /// Every frame twice: interpreted while its host is recorded, then compiled (as in `always`) from the record, touching no host. A
+    /// difference is an error.
     Check,
 }
 

@@ -17,6 +17,7 @@ mod hash;
 pub(crate) mod limbs;
 mod log;
 mod memory;
+pub mod record;
 mod state;
 mod table;
 pub(crate) mod word;
@@ -25,7 +26,7 @@ pub use calls::{Outcome, resume_call, resume_create};
 pub use enter::Entry;
 pub use table::callouts;
 
-use crate::abi::{Exit, Frame, HostError};
+use crate::abi::{Exit, Frame, Host, HostError};
 use crate::evm::fork::{Schedule, schedule};
 use revm_primitives::{Address, U256};
 
@@ -113,15 +114,17 @@ impl Frame {
         if self.is_static { Err(Exit::StateChangeInStatic) } else { Ok(()) }
     }
 
-    /// The host.
+    /// The host, told that an instruction of this frame is about to ask.
     ///
     /// # Safety
     /// `H` is the type that `frame.callouts` was made for.
     #[inline(always)]
-    unsafe fn host<'h, H>(&self) -> &'h mut H {
+    unsafe fn host<'h, H: Host>(&self) -> &'h mut H {
         // SAFETY: `frame.host` points to an `H` that outlives the frame and that nobody else uses while the frame runs; the reference is
         // used for one call and not kept.
-        unsafe { &mut *self.host.cast::<H>() }
+        let host = unsafe { &mut *self.host.cast::<H>() };
+        host.enter(self);
+        host
     }
 }
 

@@ -50,8 +50,8 @@ impl Report {
             let (on, off) = self.style("1");
             writeln!(
                 out,
-                "{on}{:<32} {:<17} {:>10} {:>10} {:>10} {:>10} {:>10}  warm/revm{off}",
-                "workload", "kind", "revm", "off", "warm", "tiered", "cold"
+                "{on}{:<32} {:<17} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}  warm/revm{off}",
+                "workload", "kind", "revm", "off", "warm", "tiered", "cold", "compiled"
             )?;
         }
         Ok(())
@@ -87,6 +87,7 @@ impl Report {
         for time in [figures.revm_ns, figures.off_ns, figures.warm_ns, figures.tiered_ns, figures.cold_ns] {
             write!(out, "{:>10} ", duration(time))?;
         }
+        write!(out, "{:>8.2} % ", 100.0 * figures.compiled_share)?;
         let (_, ratio) = RATIOS[0];
         let ratio = ratio(figures);
         let (on, off) = self.style(if ratio < 0.95 { "31" } else { "32" });
