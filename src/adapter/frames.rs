@@ -71,8 +71,6 @@ pub(super) enum Input {
 pub(super) struct Start {
     /// Gas it may spend.
     pub(super) gas_limit: u64,
-    /// Call data.
-    pub(super) input: Input,
     /// ADDRESS.
     pub(super) address: Address,
     /// CALLER.
@@ -103,7 +101,7 @@ impl Slot {
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
-    fn begin(&mut self, start: Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+    fn begin(&mut self, start: &Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
         self.checkpoint = start.checkpoint;
         self.created = start.created;
@@ -216,6 +214,8 @@ pub(super) struct FramePool {
     #[allow(clippy::vec_box)]
     slots: Vec<Box<Slot>>,
     active: usize,
+    /// Slots used since the last [`FramePool::reset`].
+    used: usize,
 }
 
 impl fmt::Debug for FramePool {
@@ -227,14 +227,16 @@ impl fmt::Debug for FramePool {
 impl FramePool {
     /// No frame is active any more; what is too large to keep is given back.
     pub(super) fn reset(&mut self) {
-        self.active = 0;
-        self.slots.truncate(KEPT_SLOTS);
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut().take(self.used) {
             if slot.frame.buffer.capacity() > KEPT_MEMORY {
                 slot.frame.buffer = Vec::new();
             }
-            slot.input = Bytes::new();
         }
+        if let Some(first) = self.slots.first_mut() {
+            first.input = Bytes::new();
+        }
+        self.slots.truncate(KEPT_SLOTS);
+        (self.active, self.used) = (0, 0);
     }
 
     /// Frames that run or are suspended.
@@ -243,16 +245,16 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    pub(super) fn push(&mut self, mut start: Start, contract: &Arc<Contract>, shared: &Shared) {
+    pub(super) fn push(&mut self, start: &Start, input: Input, contract: &Arc<Contract>, shared: &Shared) {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
-        let (input, owned) = match core::mem::replace(&mut start.input, Input::Parent(0, 0)) {
-            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), bytes),
-            Input::Parent(_, 0) => ((NOTHING, 0), Bytes::new()),
+        let (input, owned) = match input {
+            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), Some(bytes)),
+            Input::Parent(_, 0) => ((NOTHING, 0), None),
             Input::Parent(offset, len) => {
                 let memory = &parent.expect("a call has a caller").frame.buffer;
-                ((memory[offset..][..len].as_ptr(), len), Bytes::new())
+                ((memory[offset..][..len].as_ptr(), len), None)
             }
         };
         let slot = match above.first_mut() {
@@ -267,9 +269,12 @@ impl FramePool {
                 self.slots.last_mut().expect("just pushed")
             }
         };
-        slot.input = owned;
+        if let Some(owned) = owned {
+            slot.input = owned;
+        }
         slot.begin(start, input, shared, memory_limit);
         self.active += 1;
+        self.used = self.used.max(self.active);
     }
 
     /// The frame that runs.
