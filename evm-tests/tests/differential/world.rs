@@ -89,10 +89,14 @@ impl Case {
         db.insert_account_info(address(SENDER), AccountInfo::from_balance(U256::from(1u64 << 60)));
         for (at, code) in [(CONTRACT, &self.code[..]), STORES, REVERTS, CALLS_BACK] {
             let code = Bytecode::new_legacy(Bytes::copy_from_slice(code));
-            db.insert_account_info(address(at), AccountInfo { balance: U256::from(1000), nonce: 1, ..AccountInfo::from_bytecode(code) });
+            db.insert_account_info(
+                address(at),
+                AccountInfo { balance: U256::from(1000), nonce: 1, ..AccountInfo::from_bytecode(code) },
+            );
         }
         for key in 0..3u64 {
-            db.insert_account_storage(address(CONTRACT), U256::from(key), U256::from(key * 0x1111)).expect("an empty database does not fail");
+            db.insert_account_storage(address(CONTRACT), U256::from(key), U256::from(key * 0x1111))
+                .expect("an empty database does not fail");
         }
         db
     }
@@ -143,7 +147,8 @@ pub fn gas_limits(case: &Case, most: usize) -> Vec<u64> {
     let GasPoints(points) = std::mem::take(&mut evm.inspector);
     let Some(&first) = points.first() else { return Vec::new() };
     let intrinsic = case.gas - first;
-    let mut limits: Vec<u64> = points.iter().map(|left| case.gas - left).chain([used]).flat_map(|used| [used.saturating_sub(1), used, used + 1]).collect();
+    let mut limits: Vec<u64> =
+        points.iter().map(|left| case.gas - left).chain([used]).flat_map(|used| [used.saturating_sub(1), used, used + 1]).collect();
     limits.retain(|limit| (intrinsic..=case.gas).contains(limit));
     limits.sort_unstable();
     limits.dedup();
