@@ -10,6 +10,7 @@ use crate::runtime::Entry;
 use crate::translate::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// Work, in taken jumps, that one activation of a frame counts for besides its jumps.
 const ACTIVATION_WORK: u64 = 2;
@@ -47,7 +48,9 @@ impl Executor {
             }
             return Arc::new(Contract::new(code(), fork));
         }
+        let start = Instant::now();
         let contract = Arc::new(Contract::new(code(), fork));
+        Counters::add(&inner.counters.analyse_ns, start.elapsed().as_nanos() as u64);
         let mut contracts = inner.contracts.write().unwrap_or_else(|e| e.into_inner());
         if contracts.len() >= inner.config.contracts {
             contracts.clear();
