@@ -199,6 +199,33 @@ fn computed_jumps_go_to_jump_destinations_alone() {
     }
 }
 
+/// A result that is zero whatever the operands are, moved to its slot by a call and then branched on.
+#[test]
+fn results_without_bits() {
+    let mut harness = Harness::new();
+    for zero in [
+        "0 AND",
+        "0 MUL",
+        "0 SWAP1 MOD",
+        "0 DIV",
+        "0 SWAP1 SHR",
+        "300 SHR",
+        "256 SHL",
+        "32 BYTE",
+        "DUP1 XOR",
+        "0 SWAP1 EXP 1 SWAP1 SUB",
+        "1 SWAP1 MOD",
+    ] {
+        for after in ["0 0 LOG0", "GAS POP", "0 SLOAD POP", ""] {
+            for end in
+                ["200 JUMPI", "ISZERO ISZERO 0 MSTORE 32 0 RETURN", "DUP1 ADD 0 SSTORE", "@end JUMPI 1 0 SSTORE end: PC 1 SSTORE"]
+            {
+                harness.check(&Case::new(code(&format!("0 CALLDATALOAD {zero} {after} {end}"))).input(vec![0xee; 32]));
+            }
+        }
+    }
+}
+
 /// Tiny programs that broke a compiler.
 #[test]
 fn tiny_programs() {
