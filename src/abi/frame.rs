@@ -143,7 +143,8 @@ pub struct Frame {
     pub env: *const Env,
     /// The host, of the type that `callouts` was made for.
     pub host: *mut c_void,
-    /// Compiled code's table from pc to code offset (0: none), one entry per byte of bytecode; null while there is none.
+    /// Compiled code's table from pc to code offset (0: none; negative: none that may be jumped to), one entry per byte of bytecode;
+    /// null while there is none.
     pub pc_index: *const u32,
     /// What entries of `pc_index` are relative to.
     pub code_base: *const u8,

@@ -223,15 +223,16 @@ impl State {
         self.push(v);
     }
 
-    /// Pushes a value in a register got from [`State::alloc`].
+    /// Pushes a value in a register got from [`State::alloc`]. As for all that is not a constant, no bound is below one bit: what surely
+    /// is zero would have an immediate limb, which only constants have.
     pub fn push_narrow(&mut self, r: R, bits: u16) {
-        let v = self.new_value(bits.min(64));
+        let v = self.new_value(bits.clamp(1, 64));
         self.set_regs(v, Regs::Narrow(r));
         self.push(v);
     }
 
     pub fn push_wide(&mut self, q: Quad, bits: u16) {
-        let v = self.new_value(bits);
+        let v = self.new_value(bits.max(1));
         self.set_regs(v, Regs::Wide(q));
         self.push(v);
     }
@@ -245,7 +246,7 @@ impl State {
 
     /// Pushes a value that an operation left in `slot` (reserved by [`State::reserve_slot`]).
     pub fn push_slot(&mut self, slot: i32, bits: u16) {
-        let v = self.new_value(bits);
+        let v = self.new_value(bits.max(1));
         self.value_mut(v).slot = Some(slot);
         self.slot_owner[(slot + self.need) as usize] = Some(v);
         self.push(v);

@@ -170,6 +170,11 @@ impl Translator {
 
     fn and(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).min(self.bits(y));
+        if bits == 0 {
+            self.release2(x, y);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
             // The narrower operand's upper limbs are zero, so only the low limbs matter.

@@ -67,9 +67,9 @@ fn long_stacks_are_written_back() {
 fn immediates_are_not_opcodes() {
     let mut harness = Harness::new();
     let program = hex!("6007600736610012575b63000000005580005b630055800000");
-    for input in [vec![], vec![1], vec![0; 40]] {
+    for input in [vec![], vec![0], vec![1], vec![0; 40]] {
         let used = harness.check(&Case::new(program).input(input.clone()).fork(SpecId::CANCUN));
-        if input.len() == 1 {
+        if input == [0] {
             assert_eq!(used, 21_029);
         }
     }
@@ -178,6 +178,50 @@ fn jumps_know_pushes_alone() {
             &hex!("600456e65b00"),
         ] {
             harness.check(&Case::new(program).fork(fork));
+        }
+    }
+}
+
+/// A computed jump to code that is compiled and is no jump destination: the program's start, what follows a call or a branch.
+#[test]
+fn computed_jumps_go_to_jump_destinations_alone() {
+    let mut harness = Harness::new();
+    for program in [
+        "CALLDATASIZE JUMP",
+        "1 CALLDATASIZE JUMPI",
+        "0 0 0 0 0 0xb2 30000 CALL 0 SSTORE 18 CALLDATASIZE ADD JUMP",
+        "0 SLOAD CALLDATASIZE @a JUMPI 11 CALLDATASIZE ADD JUMP a: STOP",
+        "5 SLOAD 8 CALLDATASIZE ADD DUP1 DUP1 ADD POP JUMP",
+    ] {
+        for distance in 0..30 {
+            harness.check(&Case::new(code(program)).input(vec![0; distance]));
+        }
+    }
+}
+
+/// A result that is zero whatever the operands are, moved to its slot by a call and then branched on.
+#[test]
+fn results_without_bits() {
+    let mut harness = Harness::new();
+    for zero in [
+        "0 AND",
+        "0 MUL",
+        "0 SWAP1 MOD",
+        "0 DIV",
+        "0 SWAP1 SHR",
+        "300 SHR",
+        "256 SHL",
+        "32 BYTE",
+        "DUP1 XOR",
+        "0 SWAP1 EXP 1 SWAP1 SUB",
+        "1 SWAP1 MOD",
+    ] {
+        for after in ["0 0 LOG0", "GAS POP", "0 SLOAD POP", ""] {
+            for end in
+                ["200 JUMPI", "ISZERO ISZERO 0 MSTORE 32 0 RETURN", "DUP1 ADD 0 SSTORE", "@end JUMPI 1 0 SSTORE end: PC 1 SSTORE"]
+            {
+                harness.check(&Case::new(code(&format!("0 CALLDATALOAD {zero} {after} {end}"))).input(vec![0xee; 32]));
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId, hex};
 use revm::state::AccountInfo;
 use revm::{ExecuteEvm, InspectEvm, MainBuilder, MainContext};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// All rules that differ.
 pub const FORKS: [SpecId; 15] = [
@@ -199,10 +200,11 @@ impl Harness {
         let db = case.database();
         let expected = context(&db, case.fork).build_mainnet().transact(case.transaction());
         for (engine, &mode) in self.engines.iter_mut().zip(&self.modes) {
-            let got = context(&db, case.fork).build_ejit(engine).transact(case.transaction());
-            let what = match (&expected, &got) {
-                (Ok(expected), Ok(got)) => difference(expected, got),
-                (expected, got) => (expected != got).then(|| format!("revm {expected:?}, ejit {got:?}")),
+            let run = || context(&db, case.fork).build_ejit(engine).transact(case.transaction());
+            let what = match (&expected, &catch_unwind(AssertUnwindSafe(run))) {
+                (_, Err(_)) => Some("ejit panicked".into()),
+                (Ok(expected), Ok(Ok(got))) => difference(expected, got),
+                (expected, Ok(got)) => (expected != got).then(|| format!("revm {expected:?}, ejit {got:?}")),
             };
             if let Some(what) = what {
                 return Err(Box::new(Difference { case: case.clone(), mode, what }));
