@@ -107,7 +107,7 @@ impl Translator {
     }
 
     fn destination(&self, v: ValueId, code: &Code) -> Destination {
-        match self.s.value(v).konst {
+        match self.s.konst(v) {
             Some(k) => match u32::try_from(k) {
                 Ok(pc) if code.is_jump_destination(u64::from(pc)) => Destination::Known(Pc(pc)),
                 _ => Destination::Invalid,
@@ -182,7 +182,7 @@ impl Translator {
         let to = self.s.pop();
         let condition = self.s.pop();
         let destination = self.destination(to, code);
-        if let Some(k) = self.s.value(condition).konst {
+        if let Some(k) = self.s.konst(condition) {
             self.s.release(condition);
             if k.is_zero() {
                 self.s.release(to);

@@ -75,6 +75,12 @@ impl JumpMap {
         bits.is_some_and(|bits| bits.load(Ordering::Relaxed) >> (pc % 8) & 1 != 0)
     }
 
+    /// Bits of eight bytes of code, as far as they are known: what is set is a jump destination.
+    #[inline(always)]
+    pub(super) fn bits(&self, index: usize) -> Option<u8> {
+        Some(self.bits.get()?.get(index)?.load(Ordering::Relaxed))
+    }
+
     /// Scans on until the byte at `pc` is known.
     #[cold]
     fn extend(&self, code: &[u8], pc: usize) {
