@@ -266,3 +266,49 @@ fn workloads_come_to_the_same_in_every_mode() {
         }
     }
 }
+
+#[test]
+fn compile_shows_every_stage() {
+    let code = "600456005b60016002015f52595ff3";
+    for (stage, expected) in [("blocks", "block 0004..000f"), ("ir", "0009  ADD"), ("asm", "000b  MSTORE"), ("hex", "0000 ")] {
+        let output = ejit(&["compile", code, "--emit", stage]);
+        assert_eq!(output.status.code(), Some(0), "{stage}: {}", stderr(&output));
+        assert!(stdout(&output).contains(expected), "{stage}: {}", stdout(&output));
+        let object = json_of(&["compile", code, "--emit", stage, "--json"]);
+        assert_eq!((&object["emit"], &object["code_bytes"]), (&json!(stage), &json!(15)));
+        assert_eq!(object["parts"][0]["pc"], json!(0));
+    }
+    let everything: String = (0..=255u8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(ejit(&["compile", &everything]).status.code(), Some(0));
+}
+
+#[test]
+fn statetest_prints_what_geth_and_revme_print() {
+    let folder = fixtures("statetests");
+    let folder = folder.to_str().unwrap();
+    let first = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let first = first.to_str().unwrap();
+
+    let output = ejit(&["statetest", folder]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).contains(" passed, 0 failed, 0 skipped"), "{}", stdout(&output));
+
+    let output = ejit_with_input(&["statetest", "--json"], &format!("{first}\n"));
+    let results: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let results = results.as_array().unwrap();
+    assert!(!results.is_empty());
+    let roots: Vec<Value> = stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), roots.len());
+    for (result, root) in results.iter().zip(&roots) {
+        assert_eq!((&result["pass"], &result["stateRoot"]), (&json!(true), &root["stateRoot"]));
+        assert!(result["name"].is_string() && result["fork"].is_string());
+    }
+
+    let output = ejit(&["statetest", first, "--json-outcome", "--jobs", "1"]);
+    for line in stderr(&output).lines() {
+        let outcome: Value = serde_json::from_str(line).unwrap();
+        for key in ["stateRoot", "logsRoot", "output", "gasUsed", "pass", "errorMsg", "evmResult", "fork", "test", "d", "g", "v"] {
+            assert!(!outcome[key].is_null(), "{key}: {line}");
+        }
+    }
+}

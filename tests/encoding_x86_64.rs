@@ -41,7 +41,9 @@ impl Outside {
         }
         if instruction.is_ip_rel_memory_operand() {
             let distance = instruction.memory_displacement64().wrapping_sub(instruction.next_ip()) as i64;
-            return format!("jmp qword ptr [rip{distance:+}]");
+            self.formatter.format(instruction, &mut text);
+            let operand = text.find('[').expect("a memory operand");
+            return format!("{}[rip{distance:+}]", &text[..operand]);
         }
         self.formatter.format(instruction, &mut text);
         text
@@ -172,6 +174,7 @@ fn moves() {
         for r in Reg::ALL {
             o.check(Inst::MovbeLoad { dst: r, src: mem });
             o.check(Inst::MovbeStore { dst: mem, src: r });
+            o.check(Inst::XorXmm(Xmm(r.number())));
             o.check(Inst::MovupsLoad { dst: Xmm(r.number()), src: mem });
             o.check(Inst::MovupsStore { dst: mem, src: Xmm(r.number()) });
         }
@@ -218,6 +221,7 @@ fn control() {
     }
     for rel in IMMEDIATES {
         o.check(Inst::JmpRip { disp: rel });
+        Reg::ALL.into_iter().for_each(|dst| o.check(Inst::LeaRip { dst, disp: rel }));
         o.check(Inst::JmpRel { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccRel { cc, rel }));
     }

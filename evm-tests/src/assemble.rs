@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn tokens() {
-        let bytes = |text| assemble(text).map(|code| hex::encode(code));
+        let bytes = |text| assemble(text).map(hex::encode);
         assert_eq!(bytes("0 255 256 ADD ; text").unwrap(), "600060ff61010001");
         assert_eq!(bytes("PUSH3 0x1 PUSH0 hex:fe00").unwrap(), "620000015ffe00");
         assert_eq!(bytes("@end JUMP end:\nSTOP").unwrap(), "610004565b00");

@@ -12,6 +12,7 @@
 //! | [`fork`] | the names of the forks and the rules they stand for |
 //! | [`case`] | one runnable case: configuration, block, transaction, pre-state |
 //! | [`execute`] | the executor trait, and revm itself as an executor |
+//! | [`random`] | random programs, for comparing one EVM with another |
 //! | [`root`] | state root and logs hash |
 //! | [`skip`] | what is not run by default, each with its reason |
 //! | [`run`] | the parallel runner and the verdicts |
@@ -38,6 +39,7 @@ pub mod fill;
 pub mod fork;
 pub mod load;
 pub mod model;
+pub mod random;
 pub mod report;
 pub mod root;
 pub mod run;

@@ -39,6 +39,8 @@ pub struct Options {
     pub every: NonZeroUsize,
     /// Also run what takes tens of seconds.
     pub include_slow: bool,
+    /// Begin no further file once a case has failed.
+    pub stop_at_failure: bool,
     /// Where to write an EIP-3155 trace of each case; called once a case.
     pub trace: Option<fn() -> Box<dyn Write>>,
 }
@@ -52,6 +54,7 @@ impl Default for Options {
             name: None,
             every: NonZeroUsize::MIN,
             include_slow: false,
+            stop_at_failure: false,
             trace: None,
         }
     }
@@ -84,6 +87,9 @@ pub fn run<E: Executor>(files: &[PathBuf], options: &Options, executor: impl Fn(
             let (summary, reports) = &mut *done;
             summary.add(&report);
             summary.wall = start.elapsed();
+            if options.stop_at_failure && summary.failed > 0 {
+                next.store(files.len(), Ordering::Relaxed);
+            }
             observer.file(&report, summary, files.len());
             reports.push((index, report));
         }

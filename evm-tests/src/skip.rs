@@ -54,7 +54,7 @@ const fn slow(file: &'static str) -> Skip {
 }
 
 /// The list. Of the tests of EIP-7610 only those are here that revm 43 does not pass.
-static SKIPS: [Skip; 18] = [
+static SKIPS: [Skip; 20] = [
     collision("InitCollision"),
     collision("InitCollisionParis"),
     collision("RevertInCreateInInit"),
@@ -67,8 +67,10 @@ static SKIPS: [Skip; 18] = [
     collision("create2collisionStorageParis"),
     collision("dynamicAccountOverwriteEmpty"),
     collision("dynamicAccountOverwriteEmpty_Paris"),
-    collision_in("init_collision_create_tx", "non-empty-balance"),
-    collision_in("test_init_collision_create_tx", "non-empty-balance"),
+    collision_in("init_collision_create_tx", "non-empty-balance-correct"),
+    collision_in("init_collision_create_tx", "non-empty-balance-revert"),
+    collision_in("test_init_collision_create_tx", "non-empty-balance-correct"),
+    collision_in("test_init_collision_create_tx", "non-empty-balance-revert"),
     slow("CALLBlake2f_MaxRounds"),
     slow("Call50000_sha256"),
     slow("loopMul"),
@@ -100,8 +102,8 @@ mod tests {
         assert_eq!(reason("a/add.json", "add", "Constantinople"), Some(SkipReason::Constantinople));
         assert_eq!(reason("a/add.json", "add", "Moon"), Some(SkipReason::UnknownFork("Moon".into())));
         let file = "a/init_collision_create_tx.json";
-        assert_eq!(reason(file, "x-non-empty-balance", "Paris"), Some(SkipReason::StorageCollision));
-        assert_eq!(reason(file, "x-non-empty-code", "Paris"), None);
+        assert_eq!(reason(file, "x-non-empty-balance-revert", "Paris"), Some(SkipReason::StorageCollision));
+        assert_eq!(reason(file, "x-non-empty-balance-oog", "Paris"), None);
         assert_eq!(super::reason(Path::new("loopMul.json"), "loopMul", "Cancun", true), None);
     }
 }

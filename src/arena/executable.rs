@@ -75,11 +75,10 @@ impl Executable {
     /// If the stream can not be lowered, or there is no code memory.
     pub fn from_ir(ins: impl IntoIterator<Item = Ins>) -> Result<Executable, ExecutableError> {
         let ins: Vec<Ins> = ins.into_iter().collect();
-        let mut lowerer = Lowerer::new(Features::detect());
-        // Where the code will lie is known only once there is an arena, and how large that must be only once there is code.
         let mut code = Vec::new();
-        let mut arena = Arena::new((ins.len() + 1) * super::FILL_STEP / CODE_PER_PAGE, 0)?;
-        lowerer.lower(&ins, arena.next_address(), &mut code)?;
+        // Where the code will lie is known once there is an arena, and how large that must be is bounded by the stream.
+        let mut arena = Arena::new((ins.len() + 1) * MOST_BYTES, 0)?;
+        Lowerer::new(Features::detect()).lower(&ins, arena.next_address(), &mut code)?;
         let entry = arena.publish(&code)?;
         Ok(Executable { arena, entry })
     }
@@ -109,8 +108,8 @@ impl Executable {
     }
 }
 
-/// Instructions that a page of code is sure to hold: the longest (a variable 256-bit shift, a 256-bit product) takes under 256 bytes.
-const CODE_PER_PAGE: usize = 16;
+/// No instruction lowers to more bytes: the longest (a variable 256-bit shift, a 256-bit product) take fewer.
+const MOST_BYTES: usize = 256;
 
 /// Calls published code as a function of integers.
 ///

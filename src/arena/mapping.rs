@@ -33,6 +33,10 @@ mod nowhere {
             match *self {}
         }
 
+        pub(in super::super) fn populate(&mut self, _: usize, _: usize) {
+            match *self {}
+        }
+
         pub(in super::super) fn slots(&self) -> &[AtomicU64] {
             match *self {}
         }
@@ -113,6 +117,14 @@ mod linux {
             // SAFETY: in bounds by the assertion, mapped read-write as long as `self` lives, and borrowed from `self` exclusively; the
             // executable view of the same bytes is never borrowed as a reference here.
             unsafe { core::slice::from_raw_parts_mut(self.write.start.as_ptr().add(offset), len) }
+        }
+
+        /// Asks for the pages of `len` bytes of code from `offset` on, a multiple of the page size, before they are written. Where that is
+        /// not known (Linux before 5.14) they come one by one.
+        pub(in super::super) fn populate(&mut self, offset: usize, len: usize) {
+            let bytes = self.write(offset, len);
+            // SAFETY: the range is mapped and ours; its pages are made present, their contents stay.
+            unsafe { libc::madvise(bytes.as_mut_ptr().cast(), bytes.len(), libc::MADV_POPULATE_WRITE) };
         }
 
         /// All slots, those not handed out yet too.

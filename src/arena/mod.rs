@@ -24,8 +24,8 @@ pub const CODE_ALIGN: usize = 16;
 /// `int3`: what fresh code memory holds.
 const TRAP_BYTE: u8 = 0xcc;
 
-/// Trap filling goes in steps of this many bytes.
-const FILL_STEP: usize = 4096;
+/// Pages are asked for, and filled with traps, in steps of this many bytes: one system call in place of sixteen page faults.
+const FILL_STEP: usize = 1 << 16;
 
 /// Code and slots together may not exceed the reach of a 32-bit displacement.
 pub const MAX_BYTES: usize = 1 << 30;
@@ -120,6 +120,7 @@ impl Arena {
         }
         if used > self.filled {
             let to = used.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
+            self.mapping.populate(self.filled, to - self.filled);
             self.mapping.write(self.filled, to - self.filled).fill(TRAP_BYTE);
             self.filled = to;
         }

@@ -3,6 +3,7 @@
 use super::failure::{Failure, Result, read_text};
 use crate::engine::{Config, Mode};
 use clap::{Args, ValueEnum};
+use regex::Regex;
 use revm::primitives::{Address, Bytes, U256, hardfork::SpecId};
 use std::{io::Read, path::PathBuf};
 
@@ -100,6 +101,12 @@ pub fn address(text: &str) -> Result<Address> {
 pub fn slot(text: &str) -> Result<(U256, U256)> {
     let (key, value) = text.split_once('=').ok_or_else(|| Failure::input(format_args!("malformed slot `{text}`: not K=V")))?;
     Ok((number(key)?, number(value)?))
+}
+
+/// A regular expression.
+pub fn regex(text: &str) -> Result<Regex> {
+    // The parser draws where the error is; its last line says what it is.
+    Regex::new(text).map_err(|error| Failure::input(error.to_string().lines().last().unwrap_or_default()))
 }
 
 /// Where bytecode comes from.

@@ -11,12 +11,7 @@ use crate::lower::{Features, Lowerer};
 use clap::{Args, ValueEnum};
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use serde_json::json;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    io::Write,
-    process::ExitCode,
-};
+use std::{collections::BTreeSet, fmt::Write as _, io::Write, process::ExitCode};
 
 /// Arguments of `ejit compile`.
 #[derive(Args, Debug)]
@@ -61,6 +56,9 @@ impl Stage {
         }
     }
 }
+
+/// The address that listings show for the first unit; the true one differs from run to run.
+const FIRST_ADDRESS: u64 = 0x10_0000;
 
 /// A block, or a unit of blocks compiled together, as text.
 #[derive(Clone, Debug)]
@@ -110,6 +108,7 @@ fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
     let contract = Contract::new(code, fork);
     let mut compiled = BTreeSet::new();
     let mut parts = Vec::new();
+    let mut first = None;
     for block in &blocks {
         // Units may hold blocks that come later; what is refused is interpreted.
         if compiled.contains(&block.start) {
@@ -117,7 +116,8 @@ fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
         }
         if let Ok(listing) = engine.listing(&contract, block.start) {
             compiled.extend(listing.blocks.iter().map(|(pc, _)| *pc));
-            parts.push(unit_part(&contract.code, block.start, &listing, stage));
+            let shown = FIRST_ADDRESS + (listing.address - *first.get_or_insert(listing.address));
+            parts.push(unit_part(&contract.code, block.start, &listing, shown, stage));
         }
     }
     Ok(parts)
@@ -170,7 +170,7 @@ fn block_part(code: &Code, block: &Block) -> Part {
     Part { pc: *start, native_bytes: 0, text }
 }
 
-fn unit_part(code: &Code, pc: Pc, listing: &Listing, stage: Stage) -> Part {
+fn unit_part(code: &Code, pc: Pc, listing: &Listing, shown: u64, stage: Stage) -> Part {
     let mut text = format!("unit {:04x}: {} bytes\n", pc.0, listing.bytes.len());
     match stage {
         Stage::Hex => {
@@ -178,24 +178,27 @@ fn unit_part(code: &Code, pc: Pc, listing: &Listing, stage: Stage) -> Part {
             text.push('\n');
         }
         Stage::Ir => {
-            let notes: BTreeMap<usize, Pc> = listing.notes.iter().copied().collect();
             for (at, ins) in listing.ins.iter().enumerate() {
-                if let Some(pc) = notes.get(&at) {
+                for (_, pc) in listing.notes.iter().filter(|(position, _)| *position == at) {
                     let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
                 }
                 let _ = writeln!(text, "    {ins}");
             }
         }
-        Stage::Asm | Stage::Blocks => disassemble(code, listing, &mut text),
+        Stage::Asm | Stage::Blocks => disassemble(code, listing, shown, &mut text),
     }
     Part { pc, native_bytes: listing.bytes.len(), text }
 }
 
 /// The machine code as an outside disassembler reads it, with the EVM instructions it comes from.
-fn disassemble(code: &Code, listing: &Listing, text: &mut String) {
+fn disassemble(code: &Code, listing: &Listing, shown: u64, text: &mut String) {
     let notes = offsets(listing);
     let mut formatter = IntelFormatter::new();
-    let mut decoder = Decoder::with_ip(64, &listing.bytes, listing.address, DecoderOptions::NONE);
+    formatter.options_mut().set_hex_prefix("0x");
+    formatter.options_mut().set_hex_suffix("");
+    formatter.options_mut().set_uppercase_hex(false);
+    formatter.options_mut().set_branch_leading_zeros(false);
+    let mut decoder = Decoder::with_ip(64, &listing.bytes, shown, DecoderOptions::NONE);
     while decoder.can_decode() {
         let at = decoder.position();
         for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
@@ -204,7 +207,7 @@ fn disassemble(code: &Code, listing: &Listing, text: &mut String) {
         let decoded = decoder.decode();
         let mut line = String::new();
         formatter.format(&decoded, &mut line);
-        let _ = writeln!(text, "    {at:5x}  {line}");
+        let _ = writeln!(text, "    {:x}  {line}", decoded.ip());
     }
 }
 

@@ -12,7 +12,6 @@ use evm_tests::{
     run::{run as run_files, run_file},
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use regex::Regex;
 use revm::ExecuteCommitEvm;
 use std::{
     io::{self, IsTerminal, Write},
@@ -55,7 +54,7 @@ pub struct StatetestArgs {
     /// Print EIP-3155 lines on standard error; executes in revm's own loop, on one thread
     #[arg(long)]
     trace: bool,
-    /// Go on after a failure
+    /// Go on after a failure; otherwise no further file is begun
     #[arg(long)]
     keep_going: bool,
     /// Also run what takes tens of seconds
@@ -85,10 +84,10 @@ impl Executor for Ejit {
 }
 
 fn options(args: &StatetestArgs) -> Result<Options> {
-    let name = args.run.as_deref().map(Regex::new).transpose();
     let mut options = Options {
         forks: args.fork.iter().map(|name| args::fork(name)).collect::<Result<_>>()?,
-        name: name.map_err(|error| Failure::input(format_args!("--run: {}", one_line(&error))))?,
+        name: args.run.as_deref().map(args::regex).transpose().map_err(|failure| failure.within("--run"))?,
+        stop_at_failure: !args.keep_going,
         include_slow: args.include_slow,
         trace: args.trace.then_some(|| Box::new(io::stderr())),
         ..Options::default()
@@ -99,11 +98,7 @@ fn options(args: &StatetestArgs) -> Result<Options> {
     Ok(options)
 }
 
-/// The last line of an error that draws where it is.
-fn one_line(error: &regex::Error) -> String {
-    error.to_string().lines().last().unwrap_or_default().to_string()
-}
-
+/// Runs the tests on the executors that `executor` makes.
 fn dispatch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,

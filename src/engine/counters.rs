@@ -54,6 +54,8 @@ counters! {
     interpreted,
     /// Instructions executed by compiled code, if counted.
     compiled,
+    /// Nanoseconds spent taking in code that was not known, in all.
+    analyse_ns,
     /// Nanoseconds spent translating, in all.
     translate_ns,
     /// Nanoseconds spent lowering, in all.

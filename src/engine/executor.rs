@@ -10,9 +10,14 @@ use crate::runtime::Entry;
 use crate::translate::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// Work, in taken jumps, that one activation of a frame counts for besides its jumps.
 const ACTIVATION_WORK: u64 = 2;
+
+/// Gas, and bytes of code, of the instructions between two taken jumps, typically.
+const GAS_PER_JUMP: u64 = 32;
+const BYTES_PER_JUMP: u64 = 16;
 
 /// One EVM instance's access to an engine.
 #[derive(Debug)]
@@ -47,7 +52,9 @@ impl Executor {
             }
             return Arc::new(Contract::new(code(), fork));
         }
+        let start = Instant::now();
         let contract = Arc::new(Contract::new(code(), fork));
+        Counters::add(&inner.counters.analyse_ns, start.elapsed().as_nanos() as u64);
         let mut contracts = inner.contracts.write().unwrap_or_else(|e| e.into_inner());
         if contracts.len() >= inner.config.contracts {
             contracts.clear();
@@ -90,8 +97,11 @@ impl Executor {
         if budget == 0 {
             return Exit::Hot;
         }
+        let gas = frame.gas;
         let exit = self.interpret(frame, budget);
-        contract.work.fetch_add(budget - frame.fuel.min(budget), Relaxed);
+        // Straight code makes no jumps: gas counts for it, as far as code without loops could spend it on plain instructions.
+        let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(size / BYTES_PER_JUMP);
+        contract.work.fetch_add(budget - frame.fuel.min(budget) + straight, Relaxed);
         exit
     }
 

@@ -70,6 +70,8 @@ pub enum EvalError {
     Division(usize),
     /// A call, which the evaluator does not follow.
     Call(usize),
+    /// The address of a label: there is no code here.
+    CodeAddress(usize),
     /// `Trap`, or the end of the stream.
     Trap(usize),
     /// A branch to nowhere.
@@ -239,9 +241,12 @@ impl Machine {
             Ins::StoreSwap { src, mem } => self.write(self.address(mem), Width::B64, self.get(src).swap_bytes())?,
             _ if self.step_word(ins, at)? || self.step_scalar(ins, at)? => {}
             Ins::CallMem(_) | Ins::CallReg(_) => return Err(EvalError::Call(at)),
+            Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),
             Ins::Trap => return Err(EvalError::Trap(at)),
-            // `run` has dealt with jumps; the prologue is not modelled, a label does nothing.
-            _ => {}
+            // The prologue is not modelled, a label does nothing, `run` has dealt with jumps; a branch not taken goes on.
+            Ins::Enter | Ins::Label(_) | Ins::BrTo { .. } => {}
+            // `step_word`, `step_scalar` and `run` know all others.
+            _ => debug_assert!(false, "{ins} has no meaning"),
         }
         match ins.flag_effect() {
             FlagEffect::Keep => self.flags = before,

@@ -107,7 +107,7 @@ impl Translator {
         let [t0, t1, t2] = self.s.target.scratch;
         let offset = self.s.pop();
         self.s.kill_flags();
-        if self.s.value(offset).konst.is_some_and(|k| k > U256::from(u32::MAX)) {
+        if self.s.konst(offset).is_some_and(|k| k > U256::from(u32::MAX)) {
             // Call data is never that long.
             self.s.release(offset);
             self.s.push_const(U256::ZERO);

@@ -41,7 +41,7 @@ impl Translator {
         let grow = self.label();
         let back = self.label();
         let size = Src::M(self.frame_field(offset_of!(Frame, memory_len)));
-        let konst = self.s.value(v).konst;
+        let konst = self.s.konst(v);
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(|k| k.checked_add(len).map(|end| (k, end)));
         let disp = if let Some((disp, end)) = small {
             let Src::M(mem) = size else { unreachable!("the size is in memory") };
@@ -129,7 +129,7 @@ impl Translator {
     /// Stores one limb in big-endian order.
     fn store_limb(&mut self, value: ValueId, limb: usize, mem: Mem) {
         let t0 = self.t0();
-        if let Some(k) = self.s.value(value).konst {
+        if let Some(k) = self.s.konst(value) {
             let swapped = k.as_limbs()[limb].swap_bytes();
             match imm32(swapped) {
                 Some(value) => self.s.emit(Ins::StoreImm { width: Width::B64, value, mem }),
@@ -156,7 +156,7 @@ impl Translator {
         let value = self.s.pop();
         self.s.kill_flags();
         let mem = self.access(offset, 1);
-        if let Some(k) = self.s.value(value).konst {
+        if let Some(k) = self.s.konst(value) {
             self.s.emit(Ins::StoreImm { width: Width::B8, value: i32::from(k.byte(0) as i8), mem });
         } else {
             let t0 = self.t0();

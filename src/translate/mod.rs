@@ -237,8 +237,8 @@ impl Translator {
         let row = info(opcode);
         match row.class {
             Class::Push => {
-                let immediate = &code.padded()[pc + 1..pc + row.size()];
-                self.s.push_const(U256::from_be_slice(immediate));
+                let word = push_immediate(&code.padded()[pc + 1..], row.immediate as usize);
+                self.s.push_const(word);
             }
             Class::Pop => {
                 let v = self.s.pop();
@@ -312,5 +312,14 @@ impl Translator {
     /// The first scratch register.
     fn t0(&self) -> R {
         self.s.target.scratch[0]
+    }
+}
+
+/// The first `len` bytes as a number. At least 8 bytes are there.
+fn push_immediate(bytes: &[u8], len: usize) -> U256 {
+    match bytes.first_chunk::<8>() {
+        Some(_) if len == 0 => U256::ZERO,
+        Some(first) if len <= 8 => U256::from(u64::from_be_bytes(*first) >> (64 - 8 * len)),
+        Some(_) | None => U256::from_be_slice(&bytes[..len]),
     }
 }

@@ -88,6 +88,26 @@ fn jumps_between_publications() {
     }
 }
 
+#[test]
+fn addresses_of_labels_before_and_behind() {
+    let [back, ahead] = [Label(0), Label(1)];
+    let ins = [
+        Ins::LabelAddr { dst: R(3), label: ahead },
+        Ins::JmpReg(R(3)),
+        Ins::Label(back),
+        Ins::Imm { dst: RESULT, value: 5 },
+        Ins::Ret,
+        Ins::Label(ahead),
+        Ins::LabelAddr { dst: R(14), label: back },
+        Ins::JmpReg(R(14)),
+    ];
+    // The last register is callee-saved: this function is no good citizen unless it saves it.
+    let ins: Vec<Ins> = [Ins::Enter].into_iter().chain(ins).map(|ins| if ins == Ins::Ret { Ins::Leave } else { ins }).collect();
+    let function = Executable::from_ir(ins).unwrap();
+    // SAFETY: it saves what it must, touches no memory, and returns.
+    assert_eq!(unsafe { function.call(&[]) }, 5);
+}
+
 extern "C" fn weigh(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
     a + 10 * b + 100 * c + 1000 * d + 10_000 * e + 100_000 * f
 }

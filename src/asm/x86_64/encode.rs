@@ -128,20 +128,21 @@ pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: Rm) -> Co
 }
 
 /// ModRM, SIB and displacement: one to six bytes. Base numbers 4 and 12 need a SIB, 5 and 13 a displacement.
-#[inline]
+#[inline(always)]
 fn address(reg: u8, mem: Mem) -> (u64, u32) {
-    let (base, index, disp) = (mem.base_number(), mem.index_number(), mem.disp());
-    let (mode, disp_len, disp) = if disp == 0 && base & 7 != 5 {
-        (0, 0, 0)
-    } else if disp as i8 as i32 == disp {
-        (0x40, 1, disp as u8 as u64)
+    let (base, index, disp) = (mem.base_number() as u64, mem.index_number() as u64, mem.disp());
+    let modrm = (reg as u64 & 7) << 3 | base & 7;
+    let (bits, len) = if index == NO_INDEX as u64 && base & 7 != 4 {
+        (modrm, 1)
     } else {
-        (0x80, 4, disp as u32 as u64)
+        let sib = (mem.shift() as u64) << 6 | (index & 7) << 3 | (base & 7);
+        (modrm & 0x38 | 4 | sib << 8, 2)
     };
-    let modrm = mode | (reg & 7) << 3;
-    if index == NO_INDEX && base & 7 != 4 {
-        return ((modrm | base & 7) as u64 | disp << 8, 1 + disp_len);
+    if disp as i8 as i32 != disp {
+        (bits | 0x80 | (disp as u32 as u64) << (8 * len), len + 4)
+    } else if disp != 0 || base & 7 == 5 {
+        (bits | 0x40 | (disp as u8 as u64) << (8 * len), len + 1)
+    } else {
+        (bits, len)
     }
-    let sib = mem.shift() << 6 | (index & 7) << 3 | (base & 7);
-    ((modrm | 4) as u64 | (sib as u64) << 8 | disp << 16, 2 + disp_len)
 }

@@ -98,6 +98,8 @@ pub enum Inst {
     MovupsLoad { dst: Xmm, src: Mem },
     /// `movups [dst], src`
     MovupsStore { dst: Mem, src: Xmm },
+    /// `xorps r, r`
+    XorXmm(Xmm),
 }
 
 /// Up to eight bytes as they are.
@@ -138,7 +140,7 @@ fn full_imm(code: Code, size: Size, imm: i32) -> Code {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn alu_imm(op: Alu, size: Size, dst: Rm, imm: i32) -> Code {
     let rex = Rex::sized(size, rm_number(dst));
     let short = imm as i8 as i32 == imm || (matches!(size, Size::B16) && imm as i8 as i16 == imm as i16);
@@ -155,6 +157,7 @@ fn alu_imm(op: Alu, size: Size, dst: Rm, imm: i32) -> Code {
 }
 
 /// The form without ModRM that only rax has.
+#[inline(never)]
 fn accumulator(size: Size, opcode: u8, imm: i32) -> Code {
     let code = match size {
         Size::B64 => bytes([0x48, opcode]),
@@ -164,7 +167,7 @@ fn accumulator(size: Size, opcode: u8, imm: i32) -> Code {
     full_imm(code, size, imm)
 }
 
-#[inline]
+#[inline(always)]
 fn test_imm(size: Size, a: Rm, imm: i32) -> Code {
     if matches!(a, Rm::R(Reg::Rax)) {
         return accumulator(size, if matches!(size, Size::B8) { 0xa8 } else { 0xa9 }, imm);
@@ -172,7 +175,7 @@ fn test_imm(size: Size, a: Rm, imm: i32) -> Code {
     full_imm(reg_rm(sized_op(size, 0xf7), Rex::sized(size, rm_number(a)), 0, a), size, imm)
 }
 
-#[inline]
+#[inline(always)]
 fn mov_imm(dst: Reg, value: u64) -> Code {
     let n = dst.number();
     if value as u32 as u64 == value {
@@ -303,6 +306,7 @@ impl Inst {
             Inst::Ret => bytes([0xc3]),
             Inst::Ud2 => bytes([0x0f, 0x0b]),
             Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, src),
+            Inst::XorXmm(r) => reg_reg(Op::of(0x57), Rex::NONE, r.0, r.0),
             Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, dst),
         }
     }

@@ -125,7 +125,7 @@ fn compile(call: &Call, budget: &Budget) -> Result<(Machine, CounterValues)> {
 
 /// Nanoseconds spent compiling, all stages.
 pub fn compile_ns(values: &CounterValues) -> u64 {
-    values.translate_ns + values.lower_ns + values.publish_ns
+    values.analyse_ns + values.translate_ns + values.lower_ns + values.publish_ns
 }
 
 /// The share of the instructions that run compiled in `always`, counted by an engine that counts.

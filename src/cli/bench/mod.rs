@@ -3,13 +3,12 @@
 mod measure;
 mod report;
 
-use super::args::Jit;
+use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use super::machine::{CallContext, Machine, run_inspected};
 use super::workload::{self, Expected, Workload};
 use clap::Args;
 use measure::{Budget, Figures};
-use regex::Regex;
 use report::Report;
 use revm::{
     Inspector,
@@ -90,14 +89,13 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<ExitCode> {
 }
 
 /// The workloads that the arguments name.
-fn select(args: &BenchArgs) -> Result<Vec<(PathBuf, Workload)>> {
-    let only = args.only.as_deref().map(Regex::new).transpose();
-    let only = only.map_err(|error| Failure::input(format_args!("--only: {error}")))?;
+fn select(options: &BenchArgs) -> Result<Vec<(PathBuf, Workload)>> {
+    let only = options.only.as_deref().map(args::regex).transpose().map_err(|failure| failure.within("--only"))?;
     let mut selected = Vec::new();
-    for path in workload::find(&args.paths)? {
+    for path in workload::find(&options.paths)? {
         let workload = Workload::load(&path)?;
         let named = only.as_ref().is_none_or(|regex| regex.is_match(&workload.name));
-        if named && args.kind.as_ref().is_none_or(|kind| *kind == workload.kind) {
+        if named && options.kind.as_ref().is_none_or(|kind| *kind == workload.kind) {
             selected.push((path, workload));
         }
     }

@@ -13,8 +13,11 @@ const BAR_WIDTH: usize = 20;
 /// The ratio that fills a bar.
 const BAR_FULL: f64 = 10.0;
 
-/// The ratios of the summary: name, and how it is got from the figures.
-const RATIOS: [(&str, fn(&Figures) -> f64); 4] = [
+/// A ratio of the summary: its name, and how it is got from the figures.
+type Ratio = (&'static str, fn(&Figures) -> f64);
+
+/// revm's time over ours, so that more is better.
+const RATIOS: [Ratio; 4] = [
     ("warm", |f| f.revm_ns / f.warm_ns),
     ("off", |f| f.revm_ns / f.off_ns),
     ("tiered", |f| f.revm_ns / f.tiered_ns),
@@ -226,6 +229,7 @@ fn to_json(workload: &Workload, instructions: u64, problem: Option<&str>, figure
     object["revm_first_ns"] = first(&figures.revm_first_ns);
     let compiled = &figures.compiled;
     object["compile_ns"] = json!({
+        "analyse": compiled.analyse_ns,
         "translate": compiled.translate_ns,
         "lower": compiled.lower_ns,
         "publish": compiled.publish_ns,

@@ -1,7 +1,7 @@
 //! 256-bit arithmetic, logic and comparison: carry chains over four limbs.
 
 use super::*;
-use crate::asm::x86_64::Unary;
+use crate::asm::x86_64::{Limbs, Unary};
 use crate::ir::{WSrc, WordOp};
 
 /// A word operand on this machine.
@@ -46,6 +46,7 @@ impl Lowerer {
     }
 
     /// `mov dst, src`; flags survive.
+    #[inline(always)]
     fn fetch(&mut self, dst: Reg, src: Operand) {
         match src {
             Operand::Rm(Rm::R(r)) => self.mov(dst, r),
@@ -79,6 +80,11 @@ impl Lowerer {
     }
 
     fn chain(&mut self, first: Alu, rest: Alu, dst: [Reg; 4], b: Word) {
+        if let Word::Mem(mem) = b
+            && self.fault.is_none()
+        {
+            return Limbs::Alu { first, rest }.encode(&mut self.code, dst, mem.base(), mem.disp());
+        }
         self.op(first, dst[0], b.limb(0));
         self.op(rest, dst[1], b.limb(1));
         self.op(rest, dst[2], b.limb(2));
@@ -86,13 +92,24 @@ impl Lowerer {
     }
 
     fn logic(&mut self, op: Alu, dst: [Reg; 4], b: Word) {
+        if let Word::Mem(_) = b {
+            return self.chain(op, op, dst, b);
+        }
         for (limb, dst) in dst.into_iter().enumerate() {
-            match (op, b.limb(limb)) {
-                (Alu::And, Operand::Imm(-1)) | (Alu::Or | Alu::Xor, Operand::Imm(0)) => {}
-                (Alu::And, Operand::Imm(0)) => self.zero(dst),
-                (Alu::Xor, Operand::Imm(-1)) => self.emit(Inst::Unary { op: Unary::Not, rm: Rm::R(dst) }),
-                (op, b) => self.op(op, dst, b),
+            match b.limb(limb) {
+                Operand::Imm(imm) => self.logic_imm(op, dst, imm),
+                Operand::Rm(Rm::R(b)) => self.op_r(op, dst, b),
+                Operand::Rm(Rm::M(b)) => self.op_m(op, dst, b),
             }
+        }
+    }
+
+    fn logic_imm(&mut self, op: Alu, dst: Reg, imm: i32) {
+        match (op, imm) {
+            (Alu::And, -1) | (Alu::Or | Alu::Xor, 0) => {}
+            (Alu::And, 0) => self.zero(dst),
+            (Alu::Xor, -1) => self.emit(Inst::Unary { op: Unary::Not, rm: Rm::R(dst) }),
+            (op, imm) => self.op_i(op, dst, imm),
         }
     }
 
@@ -192,8 +209,8 @@ impl Lowerer {
     pub(super) fn word_is_zero(&mut self, a: WSrc, tmp: R) {
         let (a, tmp) = (self.word(a), self.r(tmp));
         self.fetch(tmp, a.limb(0));
-        for limb in 1..4 {
-            self.op(Alu::Or, tmp, a.limb(limb));
-        }
+        self.op(Alu::Or, tmp, a.limb(1));
+        self.op(Alu::Or, tmp, a.limb(2));
+        self.op(Alu::Or, tmp, a.limb(3));
     }
 }
