@@ -43,6 +43,7 @@ fn main() {
     let mut files: Vec<_> = std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry").path()).collect();
     files.sort();
     let mut kinds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    println!("threaded: {}", ejit::interp::is_threaded());
     println!("{:<32} {:<18} {:>10} {:>10} {:>7} {:>8}", "workload", "kind", "ours ns", "revm ns", "ratio", "ns/instr");
     for path in files {
         if path.extension().is_none_or(|extension| extension != "json") || path.file_stem().is_some_and(|name| name == "manifest") {
@@ -150,7 +151,7 @@ fn cpu_time() -> Duration {
 fn measure(workload: &Workload) -> Option<(f64, f64)> {
     let code = Code::new(&workload.message.code);
     let bytecode = Bytecode::new_raw(Bytes::copy_from_slice(&workload.message.code));
-    let mut stack = world::stack();
+    let mut stack = ejit::abi::StackBuffer::new();
     let mut ours = || {
         let mut world = workload.world.clone();
         let mut frame = world::frame(&mut world, &workload.message, &code, &mut stack, Vec::with_capacity(4096));

@@ -16,9 +16,7 @@ use revm::inspector::{InspectEvm, Inspector};
 use revm::interpreter::{CallInput, CallInputs, CallOutcome, Gas, InstructionResult, InterpreterResult};
 use revm::primitives::{Address, AddressSet, B256, Bytes, Log, TxKind, U256, hardfork::SpecId};
 use revm::state::AccountInfo;
-use revm::{
-    Database, DatabaseCommit, ExecuteCommitEvm, ExecuteEvm, InspectCommitEvm, MainBuilder, MainContext, SystemCallEvm,
-};
+use revm::{Database, DatabaseCommit, ExecuteCommitEvm, ExecuteEvm, InspectCommitEvm, MainBuilder, MainContext, SystemCallEvm};
 use support::{Asm, CALLER, address};
 
 const A: Address = address(0xa1);
@@ -55,7 +53,8 @@ fn call(to: Address) -> TxEnv {
 /// A calls B, which stores and logs.
 fn caller_and_callee() -> InMemoryDB {
     let caller = Asm::new().push(7).push(0).ops(&[0x52]).call(0xf1, 200_000, B, 0, (0, 32), (0, 32)).push(1).ops(&[0x55]).build();
-    let callee = Asm::new().push(0).ops(&[0x35]).push(2).ops(&[0x55]).push(32).push(0).ops(&[0xa0]).push(32).push(0).ops(&[0xf3]).build();
+    let callee =
+        Asm::new().push(0).ops(&[0x35]).push(2).ops(&[0x55]).push(32).push(0).ops(&[0xa0]).push(32).push(0).ops(&[0xf3]).build();
     database(&[(A, caller), (B, callee)])
 }
 
@@ -213,11 +212,28 @@ fn precompiles_of_the_embedders() {
     for len in [0, 4, 40] {
         for first in [1, 0xff] {
             let code = Asm::new()
-                .push(first).push(0).ops(&[0x53]).push(0x77).push(33).ops(&[0x53])
-                .call(0xf1, 10_000, ECHO, 0, (0, len), (64, 40)).push(1).ops(&[0x55])
-                .call(0xfa, 10_000, ECHO, 0, (0, len), (64, 40)).push(2).ops(&[0x55])
-                .push(64).ops(&[0x51]).push(3).ops(&[0x55, 0x3d]).push(4).ops(&[0x55])
-                .push(0).ops(&[0x51]).push(5).ops(&[0x55])
+                .push(first)
+                .push(0)
+                .ops(&[0x53])
+                .push(0x77)
+                .push(33)
+                .ops(&[0x53])
+                .call(0xf1, 10_000, ECHO, 0, (0, len), (64, 40))
+                .push(1)
+                .ops(&[0x55])
+                .call(0xfa, 10_000, ECHO, 0, (0, len), (64, 40))
+                .push(2)
+                .ops(&[0x55])
+                .push(64)
+                .ops(&[0x51])
+                .push(3)
+                .ops(&[0x55, 0x3d])
+                .push(4)
+                .ops(&[0x55])
+                .push(0)
+                .ops(&[0x51])
+                .push(5)
+                .ops(&[0x55])
                 .build();
             let db = database(&[(A, code)]);
             let mut plain = context(db.clone(), SpecId::OSAKA).build_mainnet().with_precompiles(Echo::new(SpecId::OSAKA));
@@ -314,10 +330,7 @@ fn wrong_code_hashes_run_the_right_code() {
     let caller = Asm::new().call(0xf1, 100_000, B, 0, (0, 0), (0, 0)).push(1).ops(&[0x55]).build();
     let engine = engine();
     for second in [2, 4, 2] {
-        let db = Unreliable {
-            one_hash: Some(B256::repeat_byte(1)),
-            ..unreliable(&[(A, caller.clone()), (B, store(second))])
-        };
+        let db = Unreliable { one_hash: Some(B256::repeat_byte(1)), ..unreliable(&[(A, caller.clone()), (B, store(second))]) };
         let expected = context(db.clone(), SpecId::OSAKA).build_mainnet().transact(call(A)).unwrap();
         let mut evm = context(db, SpecId::OSAKA).build_ejit(&engine);
         assert_eq!(evm.transact(call(A)).unwrap(), expected);

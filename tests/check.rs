@@ -3,17 +3,16 @@
 #![cfg(feature = "revm")]
 
 use ejit::abi::{
-    AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, Request, SPILL_SLOTS, SelfDestruct, StackBuffer,
-    StorageWrite,
+    AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, Request, SelfDestruct, StackBuffer, StorageWrite,
 };
 use ejit::engine::{Config, Contract, CounterValues, Difference, Engine, Mode};
-use ejit::evm::{STACK_LIMIT, SpecId, code::Code, opcode as op};
+use ejit::evm::{SpecId, code::Code, opcode as op};
 use ejit::runtime::{
     Outcome, callouts,
     record::{Answer, Child, Replayer, Step, Tape},
     resume_call,
 };
-use revm::primitives::{Address, B256, Bytes, U256};
+use revm::primitives::{Address, B256, U256};
 use std::collections::HashMap;
 
 /// Storage, and nothing else.
@@ -59,48 +58,17 @@ impl Host for Storage {
 const GAS: i64 = 1_000_000;
 
 fn frame(contract: &Contract, input: &[u8], env: &Env, stack: &mut StackBuffer) -> Frame {
-    let stack = stack.0.as_mut_ptr();
-    Frame {
+    let mut frame = Frame {
         gas: GAS,
-        sp: stack,
-        stack,
-        stack_limit: stack.wrapping_add(STACK_LIMIT),
-        memory: core::ptr::NonNull::dangling().as_ptr(),
-        memory_len: 0,
-        pc: 0,
-        code: contract.code.padded().as_ptr(),
-        code_len: contract.code.bytes().len() as u64,
-        code_object: &contract.code,
         input: input.as_ptr(),
         input_len: input.len() as u64,
         return_data: core::ptr::NonNull::dangling().as_ptr(),
-        return_data_len: 0,
-        callouts: core::ptr::null(),
         env,
-        host: core::ptr::null_mut(),
-        pc_index: core::ptr::null(),
-        code_base: core::ptr::null(),
-        fuel: u64::MAX,
-        interpreted: 0,
-        compiled: 0,
-        saved: [0; _],
-        scratch: U256::ZERO,
-        address_word: U256::ZERO,
-        caller_word: U256::ZERO,
-        value: U256::ZERO,
-        out_offset: 0,
-        out_len: 0,
-        refund: 0,
         fork: contract.fork,
-        is_static: false,
-        depth: 0,
-        address: Address::ZERO,
-        memory_limit: u64::MAX,
-        init_code_limit: usize::MAX,
-        request: Request::None,
-        buffer: Vec::new(),
-        return_bytes: Bytes::new(),
-    }
+        ..Frame::blank()
+    };
+    frame.start(&contract.code, stack);
+    frame
 }
 
 /// What children come to.
@@ -114,7 +82,7 @@ fn check(code: &[u8], alter: impl FnOnce(&mut Tape, &mut Callouts)) -> (Result<(
     let mut executor = engine.executor();
     let contract = Contract::new(Code::new(code), SpecId::CANCUN);
     let (env, input) = (Env::default(), [7; 64]);
-    let mut stack = Box::new(StackBuffer([U256::ZERO; STACK_LIMIT + SPILL_SLOTS]));
+    let mut stack = StackBuffer::new();
     let mut first = frame(&contract, &input, &env, &mut stack);
     let (mut host, mut tape) = (Storage::default(), Tape::default());
     tape.begin(GAS);

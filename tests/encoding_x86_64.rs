@@ -174,6 +174,7 @@ fn moves() {
         for r in Reg::ALL {
             o.check(Inst::MovbeLoad { dst: r, src: mem });
             o.check(Inst::MovbeStore { dst: mem, src: r });
+            o.check(Inst::XorXmm(Xmm(r.number())));
             o.check(Inst::MovupsLoad { dst: Xmm(r.number()), src: mem });
             o.check(Inst::MovupsStore { dst: mem, src: Xmm(r.number()) });
         }

@@ -5,8 +5,9 @@
 #[path = "common/world.rs"]
 mod world;
 
-use ejit::abi::{CallKind, Exit, Request};
+use ejit::abi::{CallKind, Exit, Frame, Request};
 use ejit::evm::{SpecId, code::Code, opcode};
+use ejit::interp;
 use ejit::runtime::{Outcome, resume_call, resume_create};
 use revm::bytecode::Bytecode;
 use revm::interpreter::{
@@ -59,13 +60,13 @@ const REFUND_OF_CHILD: i64 = 7;
 /// Requests after which a run is stopped.
 const MOST_REQUESTS: usize = 8;
 
-fn run_ours(mut world: World, message: &Message) -> Seen {
+fn run_ours(mut world: World, message: &Message, run: fn(&mut Frame) -> Exit) -> Seen {
     let code = Code::new(&message.code);
-    let mut stack = world::stack();
+    let mut stack = ejit::abi::StackBuffer::new();
     let mut frame = world::frame(&mut world, message, &code, &mut stack, Vec::new());
     let mut requests = vec![];
     let exit = loop {
-        let exit = ejit::interp::run::<true>(&mut frame);
+        let exit = run(&mut frame);
         if exit != Exit::Suspend || requests.len() == MOST_REQUESTS {
             break exit;
         }
@@ -285,15 +286,26 @@ fn message(code: Vec<u8>) -> Message {
 
 /// Runs both and compares. Returns gas spent, or none after a halt.
 fn compare(world: &World, message: &Message, what: &dyn Fn() -> String) -> Option<u64> {
-    let mut ours = run_ours(world.clone(), message).settled();
     let theirs = run_theirs(world.clone(), message).settled();
-    for request in &mut ours.requests {
-        if let Request::Create(create) = request {
-            create.code.0 = 0;
+    for run in [interp::run_looped::<true>, interp::run::<false>] {
+        let mut ours = run_ours(world.clone(), message, run).settled();
+        for request in &mut ours.requests {
+            if let Request::Create(create) = request {
+                create.code.0 = 0;
+            }
         }
+        assert_eq!(
+            ours,
+            theirs,
+            "{:?} gas {} static {} {}: {:02x?}",
+            world.fork,
+            message.gas,
+            message.is_static,
+            what(),
+            message.code
+        );
     }
-    assert_eq!(ours, theirs, "{:?} gas {} static {} {}: {:02x?}", world.fork, message.gas, message.is_static, what(), message.code);
-    (!ours.exit.is_halt()).then(|| message.gas.saturating_sub(ours.gas))
+    (!theirs.exit.is_halt()).then(|| message.gas.saturating_sub(theirs.gas))
 }
 
 /// Operands at the edges of what opcodes distinguish.
@@ -472,7 +484,7 @@ fn memory_limit() {
             code.push(opcode::MLOAD);
             let message = Message { memory_limit: 1024, gas, ..message(code) };
             // revm has the limit behind a feature that may be off.
-            let ours = run_ours(world.clone(), &message).settled();
+            let ours = run_ours(world.clone(), &message, interp::run::<false>).settled();
             if offset.saturating_add(32) > 1024 {
                 assert_eq!(ours.exit, Exit::MemoryLimit);
             } else {

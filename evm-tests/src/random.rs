@@ -54,7 +54,8 @@ impl Random {
 
     /// A word at or near a boundary, or small, or any.
     pub fn word(&mut self) -> U256 {
-        let boundary = |random: &mut Random| U256::ONE << random.pick(&[0, 1, 5, 7, 8, 15, 16, 31, 32, 63, 64, 65, 127, 128, 191, 192, 255]);
+        let boundary =
+            |random: &mut Random| U256::ONE << random.pick(&[0, 1, 5, 7, 8, 15, 16, 31, 32, 63, 64, 65, 127, 128, 191, 192, 255]);
         match self.below(10) {
             0..=3 => U256::from(self.below(70)),
             4 => boundary(self),
@@ -147,13 +148,56 @@ impl fmt::Display for Program {
 const CALLEES: [u64; 7] = [0xa1, 0xb2, 0xc3, 0xd4, 2, 4, 0x99];
 /// Opcodes that take something from the stack and have neither side effects nor operands that must be small.
 const PURE: [u8; 27] = [
-    op::ADD, op::MUL, op::SUB, op::DIV, op::SDIV, op::MOD, op::SMOD, op::ADDMOD, op::MULMOD, op::EXP, op::SIGNEXTEND, op::LT, op::GT, op::SLT,
-    op::SGT, op::EQ, op::ISZERO, op::AND, op::OR, op::XOR, op::NOT, op::BYTE, op::SHL, op::SHR, op::SAR, op::CLZ, op::CALLDATALOAD,
+    op::ADD,
+    op::MUL,
+    op::SUB,
+    op::DIV,
+    op::SDIV,
+    op::MOD,
+    op::SMOD,
+    op::ADDMOD,
+    op::MULMOD,
+    op::EXP,
+    op::SIGNEXTEND,
+    op::LT,
+    op::GT,
+    op::SLT,
+    op::SGT,
+    op::EQ,
+    op::ISZERO,
+    op::AND,
+    op::OR,
+    op::XOR,
+    op::NOT,
+    op::BYTE,
+    op::SHL,
+    op::SHR,
+    op::SAR,
+    op::CLZ,
+    op::CALLDATALOAD,
 ];
 /// Opcodes that only put something on the stack.
 const READS: [u8; 20] = [
-    op::ADDRESS, op::ORIGIN, op::CALLER, op::CALLVALUE, op::CALLDATASIZE, op::CODESIZE, op::GASPRICE, op::RETURNDATASIZE, op::COINBASE,
-    op::TIMESTAMP, op::NUMBER, op::DIFFICULTY, op::GASLIMIT, op::CHAINID, op::SELFBALANCE, op::BASEFEE, op::BLOBBASEFEE, op::PC, op::MSIZE, op::GAS,
+    op::ADDRESS,
+    op::ORIGIN,
+    op::CALLER,
+    op::CALLVALUE,
+    op::CALLDATASIZE,
+    op::CODESIZE,
+    op::GASPRICE,
+    op::RETURNDATASIZE,
+    op::COINBASE,
+    op::TIMESTAMP,
+    op::NUMBER,
+    op::DIFFICULTY,
+    op::GASLIMIT,
+    op::CHAINID,
+    op::SELFBALANCE,
+    op::BASEFEE,
+    op::BLOBBASEFEE,
+    op::PC,
+    op::MSIZE,
+    op::GAS,
 ];
 /// Opcodes that take an account.
 const ACCOUNTS: [u8; 3] = [op::BALANCE, op::EXTCODESIZE, op::EXTCODEHASH];
@@ -417,7 +461,9 @@ impl Generator<'_> {
             self.op(op::MSTORE);
             self.label(head);
             self.body(4);
-            for item in [Item::Push(U256::ONE), Item::Push(U256::from(0x200)), Item::Op(op::MLOAD), Item::Op(op::SUB), Item::Op(op::DUP1)] {
+            for item in
+                [Item::Push(U256::ONE), Item::Push(U256::from(0x200)), Item::Op(op::MLOAD), Item::Op(op::SUB), Item::Op(op::DUP1)]
+            {
                 self.items.push(item);
             }
             self.items.extend([Item::Push(U256::from(0x200)), Item::Op(op::MSTORE), Item::PushLabel(head), Item::Op(op::JUMPI)]);
@@ -502,7 +548,13 @@ mod tests {
 
     #[test]
     fn labels_are_places() {
-        let program = Program(vec![Item::PushLabel(1), Item::Op(op::JUMP), Item::Push(U256::from(0x1234)), Item::Label(1), Item::PushLabel(9)]);
+        let program = Program(vec![
+            Item::PushLabel(1),
+            Item::Op(op::JUMP),
+            Item::Push(U256::from(0x1234)),
+            Item::Label(1),
+            Item::PushLabel(9),
+        ]);
         assert_eq!(program.assemble(), [0x61, 0, 7, 0x56, 0x61, 0x12, 0x34, 0x5b, 0x61, 0, 0]);
     }
 

@@ -46,19 +46,11 @@ const fn collision(file: &'static str) -> Skip {
 }
 
 const fn collision_in(file: &'static str, test: &'static str) -> Skip {
-    Skip {
-        file,
-        test,
-        reason: SkipReason::StorageCollision,
-    }
+    Skip { file, test, reason: SkipReason::StorageCollision }
 }
 
 const fn slow(file: &'static str) -> Skip {
-    Skip {
-        file,
-        test: "",
-        reason: SkipReason::Slow,
-    }
+    Skip { file, test: "", reason: SkipReason::Slow }
 }
 
 /// The list. Of the tests of EIP-7610 only those are here that revm 43 does not pass.
@@ -94,9 +86,7 @@ pub fn reason(path: &Path, test: &str, fork: &str, include_slow: bool) -> Option
         return Some(SkipReason::UnknownFork(fork.into()));
     }
     let file = path.file_stem()?.to_str()?;
-    let skip = SKIPS
-        .iter()
-        .find(|skip| skip.file == file && test.contains(skip.test))?;
+    let skip = SKIPS.iter().find(|skip| skip.file == file && test.contains(skip.test))?;
     (skip.reason != SkipReason::Slow || !include_slow).then(|| skip.reason.clone())
 }
 
@@ -108,27 +98,12 @@ mod tests {
     fn by_name_only() {
         let reason = |path: &str, test, fork| super::reason(Path::new(path), test, fork, false);
         assert_eq!(reason("a/add.json", "add", "Cancun"), None);
-        assert_eq!(
-            reason("a/loopMul.json", "loopMul", "Cancun"),
-            Some(SkipReason::Slow)
-        );
-        assert_eq!(
-            reason("a/add.json", "add", "Constantinople"),
-            Some(SkipReason::Constantinople)
-        );
-        assert_eq!(
-            reason("a/add.json", "add", "Moon"),
-            Some(SkipReason::UnknownFork("Moon".into()))
-        );
+        assert_eq!(reason("a/loopMul.json", "loopMul", "Cancun"), Some(SkipReason::Slow));
+        assert_eq!(reason("a/add.json", "add", "Constantinople"), Some(SkipReason::Constantinople));
+        assert_eq!(reason("a/add.json", "add", "Moon"), Some(SkipReason::UnknownFork("Moon".into())));
         let file = "a/init_collision_create_tx.json";
-        assert_eq!(
-            reason(file, "x-non-empty-balance-revert", "Paris"),
-            Some(SkipReason::StorageCollision)
-        );
+        assert_eq!(reason(file, "x-non-empty-balance-revert", "Paris"), Some(SkipReason::StorageCollision));
         assert_eq!(reason(file, "x-non-empty-balance-oog", "Paris"), None);
-        assert_eq!(
-            super::reason(Path::new("loopMul.json"), "loopMul", "Cancun", true),
-            None
-        );
+        assert_eq!(super::reason(Path::new("loopMul.json"), "loopMul", "Cancun", true), None);
     }
 }

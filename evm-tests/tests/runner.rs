@@ -7,8 +7,7 @@ use std::sync::Mutex;
 
 use evm_tests::report::Failure;
 use evm_tests::{
-    Case, CaseDb, CaseReport, Executor, FileReport, Observer, Options, Outcome, Report, Revm,
-    Summary, Verdict, fork, load, run,
+    Case, CaseDb, CaseReport, Executor, FileReport, Observer, Options, Outcome, Report, Revm, Summary, Verdict, fork, load, run,
 };
 use revm::ExecuteEvm;
 use revm::MainBuilder;
@@ -17,25 +16,17 @@ use revm::context_interface::result::ExecutionResult;
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/statetests");
 
 fn files(names: &[&str]) -> Vec<PathBuf> {
-    names
-        .iter()
-        .map(|name| Path::new(OWN).join(format!("{name}.json")))
-        .collect()
+    names.iter().map(|name| Path::new(OWN).join(format!("{name}.json"))).collect()
 }
 
 fn jobs(jobs: usize) -> Options {
-    Options {
-        jobs: NonZeroUsize::new(jobs).unwrap(),
-        ..Options::default()
-    }
+    Options { jobs: NonZeroUsize::new(jobs).unwrap(), ..Options::default() }
 }
 
 /// Every result in order, as one text.
 fn digest(report: &Report) -> String {
     let cases = report.files.iter().flat_map(|file| &file.cases);
-    cases
-        .map(|case| format!("{}\n", serde_json::to_string(&case.revme()).unwrap()))
-        .collect()
+    cases.map(|case| format!("{}\n", serde_json::to_string(&case.revme()).unwrap())).collect()
 }
 
 /// revm, bent: panics, forgets to commit or adds a log, at Cancun only.
@@ -53,11 +44,7 @@ impl Executor for Broken {
         }
         match self {
             Self::Panics => panic!("told to"),
-            Self::Forgets => Ok(case
-                .context(db)
-                .build_mainnet()
-                .transact(case.tx.clone())?
-                .result),
+            Self::Forgets => Ok(case.context(db).build_mainnet().transact(case.tx.clone())?.result),
             Self::AddsLog => Revm.transact(case, db).map(|mut result| {
                 if let ExecutionResult::Success { logs, .. } = &mut result {
                     logs.push(Default::default());
@@ -90,13 +77,8 @@ fn what_is_wrong_is_noticed() {
         });
         failed.collect::<Vec<_>>().remove(0)
     };
-    assert_eq!(
-        failures(Broken::Panics),
-        ("Cancun".into(), Failure::Panicked("told to".into()))
-    );
-    assert!(
-        matches!(failures(Broken::Forgets), (fork, Failure::StateRoot { .. }) if fork == "Cancun")
-    );
+    assert_eq!(failures(Broken::Panics), ("Cancun".into(), Failure::Panicked("told to".into())));
+    assert!(matches!(failures(Broken::Forgets), (fork, Failure::StateRoot { .. }) if fork == "Cancun"));
     assert!(matches!(failures(Broken::AddsLog), (fork, Failure::Logs { .. }) if fork == "Cancun"));
 }
 
@@ -113,12 +95,7 @@ fn rejection_is_compared() {
     }
     let report = run::run(&files(&["rejected"]), &jobs(1), || Lenient, &());
     let failure = report.failures().next().unwrap();
-    assert!(
-        failure.contains(
-            "rejected.json: test `rejected` [Frontier d0 g0 v0]: unexpected exception: got None"
-        ),
-        "{failure}"
-    );
+    assert!(failure.contains("rejected.json: test `rejected` [Frontier d0 g0 v0]: unexpected exception: got None"), "{failure}");
 }
 
 #[test]
@@ -129,20 +106,11 @@ fn filters_leave_out() {
         (summary.files, summary.passed)
     };
     let (all_files, all) = count(jobs(2));
-    let (_, prague) = count(Options {
-        forks: vec![fork::rules("Prague").unwrap()],
-        ..jobs(2)
-    });
+    let (_, prague) = count(Options { forks: vec![fork::rules("Prague").unwrap()], ..jobs(2) });
     assert!(prague > 0 && prague < all);
-    let (_, stack) = count(Options {
-        name: Some(regex::Regex::new("^stack$").unwrap()),
-        ..jobs(2)
-    });
+    let (_, stack) = count(Options { name: Some(regex::Regex::new("^stack$").unwrap()), ..jobs(2) });
     assert_eq!(stack, 33, "three forks, eleven variants");
-    let (third, _) = count(Options {
-        every: NonZeroUsize::new(3).unwrap(),
-        ..jobs(2)
-    });
+    let (third, _) = count(Options { every: NonZeroUsize::new(3).unwrap(), ..jobs(2) });
     assert_eq!(third, all_files.div_ceil(3));
 }
 
@@ -151,13 +119,7 @@ fn unreadable_files_fail_once() {
     let missing = PathBuf::from("no/such/file.json");
     let report = run::run(std::slice::from_ref(&missing), &jobs(1), || Revm, &());
     assert_eq!(report.summary().failed, 1);
-    assert!(
-        report
-            .failures()
-            .next()
-            .unwrap()
-            .contains("no/such/file.json")
-    );
+    assert!(report.failures().next().unwrap().contains("no/such/file.json"));
     assert!(load::find(&[missing]).is_err());
 }
 
@@ -167,17 +129,10 @@ fn observers_see_each_case_in_order() {
     struct Log(Mutex<Vec<String>>);
     impl Observer for Log {
         fn case(&self, _: &Path, case: &CaseReport) {
-            self.0
-                .lock()
-                .unwrap()
-                .push(format!("{}/{}", case.fork, case.indexes.data));
+            self.0.lock().unwrap().push(format!("{}/{}", case.fork, case.indexes.data));
         }
         fn file(&self, file: &FileReport, so_far: &Summary, total: usize) {
-            self.0.lock().unwrap().push(format!(
-                "{} {} of {total}",
-                file.cases.len(),
-                so_far.files
-            ));
+            self.0.lock().unwrap().push(format!("{} {} of {total}", file.cases.len(), so_far.files));
         }
     }
     let log = Log::default();
@@ -187,45 +142,27 @@ fn observers_see_each_case_in_order() {
     let seen = log.0.into_inner().unwrap();
     let expected: Vec<_> = expected
         .iter()
-        .flat_map(|part| {
-            if part.contains(" of ") {
-                vec![part.to_string()]
-            } else {
-                part.split(' ').map(String::from).collect()
-            }
-        })
+        .flat_map(|part| if part.contains(" of ") { vec![part.to_string()] } else { part.split(' ').map(String::from).collect() })
         .collect();
     assert_eq!(seen, expected);
 }
 
 #[test]
 fn output_in_the_form_of_geth_and_revme() {
-    let options = Options {
-        forks: vec![fork::rules("Cancun").unwrap()],
-        ..jobs(1)
-    };
+    let options = Options { forks: vec![fork::rules("Cancun").unwrap()], ..jobs(1) };
     let report = run::run(&files(&["push0"]), &options, || Revm, &());
     let case = &report.files[0].cases[0];
     let root = case.execution.as_ref().unwrap().state_root;
-    assert_eq!(
-        case.geth_state_root().unwrap(),
-        format!("{{\"stateRoot\": \"{root}\"}}")
-    );
+    assert_eq!(case.geth_state_root().unwrap(), format!("{{\"stateRoot\": \"{root}\"}}"));
     assert_eq!(
         serde_json::to_string(&case.geth()).unwrap(),
-        format!(
-            "{{\"name\":\"push0\",\"pass\":true,\"stateRoot\":\"{root}\",\"fork\":\"Cancun\"}}"
-        )
+        format!("{{\"name\":\"push0\",\"pass\":true,\"stateRoot\":\"{root}\",\"fork\":\"Cancun\"}}")
     );
     let line = serde_json::to_string(&case.revme()).unwrap();
     let start = format!("{{\"stateRoot\":\"{root}\",\"logsRoot\":\"0x1dcc4de8");
     assert!(line.starts_with(&start), "{line}");
     let end = "\"fork\":\"CANCUN\",\"test\":\"push0\",\"d\":0,\"g\":0,\"v\":0}";
-    assert!(
-        line.contains("\"pass\":true,\"errorMsg\":\"\",\"evmResult\":\"Success: Stop\"")
-            && line.ends_with(end),
-        "{line}"
-    );
+    assert!(line.contains("\"pass\":true,\"errorMsg\":\"\",\"evmResult\":\"Success: Stop\"") && line.ends_with(end), "{line}");
 }
 
 static TRACE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -244,17 +181,10 @@ impl Write for ToTrace {
 
 #[test]
 fn traces_have_a_line_for_each_step() {
-    let options = Options {
-        forks: vec![fork::rules("Cancun").unwrap()],
-        trace: Some(|| Box::new(ToTrace)),
-        ..jobs(4)
-    };
+    let options = Options { forks: vec![fork::rules("Cancun").unwrap()], trace: Some(|| Box::new(ToTrace)), ..jobs(4) };
     let report = run::run(&files(&["push0"]), &options, || Revm, &());
     assert_eq!(report.summary().passed, 1);
     let trace = String::from_utf8(TRACE.lock().unwrap().clone()).unwrap();
-    let steps = trace
-        .lines()
-        .filter(|line| line.contains("\"pc\":"))
-        .count();
+    let steps = trace.lines().filter(|line| line.contains("\"pc\":")).count();
     assert_eq!(steps, 15, "14 opcodes and the STOP past the end: {trace}");
 }

@@ -2,7 +2,7 @@
 
 use super::Callouts;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
-use core::ffi::c_void;
+use core::{ffi::c_void, ptr};
 use revm_primitives::{Address, Bytes, U256};
 
 /// Values that are the same for all frames of a transaction, as words ready to push.
@@ -143,7 +143,8 @@ pub struct Frame {
     pub env: *const Env,
     /// The host, of the type that `callouts` was made for.
     pub host: *mut c_void,
-    /// Compiled code's table from pc to code offset (0: none), one entry per byte of bytecode; null while there is none.
+    /// Compiled code's table from pc to code offset (0: none; negative: none that may be jumped to), one entry per byte of bytecode;
+    /// null while there is none.
     pub pc_index: *const u32,
     /// What entries of `pc_index` are relative to.
     pub code_base: *const u8,
@@ -187,4 +188,67 @@ pub struct Frame {
     pub buffer: Vec<u8>,
     /// Owner of the return data.
     pub return_bytes: Bytes,
+}
+
+impl Frame {
+    /// A frame of nothing, without code, stack or host: whoever runs it sets those.
+    pub fn blank() -> Frame {
+        Frame {
+            gas: 0,
+            sp: ptr::null_mut(),
+            stack: ptr::null_mut(),
+            stack_limit: ptr::null_mut(),
+            memory: ptr::null_mut(),
+            memory_len: 0,
+            pc: 0,
+            code: ptr::null(),
+            code_len: 0,
+            code_object: ptr::null(),
+            input: ptr::null(),
+            input_len: 0,
+            return_data: ptr::null(),
+            return_data_len: 0,
+            callouts: ptr::null(),
+            env: ptr::null(),
+            host: ptr::null_mut(),
+            pc_index: ptr::null(),
+            code_base: ptr::null(),
+            fuel: u64::MAX,
+            interpreted: 0,
+            compiled: 0,
+            saved: [0; 16],
+            scratch: U256::ZERO,
+            address_word: U256::ZERO,
+            caller_word: U256::ZERO,
+            value: U256::ZERO,
+            out_offset: 0,
+            out_len: 0,
+            refund: 0,
+            fork: SpecId::FRONTIER,
+            is_static: false,
+            depth: 0,
+            address: Address::ZERO,
+            memory_limit: u64::MAX,
+            init_code_limit: usize::MAX,
+            request: Request::None,
+            buffer: Vec::new(),
+            return_bytes: Bytes::new(),
+        }
+    }
+
+    /// Gives the frame code and an empty stack.
+    pub fn start(&mut self, code: &Code, stack: &mut StackBuffer) {
+        self.code = code.padded().as_ptr();
+        self.code_len = code.bytes().len() as u64;
+        self.code_object = code;
+        let stack = stack.0.as_mut_ptr();
+        (self.sp, self.stack, self.stack_limit) = (stack, stack, stack.wrapping_add(STACK_LIMIT));
+    }
+}
+
+impl StackBuffer {
+    /// An empty stack.
+    pub fn new() -> Box<StackBuffer> {
+        Box::new(StackBuffer([U256::ZERO; STACK_LIMIT + SPILL_SLOTS]))
+    }
 }

@@ -8,7 +8,7 @@ use crate::engine::{Difference, Engine};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use revm::{
-    Context, Inspector, Journal,
+    Context, Inspector,
     context::{ContextSetters, Evm},
     context_interface::{
         Block, Cfg, ContextTr, Database, FrameStack, Host, JournalTr, Transaction,

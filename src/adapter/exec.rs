@@ -10,6 +10,7 @@ use crate::abi::{CallKind, CallRequest, CreateRequest, Env, Exit, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
 use crate::runtime::{self, record::Child};
+use core::cell::OnceCell;
 use core::ops::Range;
 use revm::{
     bytecode::Bytecode,
@@ -44,20 +45,27 @@ where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
 {
-    let shared_limits = (ctx.cfg().memory_limit(), ctx.cfg().max_initcode_size());
+    let (memory_limit, init_code_limit) = (ctx.cfg().memory_limit(), ctx.cfg().max_initcode_size());
     let host = JournalHost::new(ctx);
-    let env: Env = host.env();
     let shared = Shared {
         callouts: runtime::callouts::<JournalHost<'_, CTX>>(),
-        env: &env,
+        env: core::ptr::null(),
         fork: host.spec,
-        memory_limit: shared_limits.0,
-        init_code_limit: shared_limits.1,
+        memory_limit,
+        init_code_limit,
         record: runner.engine().config().mode == Mode::Check,
     };
-    runner.pool.reset();
     runner.counters.transactions += 1;
-    Exec { host, precompiles, runner, shared, base_depth: first.depth }.run(first.frame_input)
+    let env = OnceCell::new();
+    let (inputs, create) = match first.frame_input {
+        FrameInput::Call(inputs) => (inputs, None),
+        FrameInput::Create(create) => (Box::new(blank_inputs()), Some(create)),
+        FrameInput::Empty => unreachable!("a transaction calls or creates"),
+    };
+    let mut exec = Exec { host, precompiles, runner, shared, env: &env, inputs, first_precompile: None, base_depth: first.depth };
+    let result = exec.run(create.as_deref());
+    runner.pool.reset();
+    result
 }
 
 /// One run of the loop.
@@ -66,16 +74,22 @@ struct Exec<'a, CTX, P> {
     precompiles: &'a mut P,
     runner: &'a mut Runner,
     shared: Shared,
+    /// The environment, made when the first frame starts: transfers and calls of precompiles need none.
+    env: &'a OnceCell<Env>,
+    /// The call at hand, in the form that precompiles take it.
+    inputs: Box<CallInputs>,
+    /// All of a precompile's gas, and its logs, where it is the transaction's own call.
+    first_precompile: Option<(Gas, Vec<Log>)>,
     base_depth: usize,
 }
 
 /// How a call or creation ended.
 struct Outcome {
     result: InstructionResult,
-    gas: Gas,
+    gas_left: u64,
+    refund: i64,
     output: Output,
     created: Option<Address>,
-    precompile_logs: Option<Vec<Log>>,
 }
 
 /// Where the output is.
@@ -91,8 +105,7 @@ enum Output {
 impl Outcome {
     /// Ended before a frame came to be.
     fn early(result: InstructionResult, gas_limit: u64) -> Outcome {
-        let gas = Gas::new(gas_limit);
-        Outcome { result, gas, output: Output::Empty, created: None, precompile_logs: None }
+        Outcome { result, gas_left: gas_limit, refund: 0, output: Output::Empty, created: None }
     }
 }
 
@@ -104,22 +117,32 @@ struct Creation {
     gas_limit: u64,
 }
 
+/// What the first frame's result needs of its inputs.
+enum First {
+    Call { gas_limit: u64, return_memory_offset: Range<usize> },
+    Create { gas_limit: u64 },
+}
+
+/// An outcome, or none yet: a frame was started.
+type Begun<CTX> = Result<Option<Outcome>, ContextDbError<CTX>>;
+
 impl<CTX, P> Exec<'_, CTX, P>
 where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
 {
-    fn run(&mut self, first: FrameInput) -> Result<FrameResult, ContextDbError<CTX>> {
-        let (begun, shape) = match first {
-            FrameInput::Call(inputs) => {
-                let shape = Shape::Call(inputs.return_memory_offset.clone());
-                (self.first_call(*inputs)?, shape)
+    /// Executes the creation given, or else the call in `self.inputs`, to its end.
+    fn run(&mut self, create: Option<&CreateInputs>) -> Result<FrameResult, ContextDbError<CTX>> {
+        let (begun, first) = match create {
+            None => {
+                let inputs = &self.inputs;
+                let (gas_limit, return_memory_offset) = (inputs.gas_limit, inputs.return_memory_offset.clone());
+                (self.call(None)?, First::Call { gas_limit, return_memory_offset })
             }
-            FrameInput::Create(inputs) => (self.first_create(&inputs)?, Shape::Create),
-            FrameInput::Empty => unreachable!("a transaction calls or creates"),
+            Some(create) => (self.first_create(create)?, First::Create { gas_limit: create.gas_limit() }),
         };
         if let Some(outcome) = begun {
-            return Ok(self.first_result(outcome, shape));
+            return Ok(self.first_result(outcome, first));
         }
         loop {
             let exit = self.runner.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
@@ -131,7 +154,7 @@ where
                 exit => {
                     let outcome = self.end(exit);
                     if self.runner.pool.active() == 0 {
-                        return Ok(self.first_result(outcome, shape));
+                        return Ok(self.first_result(outcome, first));
                     }
                     outcome
                 }
@@ -145,64 +168,31 @@ where
         self.base_depth + self.runner.pool.active()
     }
 
-    /// The call that a transaction makes.
-    fn first_call(&mut self, inputs: CallInputs) -> Result<Option<Outcome>, ContextDbError<CTX>> {
-        let input = Input::Owned(inputs.input.bytes(self.host.ctx));
-        self.call(inputs, input)
-    }
-
     /// The creation that a transaction makes.
-    fn first_create(&mut self, inputs: &CreateInputs) -> Result<Option<Outcome>, ContextDbError<CTX>> {
+    fn first_create(&mut self, inputs: &CreateInputs) -> Begun<CTX> {
         let creation =
             Creation { caller: inputs.caller(), scheme: inputs.scheme(), value: inputs.value(), gas_limit: inputs.gas_limit() };
-        let depth = self.depth();
-        match open_creation(&mut self.host, &creation, inputs.init_code(), depth)? {
-            Err(result) => Ok(Some(Outcome::early(result, creation.gas_limit))),
-            Ok(opened) => {
-                self.push_creation(&creation, opened, Code::new(inputs.init_code()));
-                Ok(None)
-            }
-        }
+        let opened = open_creation(&mut self.host, &creation, inputs.init_code(), self.base_depth)?;
+        Ok(self.create(&creation, opened, || Code::new(inputs.init_code())))
     }
 
-    /// Starts what the top frame asks for; `Some` if that ended without a frame.
-    fn start_child(&mut self) -> Result<Option<Outcome>, ContextDbError<CTX>> {
+    /// Starts what the top frame asks for.
+    fn start_child(&mut self) -> Begun<CTX> {
         match self.runner.pool.top().frame.request {
-            Request::Call(request) => self.child_call(&request),
+            Request::Call(ref request) => {
+                let input = request.input;
+                describe_call(&mut self.inputs, request);
+                // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
+                self.inputs.known_bytecode.0 = self.host.target.0;
+                core::mem::swap(&mut self.inputs.known_bytecode.1, self.host.target.1.get_or_insert_default());
+                self.call(Some(input))
+            }
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
         }
     }
 
-    fn child_call(&mut self, request: &CallRequest) -> Result<Option<Outcome>, ContextDbError<CTX>> {
-        let (hash, bytecode) = (self.host.target.0, self.host.target.1.clone());
-        let (offset, len) = request.input;
-        let inputs = CallInputs {
-            input: CallInput::SharedBuffer(span(request.input)),
-            return_memory_offset: span(request.output),
-            gas_limit: request.gas_limit,
-            reservoir: 0,
-            bytecode_address: request.code_address,
-            known_bytecode: (hash, bytecode),
-            target_address: request.target,
-            caller: request.caller,
-            value: match request.kind {
-                CallKind::DelegateCall => CallValue::Apparent(request.value),
-                CallKind::Call | CallKind::CallCode | CallKind::StaticCall => CallValue::Transfer(request.value),
-            },
-            scheme: match request.kind {
-                CallKind::Call => CallScheme::Call,
-                CallKind::CallCode => CallScheme::CallCode,
-                CallKind::DelegateCall => CallScheme::DelegateCall,
-                CallKind::StaticCall => CallScheme::StaticCall,
-            },
-            is_static: request.is_static,
-            charged_new_account_state_gas: false,
-        };
-        self.call(inputs, Input::Parent(offset, len))
-    }
-
-    fn child_create(&mut self, request: &CreateRequest) -> Result<Option<Outcome>, ContextDbError<CTX>> {
+    fn child_create(&mut self, request: &CreateRequest) -> Begun<CTX> {
         let depth = self.depth();
         let parent = self.runner.pool.top();
         let creation = Creation {
@@ -216,42 +206,48 @@ where
         };
         let (offset, len) = request.code;
         let init_code = if len == 0 { &[] } else { &parent.frame.buffer[offset..][..len] };
-        match open_creation(&mut self.host, &creation, init_code, depth)? {
-            Err(result) => Ok(Some(Outcome::early(result, creation.gas_limit))),
-            Ok(opened) => {
-                let code = Code::new(init_code);
-                self.push_creation(&creation, opened, code);
-                Ok(None)
-            }
-        }
+        let opened = open_creation(&mut self.host, &creation, init_code, depth)?;
+        let code = opened.is_ok().then(|| Code::new(init_code));
+        Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
-    /// `make_call_frame`. `input` is where `inputs.input` is found.
-    fn call(&mut self, inputs: CallInputs, input: Input) -> Result<Option<Outcome>, ContextDbError<CTX>> {
+    /// `make_call_frame` for `self.inputs`. `input` is the place of the call data in the caller's memory, if there is a caller.
+    fn call(&mut self, input: Option<(usize, usize)>) -> Begun<CTX> {
         let depth = self.depth();
+        let gas_limit = self.inputs.gas_limit;
         if depth > CALL_STACK_LIMIT as usize {
-            return Ok(Some(Outcome::early(InstructionResult::CallTooDeep, inputs.gas_limit)));
+            return Ok(Some(Outcome::early(InstructionResult::CallTooDeep, gas_limit)));
         }
         let journal = self.host.ctx.journal_mut();
         let checkpoint = journal.checkpoint();
-        if let CallValue::Transfer(value) = inputs.value
-            && let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value)
+        if let CallValue::Transfer(value) = self.inputs.value
+            && let Some(error) = journal.transfer_loaded(self.inputs.caller, self.inputs.target_address, value)
         {
             journal.checkpoint_revert(checkpoint);
-            return Ok(Some(Outcome::early(error.into(), inputs.gas_limit)));
+            return Ok(Some(Outcome::early(error.into(), gas_limit)));
         }
-        if let Some(result) = self.run_precompile(&inputs)? {
+        if let Some(result) = self.run_precompile()? {
             return Ok(Some(self.end_precompile(result, checkpoint)));
         }
-        let (hash, bytecode) = &inputs.known_bytecode;
-        if bytecode.is_empty() {
+        if self.inputs.known_bytecode.1.is_empty() {
             self.host.ctx.journal_mut().checkpoint_commit();
-            return Ok(Some(Outcome::early(InstructionResult::Stop, inputs.gas_limit)));
+            return Ok(Some(Outcome::early(InstructionResult::Stop, gas_limit)));
         }
-        let contract = self.runner.contract(*hash, bytecode, self.shared.fork);
+        self.start_frame(input, depth, checkpoint);
+        Ok(None)
+    }
+
+    /// The frame of the call in `self.inputs`.
+    fn start_frame(&mut self, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
+        self.ensure_env();
+        let inputs = &self.inputs;
+        let (hash, bytecode) = &inputs.known_bytecode;
+        let input = match input {
+            Some((offset, len)) => Input::Parent(offset, len),
+            None => Input::Owned(inputs.input.bytes(self.host.ctx)),
+        };
         let start = Start {
             gas_limit: inputs.gas_limit,
-            input,
             address: inputs.target_address,
             caller: inputs.caller,
             value: inputs.value.get(),
@@ -260,19 +256,50 @@ where
             checkpoint,
             created: None,
         };
-        self.runner.counters.frames += 1;
-        self.runner.pool.push(start, &contract, &self.shared);
-        Ok(None)
+        let Runner { executor, pool, contracts, counters, .. } = &mut *self.runner;
+        counters.frames += 1;
+        let contract = contracts.get(executor, *hash, bytecode, self.shared.fork);
+        pool.push(&start, input, contract, &self.shared);
+    }
+
+    /// The frame of a creation that was opened, or how it ended already.
+    fn create(&mut self, creation: &Creation, opened: Opened, code: impl FnOnce() -> Code) -> Option<Outcome> {
+        let (created, checkpoint) = match opened {
+            Ok(opened) => opened,
+            Err(result) => return Some(Outcome::early(result, creation.gas_limit)),
+        };
+        self.ensure_env();
+        let start = Start {
+            gas_limit: creation.gas_limit,
+            address: created,
+            caller: creation.caller,
+            value: creation.value,
+            is_static: false,
+            depth: self.depth() as u32,
+            checkpoint,
+            created: Some(created),
+        };
+        let Runner { executor, pool, counters, .. } = &mut *self.runner;
+        counters.frames += 1;
+        let contract = executor.init_code(self.shared.fork, code());
+        pool.push(&start, Input::Parent(0, 0), &contract, &self.shared);
+        None
+    }
+
+    fn ensure_env(&mut self) {
+        if self.shared.env.is_null() {
+            self.shared.env = self.env.get_or_init(|| self.host.env());
+        }
     }
 
     /// Offers the call to the precompiles. Input that lies in the caller's memory is shown to them in revm's shared buffer, which that
     /// memory takes the place of meanwhile.
-    fn run_precompile(&mut self, inputs: &CallInputs) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
-        let lend = self.runner.pool.active() > 0 && !inputs.input.is_empty();
+    fn run_precompile(&mut self) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
+        let lend = self.runner.pool.active() > 0 && !self.inputs.input.is_empty();
         if lend {
             self.swap_shared_buffer();
         }
-        let result = self.precompiles.run(self.host.ctx, inputs);
+        let result = self.precompiles.run(self.host.ctx, &self.inputs);
         if lend {
             self.swap_shared_buffer();
             self.runner.pool.top().restore_memory();
@@ -287,130 +314,112 @@ where
         core::mem::swap(&mut *shared, &mut frame.buffer);
     }
 
-    fn end_precompile(&mut self, result: InterpreterResult, checkpoint: JournalCheckpoint) -> Outcome {
+    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) -> Outcome {
         self.runner.counters.precompiles += 1;
+        let is_first = self.runner.pool.active() == 0;
         let journal = self.host.ctx.journal_mut();
         let mut logs = Vec::new();
         if result.result.is_ok() {
             journal.checkpoint_commit();
         } else {
-            logs = journal.logs()[checkpoint.log_i..].to_vec();
+            if is_first {
+                logs = journal.logs()[checkpoint.log_i..].to_vec();
+            }
             journal.checkpoint_revert(checkpoint);
         }
+        if is_first {
+            self.first_precompile = Some((result.gas, logs));
+        }
+        // What comes back to a parent that has nothing yet is what comes back.
+        let mut returned = GasTracker::new(u64::MAX, 0, 0);
+        handle_reservoir_remaining_gas(result.result, &mut returned, result.gas.tracker_mut());
         Outcome {
             result: result.result,
-            gas: result.gas,
+            gas_left: returned.remaining(),
+            refund: returned.refunded(),
             output: Output::Owned(result.output),
             created: None,
-            precompile_logs: Some(logs),
         }
-    }
-
-    fn push_creation(&mut self, creation: &Creation, opened: (Address, JournalCheckpoint), code: Code) {
-        let (created, checkpoint) = opened;
-        let start = Start {
-            gas_limit: creation.gas_limit,
-            input: Input::Parent(0, 0),
-            address: created,
-            caller: creation.caller,
-            value: creation.value,
-            is_static: false,
-            depth: self.depth() as u32,
-            checkpoint,
-            created: Some(created),
-        };
-        let contract = self.runner.executor.init_code(self.shared.fork, code);
-        self.runner.counters.frames += 1;
-        self.runner.pool.push(start, &contract, &self.shared);
     }
 
     /// The second half of `process_next_action`: the top frame ended with `exit`.
     fn end(&mut self, exit: Exit) -> Outcome {
         let slot = self.runner.pool.top();
-        let result = instruction_result(exit);
-        let mut gas = Gas::new(slot.gas_limit);
-        gas.set_remaining(if result.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 });
-        gas.set_refund(slot.frame.refund);
-        let output = match exit {
-            Exit::Return | Exit::Revert if slot.frame.out_len > 0 => Output::Ended,
-            _ => Output::Empty,
+        let mut outcome = Outcome {
+            result: instruction_result(exit),
+            gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
+            refund: slot.frame.refund,
+            output: match exit {
+                Exit::Return | Exit::Revert if slot.frame.out_len > 0 => Output::Ended,
+                _ => Output::Empty,
+            },
+            created: slot.created,
         };
-        let mut outcome = Outcome { result, gas, output, created: slot.created, precompile_logs: None };
-        let checkpoint = slot.checkpoint;
-        if let Some(created) = slot.created {
-            if result.is_ok() {
-                let code = match outcome.output {
-                    Output::Ended => Bytes::copy_from_slice(slot.output()),
-                    _ => Bytes::new(),
-                };
-                outcome.output = Output::Owned(code);
-            }
-            self.end_creation(&mut outcome, checkpoint, created);
-        } else if result.is_ok() {
-            self.host.ctx.journal_mut().checkpoint_commit();
-        } else {
-            self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
+        let journal = self.host.ctx.journal_mut();
+        match slot.created {
+            Some(created) => self.end_creation(&mut outcome, created),
+            None if outcome.result.is_ok() => journal.checkpoint_commit(),
+            None => journal.checkpoint_revert(slot.checkpoint),
         }
         self.runner.pool.pop();
         outcome
     }
 
-    /// `return_create`, which deploys `outcome.output` unless the creation failed.
-    fn end_creation(&mut self, outcome: &mut Outcome, checkpoint: JournalCheckpoint, created: Address) {
-        let owned = match &mut outcome.output {
-            Output::Owned(bytes) => core::mem::take(bytes),
-            Output::Empty | Output::Ended => Bytes::new(),
+    /// `return_create`: deploys the output of the top frame unless the creation failed.
+    fn end_creation(&mut self, outcome: &mut Outcome, created: Address) {
+        let slot = self.runner.pool.top();
+        let deploys = outcome.result.is_ok();
+        let code = match outcome.output {
+            Output::Ended if deploys => Bytes::copy_from_slice(slot.output()),
+            _ => Bytes::new(),
         };
-        let deployed = outcome.result.is_ok();
-        let mut result = InterpreterResult::new(outcome.result, owned, outcome.gas);
-        return_create(self.host.ctx, checkpoint, &mut result, created);
+        let gas = gas(slot.gas_limit, outcome.gas_left, outcome.refund);
+        let mut result = InterpreterResult::new(outcome.result, code, gas);
+        return_create(self.host.ctx, slot.checkpoint, &mut result, created);
         outcome.result = result.result;
-        outcome.gas = result.gas;
-        if deployed {
+        outcome.gas_left = result.gas.remaining();
+        if deploys {
             outcome.output = Output::Owned(result.output);
         }
     }
 
     /// `return_result`: the top frame goes on with `outcome`.
-    fn resume(&mut self, mut outcome: Outcome) -> Result<(), ContextDbError<CTX>> {
-        take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
+    fn resume(&mut self, outcome: Outcome) -> Result<(), ContextDbError<CTX>> {
+        if self.host.ctx.error().is_err() {
+            take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
+        }
         assert_ne!(outcome.result, InstructionResult::FatalExternalError, "a fatal error without its reason");
-        // What comes back to a parent that has nothing yet is what comes back.
-        let mut returned = GasTracker::new(u64::MAX, 0, 0);
-        handle_reservoir_remaining_gas(outcome.result, &mut returned, outcome.gas.tracker_mut());
-        let (gas, refund) = (returned.remaining(), returned.refunded());
-        let how = if outcome.result.is_ok() {
+        let Outcome { result, gas_left, refund, output, created } = outcome;
+        let how = if result.is_ok() {
             runtime::Outcome::Success
-        } else if outcome.result.is_revert() {
+        } else if result.is_revert() {
             runtime::Outcome::Revert
         } else {
             runtime::Outcome::Halt
         };
         let (parent, ended) = self.runner.pool.top_and_ended();
-        let (output, owned): (&[u8], Bytes) = match (&outcome.output, ended) {
+        let (data, owned): (&[u8], Bytes) = match (&output, ended) {
             (Output::Owned(bytes), _) => (bytes, bytes.clone()),
             (Output::Ended, Some(ended)) => (ended.output(), Bytes::new()),
             (Output::Empty, _) | (Output::Ended, None) => (&[], Bytes::new()),
         };
         if let Some(tape) = &mut parent.tape {
-            let address = outcome.created.unwrap_or_default();
-            tape.resume(Child { outcome: how, gas, refund, address, output: Bytes::copy_from_slice(output) });
+            let address = created.unwrap_or_default();
+            tape.resume(Child { outcome: how, gas: gas_left, refund, address, output: Bytes::copy_from_slice(data) });
         }
         match parent.frame.request {
-            Request::Call(request) => {
-                let (offset, len) = request.output;
-                let len = len.min(output.len());
+            Request::Call(CallRequest { output: (offset, len), .. }) => {
+                let len = len.min(data.len());
                 if len != 0 && how != runtime::Outcome::Halt {
-                    parent.frame.buffer[offset..][..len].copy_from_slice(&output[..len]);
+                    parent.frame.buffer[offset..][..len].copy_from_slice(&data[..len]);
                 }
-                runtime::resume_call(&mut parent.frame, how, gas, refund, owned, (0, 0));
-                parent.lend_return_data(output);
+                runtime::resume_call(&mut parent.frame, how, gas_left, refund, owned, (0, 0));
+                parent.lend_return_data(data);
             }
             Request::Create(_) => {
-                let address = outcome.created.unwrap_or_default();
-                runtime::resume_create(&mut parent.frame, how, address, gas, refund, owned);
+                runtime::resume_create(&mut parent.frame, how, created.unwrap_or_default(), gas_left, refund, owned);
                 if how == runtime::Outcome::Revert {
-                    parent.lend_return_data(output);
+                    parent.lend_return_data(data);
                 }
             }
             Request::None => unreachable!("a suspended frame has a request"),
@@ -419,32 +428,74 @@ where
     }
 
     /// The result of the first frame, as revm's loop returns it.
-    fn first_result(&mut self, outcome: Outcome, shape: Shape) -> FrameResult {
-        let output = match outcome.output {
+    fn first_result(&mut self, outcome: Outcome, first: First) -> FrameResult {
+        let Outcome { result, gas_left, refund, output, created } = outcome;
+        let output = match output {
             Output::Empty => Bytes::new(),
             Output::Owned(bytes) => bytes,
-            Output::Ended => match self.runner.pool.last_ended() {
-                Some(slot) => Bytes::copy_from_slice(slot.output()),
-                None => Bytes::new(),
-            },
+            Output::Ended => self.runner.pool.last_ended().map_or(Bytes::new(), |slot| Bytes::copy_from_slice(slot.output())),
         };
-        let result = InterpreterResult::new(outcome.result, output, outcome.gas);
-        match shape {
-            Shape::Call(memory_offset) => {
-                let mut call = CallOutcome::new(result, memory_offset);
-                call.was_precompile_called = outcome.precompile_logs.is_some();
-                call.precompile_call_logs = outcome.precompile_logs.unwrap_or_default();
+        match first {
+            First::Call { gas_limit, return_memory_offset } => {
+                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
+                let mut call = CallOutcome::new(result, return_memory_offset);
+                if let Some((gas, logs)) = self.first_precompile.take() {
+                    call.result.gas = gas;
+                    call.was_precompile_called = true;
+                    call.precompile_call_logs = logs;
+                }
                 FrameResult::Call(call)
             }
-            Shape::Create => FrameResult::Create(CreateOutcome::new(result, outcome.created)),
+            First::Create { gas_limit } => {
+                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
+                FrameResult::Create(CreateOutcome::new(result, created))
+            }
         }
     }
 }
 
-/// Which `FrameResult` the first frame gives.
-enum Shape {
-    Call(Range<usize>),
-    Create,
+/// Gas as revm counts it.
+fn gas(limit: u64, left: u64, refund: i64) -> Gas {
+    let mut gas = Gas::new(limit);
+    gas.set_remaining(left);
+    gas.set_refund(refund);
+    gas
+}
+
+/// Inputs to be filled in.
+fn blank_inputs() -> CallInputs {
+    CallInputs {
+        input: CallInput::SharedBuffer(0..0),
+        return_memory_offset: 0..0,
+        gas_limit: 0,
+        reservoir: 0,
+        bytecode_address: Address::ZERO,
+        known_bytecode: (B256::ZERO, Bytecode::new()),
+        target_address: Address::ZERO,
+        caller: Address::ZERO,
+        value: CallValue::Transfer(U256::ZERO),
+        scheme: CallScheme::Call,
+        is_static: false,
+        charged_new_account_state_gas: false,
+    }
+}
+
+/// Makes `inputs` describe `request`, except for the code.
+fn describe_call(inputs: &mut CallInputs, request: &CallRequest) {
+    inputs.input = CallInput::SharedBuffer(span(request.input));
+    inputs.return_memory_offset = span(request.output);
+    inputs.gas_limit = request.gas_limit;
+    inputs.bytecode_address = request.code_address;
+    inputs.target_address = request.target;
+    inputs.caller = request.caller;
+    inputs.is_static = request.is_static;
+    let value = request.value;
+    (inputs.scheme, inputs.value) = match request.kind {
+        CallKind::Call => (CallScheme::Call, CallValue::Transfer(value)),
+        CallKind::CallCode => (CallScheme::CallCode, CallValue::Transfer(value)),
+        CallKind::DelegateCall => (CallScheme::DelegateCall, CallValue::Apparent(value)),
+        CallKind::StaticCall => (CallScheme::StaticCall, CallValue::Transfer(value)),
+    };
 }
 
 /// revm's range for an operand area: empty ones lie at the end of all memory.
@@ -452,13 +503,16 @@ fn span((offset, len): (usize, usize)) -> Range<usize> {
     if len == 0 { usize::MAX..usize::MAX } else { offset..offset + len }
 }
 
-/// `make_create_frame` up to the frame itself: the new account's address and the checkpoint, or how the creation ended already.
+/// The new account and the checkpoint, or how the creation ended already.
+type Opened = Result<(Address, JournalCheckpoint), InstructionResult>;
+
+/// `make_create_frame` up to the frame itself.
 fn open_creation<CTX: ContextTr>(
     host: &mut JournalHost<'_, CTX>,
     creation: &Creation,
     init_code: &[u8],
     depth: usize,
-) -> Result<Result<(Address, JournalCheckpoint), InstructionResult>, ContextDbError<CTX>> {
+) -> Result<Opened, ContextDbError<CTX>> {
     if depth > CALL_STACK_LIMIT as usize {
         return Ok(Err(InstructionResult::CallTooDeep));
     }

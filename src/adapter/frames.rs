@@ -16,11 +16,14 @@ use std::sync::Arc;
 
 use super::host::word;
 
-/// Slots kept from one transaction to the next (34 KiB of stack each).
-const KEPT_SLOTS: usize = 64;
+/// Bytes of EVM memory that all slots together may keep from one transaction to the next.
+const KEPT_MEMORY: usize = 16 << 20;
 
-/// Bytes of EVM memory that a slot may keep from one transaction to the next.
-const KEPT_MEMORY: usize = 256 * 1024;
+/// Stacks allocated together: so large a piece comes as zero pages that are touched only as they are used.
+const STACKS: usize = 16;
+
+/// Bytes from one stack to the next.
+const STACK_BYTES: usize = size_of::<StackBuffer>();
 
 /// Where zero bytes are.
 const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
@@ -39,8 +42,10 @@ pub(super) struct Slot {
     pub(super) gas_limit: u64,
     /// Its record, in `check` mode.
     pub(super) tape: Option<Box<Tape>>,
-    /// Its stack: one element, in a `Vec` so that it stays where it is.
-    stack: Vec<StackBuffer>,
+    /// Its stack, which the pool owns.
+    stack: *mut U256,
+    /// What it counts for in [`FramePool::kept`].
+    kept: usize,
     /// Owner of the call data of the first frame; that of others lies in their parent's memory.
     input: Bytes,
 }
@@ -76,8 +81,6 @@ pub(super) enum Input {
 pub(super) struct Start {
     /// Gas it may spend.
     pub(super) gas_limit: u64,
-    /// Call data.
-    pub(super) input: Input,
     /// ADDRESS.
     pub(super) address: Address,
     /// CALLER.
@@ -95,7 +98,7 @@ pub(super) struct Start {
 }
 
 impl Slot {
-    fn new(contract: Arc<Contract>) -> Slot {
+    fn new(contract: Arc<Contract>, stack: *mut U256) -> Slot {
         Slot {
             frame: blank_frame(),
             contract,
@@ -103,13 +106,14 @@ impl Slot {
             created: None,
             gas_limit: 0,
             tape: None,
-            stack: vec![StackBuffer([U256::ZERO; _])],
+            stack,
+            kept: 0,
             input: Bytes::new(),
         }
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
-    fn begin(&mut self, start: Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+    fn begin(&mut self, start: &Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
         self.checkpoint = start.checkpoint;
         self.created = start.created;
@@ -119,7 +123,7 @@ impl Slot {
         if shared.record {
             self.tape.get_or_insert_default().begin(frame.gas);
         }
-        frame.stack = self.stack[0].0.as_mut_ptr();
+        frame.stack = self.stack;
         frame.sp = frame.stack;
         frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);
         frame.buffer.clear();
@@ -218,6 +222,17 @@ fn blank_frame() -> Frame {
     }
 }
 
+/// The `index`th stack, made if it does not exist yet.
+fn stack(stacks: &mut Vec<Vec<u64>>, index: usize) -> *mut U256 {
+    const WORD: usize = size_of::<u64>();
+    const ALIGN: usize = align_of::<StackBuffer>();
+    if index / STACKS == stacks.len() {
+        stacks.push(vec![0; (STACKS * STACK_BYTES + ALIGN) / WORD]);
+    }
+    let first = stacks[index / STACKS].as_mut_ptr();
+    first.wrapping_add(first.align_offset(ALIGN) + index % STACKS * (STACK_BYTES / WORD)).cast()
+}
+
 /// Frames by depth: the first `active` run or are suspended, the rest are spare.
 #[derive(Default)]
 pub(super) struct FramePool {
@@ -225,6 +240,12 @@ pub(super) struct FramePool {
     #[allow(clippy::vec_box)]
     slots: Vec<Box<Slot>>,
     active: usize,
+    /// Slots used since the last [`FramePool::reset`].
+    used: usize,
+    /// Bytes of EVM memory that slots keep, as of the last reset.
+    kept: usize,
+    /// The stacks, [`STACKS`] at a time.
+    stacks: Vec<Vec<u64>>,
 }
 
 impl fmt::Debug for FramePool {
@@ -236,14 +257,18 @@ impl fmt::Debug for FramePool {
 impl FramePool {
     /// No frame is active any more; what is too large to keep is given back.
     pub(super) fn reset(&mut self) {
-        self.active = 0;
-        self.slots.truncate(KEPT_SLOTS);
-        for slot in &mut self.slots {
-            if slot.frame.buffer.capacity() > KEPT_MEMORY {
+        for slot in self.slots.iter_mut().take(self.used) {
+            self.kept = self.kept - slot.kept + slot.frame.buffer.capacity();
+            if self.kept > KEPT_MEMORY {
+                self.kept -= slot.frame.buffer.capacity();
                 slot.frame.buffer = Vec::new();
             }
-            slot.input = Bytes::new();
+            slot.kept = slot.frame.buffer.capacity();
         }
+        if let Some(first) = self.slots.first_mut() {
+            first.input = Bytes::new();
+        }
+        (self.active, self.used) = (0, 0);
     }
 
     /// Frames that run or are suspended.
@@ -252,16 +277,16 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    pub(super) fn push(&mut self, mut start: Start, contract: &Arc<Contract>, shared: &Shared) {
+    pub(super) fn push(&mut self, start: &Start, input: Input, contract: &Arc<Contract>, shared: &Shared) {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
-        let (input, owned) = match core::mem::replace(&mut start.input, Input::Parent(0, 0)) {
-            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), bytes),
-            Input::Parent(_, 0) => ((NOTHING, 0), Bytes::new()),
+        let (input, owned) = match input {
+            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), Some(bytes)),
+            Input::Parent(_, 0) => ((NOTHING, 0), None),
             Input::Parent(offset, len) => {
                 let memory = &parent.expect("a call has a caller").frame.buffer;
-                ((memory[offset..][..len].as_ptr(), len), Bytes::new())
+                ((memory[offset..][..len].as_ptr(), len), None)
             }
         };
         let slot = match above.first_mut() {
@@ -272,13 +297,17 @@ impl FramePool {
                 slot
             }
             None => {
-                self.slots.push(Box::new(Slot::new(contract.clone())));
+                let stack = stack(&mut self.stacks, self.active);
+                self.slots.push(Box::new(Slot::new(contract.clone(), stack)));
                 self.slots.last_mut().expect("just pushed")
             }
         };
-        slot.input = owned;
+        if let Some(owned) = owned {
+            slot.input = owned;
+        }
         slot.begin(start, input, shared, memory_limit);
         self.active += 1;
+        self.used = self.used.max(self.active);
     }
 
     /// The frame that runs.
@@ -300,5 +329,23 @@ impl FramePool {
     pub(super) fn top_and_ended(&mut self) -> (&mut Slot, Option<&Slot>) {
         let (below, above) = self.slots.split_at_mut(self.active);
         (below.last_mut().expect("a frame runs"), above.first().map(|slot| &**slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_are_aligned_and_apart() {
+        let mut stacks = Vec::new();
+        let all: Vec<usize> = (0..3 * STACKS).map(|index| stack(&mut stacks, index) as usize).collect();
+        for (index, &at) in all.iter().enumerate() {
+            assert!(at.is_multiple_of(align_of::<StackBuffer>()));
+            let chunk = stacks[index / STACKS].as_ptr_range();
+            assert!(at >= chunk.start as usize && at + STACK_BYTES <= chunk.end as usize);
+            assert!(all[..index].iter().all(|&other| at.abs_diff(other) >= STACK_BYTES));
+        }
+        assert_eq!(stack(&mut stacks, 5) as usize, all[5]);
     }
 }

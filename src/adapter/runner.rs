@@ -35,15 +35,33 @@ pub struct Runner {
     pub(super) executor: Executor,
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
-    contracts: Vec<Option<Known>>,
+    pub(super) contracts: Contracts,
+    standard: Standard,
     first_difference: Option<Box<Difference>>,
 }
 
-/// A contract by the address of its code, which cannot be used for other code while the `Bytecode` is held here.
+/// Gas costs of a fork, as revm has them.
+#[derive(Debug)]
+struct Standard {
+    fork: SpecId,
+    table: GasTable,
+    params: GasParams,
+}
+
+impl Standard {
+    fn new(fork: SpecId) -> Standard {
+        Standard { fork, table: gas_table_spec(fork), params: GasParams::new_spec(fork) }
+    }
+}
+
+/// Contracts by the address of their code.
+#[derive(Debug, Default)]
+pub(super) struct Contracts(Vec<Option<Known>>);
+
+/// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
 #[derive(Debug)]
 struct Known {
     bytecode: Bytecode,
-    fork: SpecId,
     contract: Arc<Contract>,
 }
 
@@ -54,7 +72,8 @@ impl Runner {
             executor: engine.executor(),
             pool: FramePool::default(),
             counters: Counters::default(),
-            contracts: Vec::new(),
+            contracts: Contracts::default(),
+            standard: Standard::new(SpecId::default()),
             first_difference: None,
         }
     }
@@ -78,7 +97,7 @@ impl Runner {
     /// static gas of the instruction set that revm would use, whose instructions must be the standard ones.
     ///
     /// Not handled: AMSTERDAM and state gas (EIP-8037), gas costs other than those of the fork, gas limits above `i64::MAX`.
-    pub fn handles<CTX: ContextTr>(&self, ctx: &CTX, gas_table: &GasTable, first: &FrameInit) -> bool {
+    pub fn handles<CTX: ContextTr>(&mut self, ctx: &CTX, gas_table: &GasTable, first: &FrameInit) -> bool {
         let cfg = ctx.cfg();
         let fork: SpecId = cfg.spec().into();
         let (gas_limit, reservoir) = match &first.frame_input {
@@ -86,37 +105,20 @@ impl Runner {
             FrameInput::Create(inputs) => (inputs.gas_limit(), inputs.reservoir()),
             FrameInput::Empty => return false,
         };
+        if self.standard.fork != fork {
+            self.standard = Standard::new(fork);
+        }
         !fork.is_enabled_in(SpecId::AMSTERDAM)
             && !cfg.is_amsterdam_eip8037_enabled()
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
-            && *cfg.gas_params() == GasParams::new_spec(fork)
-            && *gas_table == gas_table_spec(fork)
+            && *cfg.gas_params() == self.standard.params
+            && *gas_table == self.standard.table
     }
 
     /// Notes that a transaction went to revm's own loop.
     pub fn count_handed_to_revm(&mut self) {
         self.counters.handed_to_revm += 1;
-    }
-
-    /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
-    /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
-    pub(super) fn contract(&mut self, hash: B256, bytecode: &Bytecode, fork: SpecId) -> Arc<Contract> {
-        if self.contracts.is_empty() {
-            self.contracts.resize_with(MEMO_SLOTS, || None);
-        }
-        let address = bytecode.bytes_ref().as_ptr() as usize;
-        let slot = &mut self.contracts[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
-        if let Some(known) = slot
-            && same_code(&known.bytecode, bytecode)
-            && known.fork == fork
-        {
-            return known.contract.clone();
-        }
-        let bytes = bytecode.original_byte_slice();
-        let contract = self.executor.contract(hash, fork, bytes, || Code::new(bytes));
-        *slot = Some(Known { bytecode: bytecode.clone(), fork, contract: contract.clone() });
-        contract
     }
 
     /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.
@@ -138,5 +140,41 @@ impl Runner {
                 .inspect_err(|found| _ = self.first_difference.get_or_insert_with(|| found.clone()))?;
         }
         Ok(exit)
+    }
+}
+
+impl Contracts {
+    /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
+    /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
+    pub(super) fn get(&mut self, executor: &mut Executor, hash: B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
+        if self.0.is_empty() {
+            self.0.resize_with(MEMO_SLOTS, || None);
+        }
+        let address = bytecode.bytes_ref().as_ptr() as usize;
+        let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
+        let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);
+        if !hit {
+            let contract = executor.contract(hash, fork, bytecode.original_byte_slice(), || code(bytecode));
+            *slot = Some(Known { bytecode: bytecode.clone(), contract });
+        }
+        &slot.as_ref().expect("just filled").contract
+    }
+}
+
+/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already.
+fn code(bytecode: &Bytecode) -> Code {
+    let code = Code::new(bytecode.original_byte_slice());
+    match bytecode.legacy_jump_table() {
+        Some(table) if table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
+        _ => code,
+    }
+}
+
+/// The bits of revm's jump table.
+struct JumpTableOf(Bytecode);
+
+impl AsRef<[u8]> for JumpTableOf {
+    fn as_ref(&self) -> &[u8] {
+        self.0.legacy_jump_table().map_or(&[], |table| table.as_slice())
     }
 }

@@ -111,6 +111,24 @@ impl CodeBuffer {
         self.bytes.truncate(end);
     }
 
+    /// Appends four instructions of four bytes each.
+    #[inline(always)]
+    pub fn push_fours(&mut self, code: [u32; 4]) {
+        let low = u64::from(code[0]) | u64::from(code[1]) << 32;
+        let high = u64::from(code[2]) | u64::from(code[3]) << 32;
+        self.bytes.extend_from_slice(&(u128::from(low) | u128::from(high) << 64).to_le_bytes());
+    }
+
+    /// Appends four instructions of seven bytes each, the low bytes of each number.
+    #[inline(always)]
+    pub fn push_sevens(&mut self, code: [u64; 4]) {
+        let mut bytes = [0; 29];
+        for (i, instruction) in code.into_iter().enumerate() {
+            bytes[7 * i..7 * i + 8].copy_from_slice(&instruction.to_le_bytes());
+        }
+        self.bytes.extend_from_slice(&bytes[..28]);
+    }
+
     /// Replaces the byte at `at`, which exists.
     pub fn patch_u8(&mut self, at: usize, value: u8) {
         self.bytes[at] = value;

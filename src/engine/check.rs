@@ -111,8 +111,9 @@ impl Executor {
             return Ok(());
         }
         Counters::add(&counters.checked, 1);
-        let mut stack = vec![StackBuffer([UNWRITTEN; _])];
-        let mut second = second_frame(frame, tape.gas, &mut stack[0], callouts);
+        let mut stack = StackBuffer::new();
+        stack.0.fill(UNWRITTEN);
+        let mut second = second_frame(frame, tape.gas, contract, &mut stack, callouts);
         let mut replayer = Replayer::new(tape);
         match self.replay(&mut second, contract, &mut replayer, (frame, exit)) {
             Ok(()) => {
@@ -154,51 +155,29 @@ impl Executor {
     }
 }
 
-/// A frame that begins as `first` began. It borrows what `first` points to.
-fn second_frame(first: &Frame, gas: i64, stack: &mut StackBuffer, callouts: &Callouts) -> Frame {
-    let stack = stack.0.as_mut_ptr();
-    let mut buffer = Vec::new();
-    Frame {
+/// A frame that begins as `first` began, with `gas`. It borrows what `first` points to.
+fn second_frame(first: &Frame, gas: i64, contract: &Contract, stack: &mut StackBuffer, callouts: &Callouts) -> Frame {
+    let mut frame = Frame {
         gas,
-        sp: stack,
-        stack,
-        stack_limit: stack.wrapping_add(crate::evm::STACK_LIMIT),
-        memory: buffer.as_mut_ptr(),
-        memory_len: 0,
-        pc: 0,
-        code: first.code,
-        code_len: first.code_len,
-        code_object: first.code_object,
         input: first.input,
         input_len: first.input_len,
         return_data: ptr::NonNull::dangling().as_ptr(),
-        return_data_len: 0,
         callouts,
         env: first.env,
-        host: ptr::null_mut(),
-        pc_index: ptr::null(),
-        code_base: ptr::null(),
-        fuel: u64::MAX,
-        interpreted: 0,
-        compiled: 0,
-        saved: [0; _],
-        scratch: U256::ZERO,
         address_word: first.address_word,
         caller_word: first.caller_word,
         value: first.value,
-        out_offset: 0,
-        out_len: 0,
-        refund: 0,
         fork: first.fork,
         is_static: first.is_static,
         depth: first.depth,
         address: first.address,
         memory_limit: first.memory_limit,
         init_code_limit: first.init_code_limit,
-        request: Request::None,
-        buffer,
-        return_bytes: Bytes::new(),
-    }
+        ..Frame::blank()
+    };
+    frame.start(&contract.code, stack);
+    frame.memory = frame.buffer.as_mut_ptr();
+    frame
 }
 
 /// Compares two ended frames in what outlives them, and after success in memory.

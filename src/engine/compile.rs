@@ -10,7 +10,6 @@ use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
 use crate::translate::{CodeMap, Options, Refusal, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Nanoseconds that compiling took, by stage.
@@ -178,7 +177,7 @@ fn link(
     }
     for &(pc, entry) in blocks {
         let target = code.offset(label(entry));
-        contract.index()[pc.index()].store((target.address() - base) as u32, Ordering::Release);
+        contract.set_offset(pc, (target.address() - base) as u32);
         if let Some(&slot) = slots.get(&pc) {
             arena.set_slot(slot, target);
         }

@@ -28,6 +28,10 @@ impl Hasher for PcHasher {
     }
 }
 
+/// Marks entries of the index for blocks that begin at no jump destination (the program's start, what follows a branch or a
+/// call): as signed numbers they are negative, and a dynamic jump does not go there.
+const NO_DESTINATION: u32 = 1 << 31;
+
 /// A contract's code under one fork's rules.
 #[derive(Debug)]
 pub struct Contract {
@@ -38,7 +42,8 @@ pub struct Contract {
     pub(super) schedule: &'static Schedule,
     /// Init code: its instructions are counted apart.
     pub(super) is_init: bool,
-    /// From pc to offset of compiled code in the arena; 0: not compiled. One entry per byte of bytecode and one for its end.
+    /// From pc to offset of compiled code in the arena, with [`NO_DESTINATION`]; 0: not compiled. One entry per byte of bytecode and
+    /// one for its end.
     index: OnceLock<Box<[AtomicU32]>>,
     /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
     pub(super) slots: Mutex<HashMap<Pc, SlotPtr, BuildHasherDefault<PcHasher>>>,
@@ -78,8 +83,15 @@ impl Contract {
         let entry = self.index().get(usize::try_from(pc).ok()?)?;
         match entry.load(Ordering::Acquire) {
             0 => None,
-            offset => Some(offset),
+            offset => Some(offset & !NO_DESTINATION),
         }
+    }
+
+    /// Enters the offset of the code of the block at `pc`, which is now published.
+    pub(super) fn set_offset(&self, pc: Pc, offset: u32) {
+        debug_assert!(offset < NO_DESTINATION, "code memory is smaller than 2 GiB");
+        let mark = if self.code.is_jump_destination(pc.0.into()) { 0 } else { NO_DESTINATION };
+        self.index()[pc.index()].store(offset | mark, Ordering::Release);
     }
 
     /// Whether anything of it is compiled.

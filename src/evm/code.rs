@@ -75,6 +75,18 @@ impl Code {
         &self.padded
     }
 
+    /// Whether `pc` is known to be a jump destination already. Short enough to inline without a call; what it does not know,
+    /// [`Code::is_jump_destination`] finds out.
+    #[inline(always)]
+    pub fn is_known_jump_destination(&self, pc: u64) -> bool {
+        let byte = (pc / 8) as usize;
+        let bits = match &self.jumps {
+            Jumps::Lazy(map) => map.bits(byte),
+            Jumps::Given(map) => map.get(byte).copied(),
+        };
+        bits.is_some_and(|bits| bits >> (pc % 8) & 1 != 0)
+    }
+
     /// Whether `pc` is a JUMPDEST that is not inside the immediate of a PUSH.
     #[inline]
     pub fn is_jump_destination(&self, pc: u64) -> bool {

@@ -61,7 +61,7 @@ macro_rules! opcodes {
         /// The table, indexed by opcode byte.
         pub static OPCODES: [Info; 256] = OPCODE_TABLE;
         /// The same table for use in constants.
-        pub(super) const OPCODE_TABLE: [Info; 256] = {
+        pub(crate) const OPCODE_TABLE: [Info; 256] = {
             let mut table = [Info { name: "UNDEFINED", inputs: 0, outputs: 0, immediate: 0, class: Class::Undefined, since: SpecId::FRONTIER }; 256];
             $(table[$byte] = Info {
                 name: stringify!($name), inputs: $inputs, outputs: $outputs, immediate: $imm,

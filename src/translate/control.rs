@@ -107,7 +107,7 @@ impl Translator {
     }
 
     fn destination(&self, v: ValueId, code: &Code) -> Destination {
-        match self.s.value(v).konst {
+        match self.s.konst(v) {
             Some(k) => match u32::try_from(k) {
                 Ok(pc) if code.is_jump_destination(u64::from(pc)) => Destination::Known(Pc(pc)),
                 _ => Destination::Invalid,
@@ -168,9 +168,10 @@ impl Translator {
         self.s.emit(Ins::Br { cond: Cond::Uge, to: miss });
         self.load_field(t0, offset_of!(Frame, pc_index));
         let entry = Mem { base: t0, index: Some(t1), shift: 2, disp: 0 };
-        self.s.emit(Ins::Load { width: Width::B32, signed: false, dst: t0, mem: entry });
+        self.s.emit(Ins::Load { width: Width::B32, signed: true, dst: t0, mem: entry });
+        // Zero: not compiled. Negative: compiled, but no jump destination.
         self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-        self.s.emit(Ins::Br { cond: Cond::Eq, to: miss });
+        self.s.emit(Ins::Br { cond: Cond::Sle, to: miss });
         let base = self.frame_field(offset_of!(Frame, code_base));
         self.s.emit(Ins::Alu { op: AluOp::Add, flags: false, dst: t0, a: t0, b: Src::M(base) });
         self.s.emit(Ins::JmpReg(t0));
@@ -181,7 +182,7 @@ impl Translator {
         let to = self.s.pop();
         let condition = self.s.pop();
         let destination = self.destination(to, code);
-        if let Some(k) = self.s.value(condition).konst {
+        if let Some(k) = self.s.konst(condition) {
             self.s.release(condition);
             if k.is_zero() {
                 self.s.release(to);

@@ -23,6 +23,10 @@ pub(super) enum Regs {
     Wide(Quad),
 }
 
+/// Index of a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConstId(u16);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     /// Stack positions and running operations that refer to it.
@@ -35,7 +39,7 @@ pub(super) struct Value {
     pub slot: Option<i32>,
     /// It is this condition of the current machine flags (and nowhere else).
     pub flags: Option<Cond>,
-    pub konst: Option<U256>,
+    pub konst: Option<ConstId>,
 }
 
 /// The translator ran out of something that a shorter block does not need.
@@ -48,6 +52,7 @@ pub(super) struct State {
     pub target: &'static Target,
     pub out: Vec<Ins>,
     values: Vec<Value>,
+    consts: Vec<U256>,
     stack: Vec<ValueId>,
     need: i32,
     grow: i32,
@@ -96,6 +101,7 @@ impl State {
             target,
             out: Vec::new(),
             values: Vec::new(),
+            consts: Vec::new(),
             stack: Vec::new(),
             need: 0,
             grow: 0,
@@ -114,6 +120,7 @@ impl State {
     /// Begins a block that needs `need` elements and grows the stack by `grow`: all words are at home.
     pub fn begin(&mut self, need: u32, grow: u32) {
         self.values.clear();
+        self.consts.clear();
         self.stack.clear();
         self.slot_owner.clear();
         self.need = need as i32;
@@ -146,6 +153,20 @@ impl State {
         self.clock += 1;
         self.values.push(Value { refs: 0, bits, stamp: self.clock, regs: Regs::None, slot: None, flags: None, konst: None });
         id
+    }
+
+    fn new_const(&mut self, value: U256) -> ConstId {
+        self.consts.push(value);
+        ConstId(self.consts.len() as u16 - 1)
+    }
+
+    fn const_of(&self, id: ConstId) -> &U256 {
+        &self.consts[id.0 as usize]
+    }
+
+    /// The value, if it is known.
+    pub fn konst(&self, v: ValueId) -> Option<U256> {
+        self.value(v).konst.map(|id| *self.const_of(id))
     }
 
     // ---- the stack ----
@@ -197,19 +218,21 @@ impl State {
 
     pub fn push_const(&mut self, value: U256) {
         let v = self.new_value(value.bit_len() as u16);
-        self.value_mut(v).konst = Some(value);
+        let id = self.new_const(value);
+        self.value_mut(v).konst = Some(id);
         self.push(v);
     }
 
-    /// Pushes a value in a register got from [`State::alloc`].
+    /// Pushes a value in a register got from [`State::alloc`]. As for all that is not a constant, no bound is below one bit: what surely
+    /// is zero would have an immediate limb, which only constants have.
     pub fn push_narrow(&mut self, r: R, bits: u16) {
-        let v = self.new_value(bits.min(64));
+        let v = self.new_value(bits.clamp(1, 64));
         self.set_regs(v, Regs::Narrow(r));
         self.push(v);
     }
 
     pub fn push_wide(&mut self, q: Quad, bits: u16) {
-        let v = self.new_value(bits);
+        let v = self.new_value(bits.max(1));
         self.set_regs(v, Regs::Wide(q));
         self.push(v);
     }
@@ -223,7 +246,7 @@ impl State {
 
     /// Pushes a value that an operation left in `slot` (reserved by [`State::reserve_slot`]).
     pub fn push_slot(&mut self, slot: i32, bits: u16) {
-        let v = self.new_value(bits);
+        let v = self.new_value(bits.max(1));
         self.value_mut(v).slot = Some(slot);
         self.slot_owner[(slot + self.need) as usize] = Some(v);
         self.push(v);
@@ -406,7 +429,10 @@ impl State {
         match (value.regs, value.konst, value.slot) {
             (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
             (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
-            (Regs::None, Some(k), _) => self.store_const(&k, base, disp),
+            (Regs::None, Some(k), _) => {
+                let k = *self.const_of(k);
+                self.store_const(&k, base, disp);
+            }
             (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
             (Regs::None, None, None) => {
                 let cond = value.flags.expect("a live value is somewhere");
@@ -421,6 +447,11 @@ impl State {
         let tmp = self.target.scratch[0];
         if let Some(i) = word_imm32(k) {
             self.out.push(Ins::WStore { src: WSrc::I(i), base, disp });
+            return;
+        }
+        if k.bit_len() <= 64 {
+            self.out.push(Ins::Imm { dst: tmp, value: k.as_limbs()[0] });
+            self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
             return;
         }
         for (i, &limb) in k.as_limbs().iter().enumerate() {
@@ -518,7 +549,8 @@ impl State {
         if self.overflow.is_some() {
             // The translation is thrown away: only termination matters.
             self.drop_slot(v);
-            self.value_mut(v).konst = Some(U256::ZERO);
+            let zero = self.new_const(U256::ZERO);
+            self.value_mut(v).konst = Some(zero);
         }
     }
 
@@ -562,7 +594,10 @@ impl State {
         if value.bits <= 64 {
             let r = self.alloc();
             match (value.konst, value.slot) {
-                (Some(k), _) => self.out.push(Ins::Imm { dst: r, value: k.as_limbs()[0] }),
+                (Some(k), _) => {
+                    let value = self.const_of(k).as_limbs()[0];
+                    self.out.push(Ins::Imm { dst: r, value });
+                }
                 (None, slot) => {
                     let (base, disp) = self.slot_at(slot.expect("a live value is somewhere"));
                     self.out.push(Ins::Load { width: Width::B64, signed: false, dst: r, mem: at(base, disp) });
@@ -586,7 +621,8 @@ impl State {
                 q.0[1..].iter().for_each(|&dst| self.out.push(Ins::Imm { dst, value: 0 }));
             }
             (Regs::None, Some(k), _) => {
-                for (&dst, &value) in q.0.iter().zip(k.as_limbs()) {
+                let limbs = *self.const_of(k).as_limbs();
+                for (dst, value) in q.0.into_iter().zip(limbs) {
                     self.out.push(Ins::Imm { dst, value });
                 }
             }
@@ -676,7 +712,7 @@ impl State {
     pub fn limb(&self, v: ValueId, i: usize) -> Option<Src> {
         let value = self.value(v);
         if let Some(k) = value.konst {
-            return imm32(k.as_limbs()[i]).map(Src::I);
+            return imm32(self.const_of(k).as_limbs()[i]).map(Src::I);
         }
         match (value.regs, value.slot) {
             (Regs::Wide(q), _) => Some(Src::R(q.0[i])),
@@ -698,7 +734,7 @@ impl State {
             Some(Src::I(value)) => Ins::Imm { dst, value: value as i64 as u64 },
             Some(Src::M(mem)) => Ins::Load { width: Width::B64, signed: false, dst, mem },
             None => {
-                let k = self.value(v).konst.expect("only a large constant is no operand");
+                let k = self.konst(v).expect("only a large constant is no operand");
                 Ins::Imm { dst, value: k.as_limbs()[i] }
             }
         };
@@ -716,7 +752,7 @@ impl State {
     /// The value as the second operand of a word instruction, pinned.
     pub fn wsrc(&mut self, v: ValueId) -> WSrc {
         let value = *self.value(v);
-        if let Some(i) = value.konst.as_ref().and_then(word_imm32) {
+        if let Some(i) = value.konst.and_then(|k| word_imm32(self.const_of(k))) {
             return WSrc::I(i);
         }
         match (value.regs, value.konst, value.slot) {

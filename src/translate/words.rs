@@ -75,7 +75,7 @@ impl Translator {
     pub(super) fn binary(&mut self, opcode: u8) {
         let x = self.s.pop();
         let y = self.s.pop();
-        if let (Some(kx), Some(ky)) = (self.s.value(x).konst, self.s.value(y).konst)
+        if let (Some(kx), Some(ky)) = (self.s.konst(x), self.s.konst(y))
             && let Some(k) = fold(opcode, kx, ky)
         {
             self.s.release(x);
@@ -170,6 +170,11 @@ impl Translator {
 
     fn and(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).min(self.bits(y));
+        if bits == 0 {
+            self.release2(x, y);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
             // The narrower operand's upper limbs are zero, so only the low limbs matter.
@@ -182,7 +187,7 @@ impl Translator {
             self.s.push_narrow(dst, bits);
             return;
         }
-        let Some(k) = self.s.value(y).konst else {
+        let Some(k) = self.s.konst(y) else {
             self.word_op(WordOp::And, x, y, bits);
             return;
         };
@@ -229,7 +234,7 @@ impl Translator {
     /// NOT.
     pub(super) fn not(&mut self) {
         let x = self.s.pop();
-        if let Some(k) = self.s.value(x).konst {
+        if let Some(k) = self.s.konst(x) {
             self.s.release(x);
             self.s.push_const(!k);
             return;
@@ -245,7 +250,7 @@ impl Translator {
     /// ISZERO.
     pub(super) fn is_zero(&mut self) {
         let x = self.s.pop();
-        if let Some(k) = self.s.value(x).konst {
+        if let Some(k) = self.s.konst(x) {
             self.s.release(x);
             self.s.push_const(U256::from(k.is_zero()));
             return;
@@ -318,7 +323,7 @@ impl Translator {
     fn equal(&mut self, x: ValueId, y: ValueId) {
         let [t0, t1, _] = self.s.target.scratch;
         let (x, y) = self.constant_last(x, y);
-        if self.s.value(y).konst.is_some_and(|k| k.is_zero()) {
+        if self.s.konst(y).is_some_and(|k| k.is_zero()) {
             self.test_zero(x);
         } else if self.bits(x) <= 64 && self.bits(y) <= 64 {
             let a = self.s.low(x);
@@ -346,7 +351,7 @@ impl Translator {
     fn mul(&mut self, x: ValueId, y: ValueId) {
         let (x, y) = self.constant_last(x, y);
         let bits = (self.bits(x) + self.bits(y)).min(256);
-        let konst = self.s.value(y).konst;
+        let konst = self.s.konst(y);
         if let Some(k) = konst {
             if k.is_zero() {
                 self.release2(x, y);
@@ -396,7 +401,7 @@ impl Translator {
     }
 
     fn div(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if let Some(k) = self.s.value(y).konst {
+        if let Some(k) = self.s.konst(y) {
             if k.is_zero() {
                 self.release2(x, y);
                 self.s.push_const(U256::ZERO);
@@ -431,7 +436,7 @@ impl Translator {
         let dst = self.s.take_low(x);
         let zero = self.label();
         let done = self.label();
-        let checked = self.s.value(y).konst.is_none();
+        let checked = self.s.konst(y).is_none();
         if checked {
             self.s.emit(Ins::Test { a: divisor, b: Src::R(divisor) });
             self.s.emit(Ins::Br { cond: Cond::Eq, to: zero });
@@ -448,7 +453,7 @@ impl Translator {
 
     /// BYTE: `x` is the index, from the most significant byte.
     fn byte(&mut self, x: ValueId, y: ValueId) {
-        let Some(k) = self.s.value(x).konst else {
+        let Some(k) = self.s.konst(x) else {
             self.word_call(offset_of!(Callouts, byte), &[x, y]);
             return;
         };
@@ -480,7 +485,7 @@ impl Translator {
     }
 
     fn shift(&mut self, shift: WShiftOp, amount: ValueId, y: ValueId) {
-        if let Some(k) = self.s.value(amount).konst {
+        if let Some(k) = self.s.konst(amount) {
             self.s.release(amount);
             let amount = if k < U256::from(256) { k.as_limbs()[0] as u16 } else { 256 };
             self.shift_const(shift, amount, y);
@@ -588,7 +593,7 @@ impl Translator {
 
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
     fn sign_extend(&mut self, x: ValueId, y: ValueId) {
-        let Some(k) = self.s.value(x).konst else {
+        let Some(k) = self.s.konst(x) else {
             self.word_call(offset_of!(Callouts, signextend), &[x, y]);
             return;
         };

@@ -1,6 +1,6 @@
 //! A small state that serves both our runtime functions and revm's interpreter, and remembers what it was asked.
 
-use ejit::abi::{self, AccountLoad, CallTarget, Env, Frame, HostError, Loaded, Request, StackBuffer, StorageWrite};
+use ejit::abi::{self, AccountLoad, CallTarget, Env, Frame, HostError, Loaded, StackBuffer, StorageWrite};
 use ejit::evm::{SpecId, code::Code};
 use revm::context_interface::{
     Host,
@@ -293,50 +293,24 @@ pub struct Message {
     pub memory_limit: u64,
 }
 
-/// An empty stack.
-pub fn stack() -> Box<StackBuffer> {
-    Box::new(StackBuffer([U256::ZERO; size_of::<StackBuffer>() / 32]))
-}
-
 /// A frame for `message`. All that it points to must outlive it.
 pub fn frame(world: &mut World, message: &Message, code: &Code, stack: &mut StackBuffer, buffer: Vec<u8>) -> Frame {
-    let stack = stack.0.as_mut_ptr();
-    Frame {
-        gas: message.gas as i64,
-        sp: stack,
-        stack,
-        memory: buffer.as_ptr().cast_mut(),
-        memory_len: 0,
-        pc: 0,
-        code: code.padded().as_ptr(),
-        code_len: code.bytes().len() as u64,
-        code_object: code,
-        input: message.input.as_ptr(),
-        input_len: message.input.len() as u64,
-        return_data: core::ptr::NonNull::dangling().as_ptr(),
-        return_data_len: 0,
-        callouts: ejit::runtime::callouts::<World>(),
-        env: &world.env,
-        host: (world as *mut World).cast(),
-        pc_index: core::ptr::null(),
-        code_base: core::ptr::null(),
-        fuel: u64::MAX,
-        interpreted: 0,
-        compiled: 0,
-        address_word: message.address.into_word().into(),
-        caller_word: message.caller.into_word().into(),
-        value: message.value,
-        out_offset: 0,
-        out_len: 0,
-        refund: 0,
-        fork: world.fork,
-        is_static: message.is_static,
-        depth: 0,
-        address: message.address,
-        memory_limit: message.memory_limit,
-        init_code_limit: INIT_CODE_LIMIT,
-        request: Request::None,
-        buffer,
-        return_bytes: Bytes::new(),
-    }
+    let mut frame = Frame::blank();
+    frame.start(code, stack);
+    frame.gas = message.gas as i64;
+    frame.memory = buffer.as_ptr().cast_mut();
+    frame.buffer = buffer;
+    (frame.input, frame.input_len) = (message.input.as_ptr(), message.input.len() as u64);
+    frame.callouts = ejit::runtime::callouts::<World>();
+    frame.env = &world.env;
+    frame.host = (world as *mut World).cast();
+    frame.address_word = message.address.into_word().into();
+    frame.caller_word = message.caller.into_word().into();
+    frame.value = message.value;
+    frame.fork = world.fork;
+    frame.is_static = message.is_static;
+    frame.address = message.address;
+    frame.memory_limit = message.memory_limit;
+    frame.init_code_limit = INIT_CODE_LIMIT;
+    frame
 }

@@ -12,7 +12,13 @@ fn at_depth(depth: usize, by_loop: bool, rest: &[Item]) -> Vec<u8> {
     let mut items = Vec::new();
     if by_loop {
         // The loop leaves `depth` elements; the last is zero, all others count down.
-        items.extend([Item::Push(U256::from(depth - 1)), Item::Label(0), Item::Op(op::DUP1), Item::Push(U256::ONE), Item::Op(op::SWAP1)]);
+        items.extend([
+            Item::Push(U256::from(depth - 1)),
+            Item::Label(0),
+            Item::Op(op::DUP1),
+            Item::Push(U256::ONE),
+            Item::Op(op::SWAP1),
+        ]);
         items.extend([Item::Op(op::SUB), Item::Op(op::DUP1), Item::PushLabel(0), Item::Op(op::JUMPI)]);
     } else {
         items.extend((0..depth).map(|i| Item::Op(if i % 3 == 0 { op::CALLDATASIZE } else { op::PC })));
@@ -105,9 +111,26 @@ fn every_gas_limit() {
 fn memory_edges() {
     let one = U256::ONE;
     let words = [
-        U256::ZERO, one, U256::from(31), U256::from(32), U256::from(33), U256::from(1023), U256::from(1024), U256::from((1 << 20) - 32),
-        U256::from(u32::MAX) - U256::from(31), U256::from(u32::MAX), one << 32, U256::from(i64::MAX), one << 63, U256::from(u64::MAX) - U256::from(31),
-        U256::from(u64::MAX), one << 64, (one << 64) + U256::from(32), one << 255, U256::MAX - U256::from(31), U256::MAX,
+        U256::ZERO,
+        one,
+        U256::from(31),
+        U256::from(32),
+        U256::from(33),
+        U256::from(1023),
+        U256::from(1024),
+        U256::from((1 << 20) - 32),
+        U256::from(u32::MAX) - U256::from(31),
+        U256::from(u32::MAX),
+        one << 32,
+        U256::from(i64::MAX),
+        one << 63,
+        U256::from(u64::MAX) - U256::from(31),
+        U256::from(u64::MAX),
+        one << 64,
+        (one << 64) + U256::from(32),
+        one << 255,
+        U256::MAX - U256::from(31),
+        U256::MAX,
     ];
     let mut harness = Harness::new();
     for offset in words {
@@ -138,7 +161,15 @@ fn memory_edges() {
 #[test]
 fn memory_edges_from_input() {
     let mut harness = Harness::new();
-    let words = [U256::ZERO, U256::from(32), U256::from(u32::MAX), U256::from(u64::MAX), U256::ONE << 64, U256::MAX - U256::from(31), U256::MAX];
+    let words = [
+        U256::ZERO,
+        U256::from(32),
+        U256::from(u32::MAX),
+        U256::from(u64::MAX),
+        U256::ONE << 64,
+        U256::MAX - U256::from(31),
+        U256::MAX,
+    ];
     for text in [
         "0 CALLDATALOAD MLOAD 32 CALLDATALOAD MSTORE MSIZE 0 SSTORE",
         "1 0 CALLDATALOAD 32 CALLDATALOAD MSTORE8 0 CALLDATALOAD DUP1 KECCAK256 0 SSTORE",

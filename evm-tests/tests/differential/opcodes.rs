@@ -46,13 +46,21 @@ const USES: [Use; 4] = [Use::Return, Use::Branch, Use::Store, Use::Carry];
 /// Values at which limbs, widths, shifts and signs change.
 fn boundaries() -> Vec<U256> {
     let one = U256::ONE;
-    let mut values: Vec<U256> = [0u64, 1, 2, 3, 7, 31, 32, 33, 63, 64, 127, 128, 255, 256, 257, 0xffff, 1 << 32, i64::MAX as u64, 1 << 63, u64::MAX]
-        .map(U256::from)
-        .into();
+    let mut values: Vec<U256> =
+        [0u64, 1, 2, 3, 7, 31, 32, 33, 63, 64, 127, 128, 255, 256, 257, 0xffff, 1 << 32, i64::MAX as u64, 1 << 63, u64::MAX]
+            .map(U256::from)
+            .into();
     for bit in [64, 65, 128, 192, 254, 255] {
         values.extend([(one << bit) - one, one << bit, (one << bit) + one]);
     }
-    values.extend([U256::MAX, U256::MAX - one, U256::MAX << 8, U256::MAX >> 1, U256::from(1_000_000_007u64), U256::from(10).pow(U256::from(18))]);
+    values.extend([
+        U256::MAX,
+        U256::MAX - one,
+        U256::MAX << 8,
+        U256::MAX >> 1,
+        U256::from(1_000_000_007u64),
+        U256::from(10).pow(U256::from(18)),
+    ]);
     values
 }
 
@@ -76,8 +84,8 @@ fn program(byte: u8, locations: &[Location], values: &[U256], consumer: Use) -> 
     let mut items = Vec::new();
     // Operands in slots must lie below the others.
     let slots = locations.iter().take_while(|location| **location == Location::Slot).count();
-    for i in 0..slots {
-        items.extend(operand(Location::Wide, i, values[i]));
+    for (i, value) in values.iter().enumerate().take(slots) {
+        items.extend(operand(Location::Wide, i, *value));
     }
     if slots > 0 {
         items.extend([Item::PushLabel(0), Item::Op(op::JUMP), Item::Label(0)]);
@@ -88,7 +96,14 @@ fn program(byte: u8, locations: &[Location], values: &[U256], consumer: Use) -> 
     items.push(Item::Op(byte));
     let zero = Item::Push(U256::ZERO);
     if OPCODES[usize::from(byte)].outputs == 0 {
-        items.extend([Item::Op(op::MSIZE), Item::Push(U256::from(96)), Item::Op(op::MSTORE), Item::Push(U256::from(128)), zero, Item::Op(op::RETURN)]);
+        items.extend([
+            Item::Op(op::MSIZE),
+            Item::Push(U256::from(96)),
+            Item::Op(op::MSTORE),
+            Item::Push(U256::from(128)),
+            zero,
+            Item::Op(op::RETURN),
+        ]);
         return Program(items);
     }
     let give_back = [zero.clone(), Item::Op(op::MSTORE), Item::Push(U256::from(32)), zero.clone(), Item::Op(op::RETURN)];
@@ -134,7 +149,8 @@ fn check(harness: &mut Harness, byte: u8, forks: &[SpecId], rounds: usize) {
     let all = choices <= 7 * 7;
     for choice in 0..if all { choices } else { 60 } {
         let choice = if all { choice } else { random.bits() as usize % choices };
-        let locations: Vec<Location> = (0..inputs).map(|i| LOCATIONS[choice / LOCATIONS.len().pow(i as u32) % LOCATIONS.len()]).collect();
+        let locations: Vec<Location> =
+            (0..inputs).map(|i| LOCATIONS[choice / LOCATIONS.len().pow(i as u32) % LOCATIONS.len()]).collect();
         if !is_possible(&locations) {
             continue;
         }

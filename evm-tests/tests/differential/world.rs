@@ -13,6 +13,7 @@ use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId, hex};
 use revm::state::AccountInfo;
 use revm::{ExecuteEvm, InspectEvm, MainBuilder, MainContext};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// All rules that differ.
 pub const FORKS: [SpecId; 15] = [
@@ -89,10 +90,14 @@ impl Case {
         db.insert_account_info(address(SENDER), AccountInfo::from_balance(U256::from(1u64 << 60)));
         for (at, code) in [(CONTRACT, &self.code[..]), STORES, REVERTS, CALLS_BACK] {
             let code = Bytecode::new_legacy(Bytes::copy_from_slice(code));
-            db.insert_account_info(address(at), AccountInfo { balance: U256::from(1000), nonce: 1, ..AccountInfo::from_bytecode(code) });
+            db.insert_account_info(
+                address(at),
+                AccountInfo { balance: U256::from(1000), nonce: 1, ..AccountInfo::from_bytecode(code) },
+            );
         }
         for key in 0..3u64 {
-            db.insert_account_storage(address(CONTRACT), U256::from(key), U256::from(key * 0x1111)).expect("an empty database does not fail");
+            db.insert_account_storage(address(CONTRACT), U256::from(key), U256::from(key * 0x1111))
+                .expect("an empty database does not fail");
         }
         db
     }
@@ -143,7 +148,8 @@ pub fn gas_limits(case: &Case, most: usize) -> Vec<u64> {
     let GasPoints(points) = std::mem::take(&mut evm.inspector);
     let Some(&first) = points.first() else { return Vec::new() };
     let intrinsic = case.gas - first;
-    let mut limits: Vec<u64> = points.iter().map(|left| case.gas - left).chain([used]).flat_map(|used| [used.saturating_sub(1), used, used + 1]).collect();
+    let mut limits: Vec<u64> =
+        points.iter().map(|left| case.gas - left).chain([used]).flat_map(|used| [used.saturating_sub(1), used, used + 1]).collect();
     limits.retain(|limit| (intrinsic..=case.gas).contains(limit));
     limits.sort_unstable();
     limits.dedup();
@@ -194,10 +200,11 @@ impl Harness {
         let db = case.database();
         let expected = context(&db, case.fork).build_mainnet().transact(case.transaction());
         for (engine, &mode) in self.engines.iter_mut().zip(&self.modes) {
-            let got = context(&db, case.fork).build_ejit(engine).transact(case.transaction());
-            let what = match (&expected, &got) {
-                (Ok(expected), Ok(got)) => difference(expected, got),
-                (expected, got) => (expected != got).then(|| format!("revm {expected:?}, ejit {got:?}")),
+            let run = || context(&db, case.fork).build_ejit(engine).transact(case.transaction());
+            let what = match (&expected, &catch_unwind(AssertUnwindSafe(run))) {
+                (_, Err(_)) => Some("ejit panicked".into()),
+                (Ok(expected), Ok(Ok(got))) => difference(expected, got),
+                (expected, Ok(got)) => (expected != got).then(|| format!("revm {expected:?}, ejit {got:?}")),
             };
             if let Some(what) = what {
                 return Err(Box::new(Difference { case: case.clone(), mode, what }));

@@ -98,6 +98,8 @@ pub enum Inst {
     MovupsLoad { dst: Xmm, src: Mem },
     /// `movups [dst], src`
     MovupsStore { dst: Mem, src: Xmm },
+    /// `xorps r, r`
+    XorXmm(Xmm),
 }
 
 /// Up to eight bytes as they are.
@@ -304,6 +306,7 @@ impl Inst {
             Inst::Ret => bytes([0xc3]),
             Inst::Ud2 => bytes([0x0f, 0x0b]),
             Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, src),
+            Inst::XorXmm(r) => reg_reg(Op::of(0x57), Rex::NONE, r.0, r.0),
             Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, dst),
         }
     }

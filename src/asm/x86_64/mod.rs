@@ -4,9 +4,11 @@
 
 mod encode;
 mod inst;
+mod limbs;
 mod print;
 
 pub use inst::Inst;
+pub use limbs::Limbs;
 
 /// A general-purpose register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -167,6 +167,7 @@ impl Display for Inst {
             Inst::Ret => f.write_str("ret"),
             Inst::Ud2 => f.write_str("ud2"),
             Inst::MovupsLoad { dst, src } => write!(f, "movups {dst}, xmmword ptr {src}"),
+            Inst::XorXmm(r) => write!(f, "xorps {r}, {r}"),
             Inst::MovupsStore { dst, src } => write!(f, "movups xmmword ptr {dst}, {src}"),
         }
     }

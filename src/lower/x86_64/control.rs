@@ -24,6 +24,7 @@ impl Lowerer {
     }
 
     pub(super) fn label(&mut self, label: Label) {
+        self.zeroed = false;
         if label.0 >= MAX_LABELS {
             self.fault = Some(Fault::LabelNumber(label));
         } else if !self.labels.bind(label, self.here()) {

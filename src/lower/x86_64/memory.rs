@@ -1,11 +1,13 @@
 //! Loads and stores, of 64 bits and of words.
 
 use super::*;
-use crate::asm::x86_64::Xmm;
+use crate::asm::x86_64::{Limbs, Xmm};
 use crate::ir::WSrc;
 
 /// Vector registers of the lowering, for word copies.
 const COPY: [Xmm; 2] = [Xmm(14), Xmm(15)];
+/// Holds zero once it was needed, until a label or a call.
+const ZERO: Xmm = Xmm(13);
 const XMM_BYTES: usize = 16;
 const LIMB_BYTES: usize = 8;
 
@@ -65,6 +67,10 @@ impl Lowerer {
     pub(super) fn word_load(&mut self, dst: Quad, base: R, disp: i32) {
         let (dst, base) = (self.quad(dst), self.r(base));
         let mem = Mem::new(base, disp);
+        self.limb_of(mem, 3);
+        if self.fault.is_none() && !dst.contains(&base) {
+            return Limbs::Load.encode(&mut self.code, dst, base, disp);
+        }
         for limb in last(dst, base) {
             let from = self.limb_of(mem, limb);
             self.load(dst[limb], Rm::M(from));
@@ -99,27 +105,41 @@ impl Lowerer {
         let to = Mem::new(self.r(base), disp);
         match src {
             WSrc::Q(quad) => {
-                for (limb, r) in self.quad(quad).into_iter().enumerate() {
-                    let to = self.limb_of(to, limb);
-                    self.store(to, r);
+                let regs = self.quad(quad);
+                self.limb_of(to, 3);
+                if self.fault.is_none() {
+                    Limbs::Store.encode(&mut self.code, regs, to.base(), disp);
                 }
             }
             WSrc::M(from, from_disp) => self.word_copy(base, disp, from, from_disp),
             WSrc::N(r) => {
                 let r = self.r(r);
                 self.store(to, r);
-                for limb in 1..4 {
-                    let dst = self.limb_of(to, limb);
-                    self.emit(Inst::StoreImm { size: Size::B64, dst, imm: 0 });
-                }
+                self.zero_above(to);
+            }
+            WSrc::I(imm) if imm >= 0 => {
+                self.emit(Inst::StoreImm { size: Size::B64, dst: to, imm });
+                self.zero_above(to);
             }
             WSrc::I(imm) => {
                 for limb in 0..4 {
                     let dst = self.limb_of(to, limb);
-                    let imm = if limb == 0 { imm } else { imm >> 31 };
+                    let imm = if limb == 0 { imm } else { -1 };
                     self.emit(Inst::StoreImm { size: Size::B64, dst, imm });
                 }
             }
+        }
+    }
+
+    /// Zeroes limbs 1 to 3 of a word by two stores that overlap, shorter than three of immediates.
+    fn zero_above(&mut self, word: Mem) {
+        if !self.zeroed {
+            self.emit(Inst::XorXmm(ZERO));
+            self.zeroed = true;
+        }
+        for limb in [1, 2] {
+            let dst = self.limb_of(word, limb);
+            self.emit(Inst::MovupsStore { dst, src: ZERO });
         }
     }
 

@@ -58,12 +58,14 @@ pub struct Lowerer {
     start: usize,
     base: u64,
     fault: Option<Fault>,
+    /// The vector register for zeroing is zero.
+    zeroed: bool,
 }
 
 impl Lowerer {
     /// A lowerer for a machine with these features.
     pub fn new(features: Features) -> Lowerer {
-        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None }
+        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None, zeroed: false }
     }
 
     /// The features it uses.
@@ -76,6 +78,7 @@ impl Lowerer {
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
         self.labels.clear();
         self.fault = None;
+        self.zeroed = false;
         self.base = base;
         self.start = out.len();
         self.code = CodeBuffer::from_vec(core::mem::take(out));
@@ -165,10 +168,12 @@ impl Lowerer {
                 self.emit(Inst::Jmp(Rm::M(mem)));
             }
             Ins::CallMem(mem) => {
+                self.zeroed = false;
                 let mem = self.mem(mem);
                 self.emit(Inst::Call(Rm::M(mem)));
             }
             Ins::CallReg(r) => {
+                self.zeroed = false;
                 let r = self.r(r);
                 self.emit(Inst::Call(Rm::R(r)));
             }

@@ -1,7 +1,7 @@
 //! 256-bit arithmetic, logic and comparison: carry chains over four limbs.
 
 use super::*;
-use crate::asm::x86_64::Unary;
+use crate::asm::x86_64::{Limbs, Unary};
 use crate::ir::{WSrc, WordOp};
 
 /// A word operand on this machine.
@@ -80,6 +80,11 @@ impl Lowerer {
     }
 
     fn chain(&mut self, first: Alu, rest: Alu, dst: [Reg; 4], b: Word) {
+        if let Word::Mem(mem) = b
+            && self.fault.is_none()
+        {
+            return Limbs::Alu { first, rest }.encode(&mut self.code, dst, mem.base(), mem.disp());
+        }
         self.op(first, dst[0], b.limb(0));
         self.op(rest, dst[1], b.limb(1));
         self.op(rest, dst[2], b.limb(2));
@@ -87,6 +92,9 @@ impl Lowerer {
     }
 
     fn logic(&mut self, op: Alu, dst: [Reg; 4], b: Word) {
+        if let Word::Mem(_) = b {
+            return self.chain(op, op, dst, b);
+        }
         for (limb, dst) in dst.into_iter().enumerate() {
             match b.limb(limb) {
                 Operand::Imm(imm) => self.logic_imm(op, dst, imm),

@@ -1,0 +1,242 @@
+//! What has no fast path, or where the fast path gave up: runtime functions, growing memory, failures in revm's order.
+
+use crate::abi::{Callouts, Exit, Frame, FrameOp};
+use crate::evm::STACK_LIMIT;
+use crate::evm::opcode::{self, Class, info};
+use crate::runtime::{limbs, word};
+
+/// Executes the instruction at `frame.pc`, whose static gas was charged if `paid`, as far as it can be: memory that it needs may be grown and
+/// the instruction left to be executed again. Returns 0 to go on at `frame.pc`, or an exit code.
+///
+/// The order of checks is revm's: static gas, activation, static frame, stack.
+///
+/// # Safety
+/// `frame` satisfies its invariants, except that gas may be negative if `paid`.
+#[inline(never)]
+pub(super) unsafe fn execute<const COUNT: bool>(frame: &mut Frame, paid: bool) -> u64 {
+    // SAFETY: `pc` is within code or its padding.
+    let op = unsafe { *frame.code.add(frame.pc as usize) };
+    let schedule = frame.schedule();
+    let static_gas = i64::from(schedule.static_gas[op as usize]);
+    if COUNT {
+        frame.interpreted += 1;
+    }
+    if !paid {
+        frame.gas -= static_gas;
+    }
+    if frame.gas < 0 {
+        return Exit::OutOfGas as u64;
+    }
+    if let Err(exit) = check(frame, op, schedule.active[op as usize]) {
+        return exit as u64;
+    }
+    frame.pc += 1;
+    // SAFETY: `callouts` is valid for as long as the frame.
+    if let Some(operation) = operation(unsafe { &*frame.callouts }, op) {
+        // SAFETY: the frame is borrowed exclusively, and the operands' presence was checked.
+        let code = unsafe { operation(frame) };
+        if code == Exit::Pending as u64 {
+            frame.gas += static_gas;
+            frame.pc -= 1;
+        }
+        return code;
+    }
+    // SAFETY: the caller's promise; the operands' presence was checked.
+    let flow = unsafe {
+        match op {
+            opcode::MLOAD | opcode::MSTORE | opcode::MSTORE8 => {
+                let len = if op == opcode::MSTORE8 { 1 } else { 32 };
+                // The fast path does it once memory is there.
+                frame.gas += static_gas;
+                frame.pc -= 1;
+                let grown = grow(frame, len, static_gas);
+                if COUNT && grown.is_ok() {
+                    frame.interpreted -= 1;
+                }
+                grown
+            }
+            opcode::JUMP | opcode::JUMPI => jump(frame, op),
+            _ => rare(frame, op),
+        }
+    };
+    flow.map_or_else(|exit| exit as u64, |()| 0)
+}
+
+/// What revm checks before the first operand is used.
+#[inline]
+fn check(frame: &Frame, op: u8, active: bool) -> Result<(), Exit> {
+    let info = info(op);
+    if !active {
+        return Err(match info.class {
+            Class::Undefined => Exit::OpcodeNotFound,
+            // revm looks at this first.
+            _ if op == opcode::CREATE2 && frame.is_static => Exit::StateChangeInStatic,
+            _ => Exit::NotActivated,
+        });
+    }
+    let depth = frame.depth_of_stack();
+    let first_operands = match op {
+        opcode::LOG0..=opcode::LOG4 | opcode::DELEGATECALL | opcode::STATICCALL => 2,
+        opcode::CALL | opcode::CALLCODE | opcode::CREATE2 => 3,
+        _ => info.inputs as usize,
+    };
+    if depth < first_operands {
+        let changes_state = matches!(
+            op,
+            opcode::SSTORE | opcode::TSTORE | opcode::LOG0..=opcode::LOG4 | opcode::CREATE | opcode::CREATE2 | opcode::SELFDESTRUCT
+        );
+        return Err(match info.class {
+            _ if changes_state && frame.is_static => Exit::StateChangeInStatic,
+            // As revm has it.
+            Class::Dup => Exit::StackOverflow,
+            _ => Exit::StackUnderflow,
+        });
+    }
+    // SELFBALANCE asks the host before it looks for room.
+    if depth == STACK_LIMIT && info.outputs > info.inputs && op != opcode::SELFBALANCE {
+        return Err(Exit::StackOverflow);
+    }
+    Ok(())
+}
+
+/// Grows memory to `len` bytes from the offset on top of the stack. `due` is gas for the instruction that growth must leave.
+///
+/// # Safety
+/// `frame` satisfies its invariants and has an operand.
+unsafe fn grow(frame: &mut Frame, len: u64, due: i64) -> Result<(), Exit> {
+    // SAFETY: the caller's promise.
+    let offset = unsafe { word::read(frame.sp.sub(1)) };
+    if offset[1] | offset[2] | offset[3] != 0 {
+        return Err(Exit::InvalidOperand);
+    }
+    frame.gas -= due;
+    // SAFETY: `callouts` is valid, and so is the frame.
+    let code = unsafe { ((*frame.callouts).grow)(frame, offset[0].saturating_add(len), 0) };
+    frame.gas += due;
+    match Exit::from_code(code as u32) {
+        None => Ok(()),
+        Some(exit) => Err(exit),
+    }
+}
+
+/// JUMP and JUMPI, taken or not. `frame.pc` is the next instruction.
+///
+/// # Safety
+/// `frame` satisfies its invariants and has the operands.
+unsafe fn jump(frame: &mut Frame, op: u8) -> Result<(), Exit> {
+    // SAFETY: the caller's promise; the code is valid for as long as the frame.
+    unsafe {
+        let target = word::read(frame.sp.sub(1));
+        let taken = op == opcode::JUMP || !limbs::is_zero(word::read(frame.sp.sub(2)));
+        frame.sp = frame.sp.sub(info(op).inputs as usize);
+        if !taken {
+            return Ok(());
+        }
+        let target = limbs::saturated(target);
+        if !(*frame.code_object).is_jump_destination(target) {
+            return Err(Exit::InvalidJump);
+        }
+        frame.pc = target;
+    }
+    frame.fuel = frame.fuel.wrapping_sub(1);
+    if frame.fuel == 0 { Err(Exit::Hot) } else { Ok(()) }
+}
+
+/// The runtime function of an opcode.
+#[inline]
+fn operation(callouts: &Callouts, op: u8) -> Option<FrameOp> {
+    Some(match op {
+        opcode::EXP => callouts.exp,
+        opcode::KECCAK256 => callouts.keccak256,
+        opcode::BALANCE => callouts.balance,
+        opcode::SELFBALANCE => callouts.selfbalance,
+        opcode::EXTCODESIZE => callouts.extcodesize,
+        opcode::EXTCODECOPY => callouts.extcodecopy,
+        opcode::EXTCODEHASH => callouts.extcodehash,
+        opcode::BLOCKHASH => callouts.blockhash,
+        opcode::BLOBHASH => callouts.blobhash,
+        opcode::CALLDATALOAD => callouts.calldataload,
+        opcode::CALLDATACOPY => callouts.calldatacopy,
+        opcode::CODECOPY => callouts.codecopy,
+        opcode::RETURNDATACOPY => callouts.returndatacopy,
+        opcode::MCOPY => callouts.mcopy,
+        opcode::SLOAD => callouts.sload,
+        opcode::SSTORE => callouts.sstore,
+        opcode::TLOAD => callouts.tload,
+        opcode::TSTORE => callouts.tstore,
+        opcode::LOG0 => callouts.log0,
+        opcode::LOG1 => callouts.log1,
+        opcode::LOG2 => callouts.log2,
+        opcode::LOG3 => callouts.log3,
+        opcode::LOG4 => callouts.log4,
+        opcode::CALL => callouts.call,
+        opcode::CALLCODE => callouts.callcode,
+        opcode::DELEGATECALL => callouts.delegatecall,
+        opcode::STATICCALL => callouts.staticcall,
+        opcode::CREATE => callouts.create,
+        opcode::CREATE2 => callouts.create2,
+        opcode::RETURN => callouts.ret,
+        opcode::REVERT => callouts.revert,
+        opcode::SELFDESTRUCT => callouts.selfdestruct,
+        _ => return None,
+    })
+}
+
+/// Opcodes with neither a fast path nor a runtime function: STOP, INVALID, and those of Amsterdam.
+///
+/// # Safety
+/// `frame` satisfies its invariants.
+#[cold]
+unsafe fn rare(frame: &mut Frame, op: u8) -> Result<(), Exit> {
+    let depth = frame.depth_of_stack();
+    // SAFETY: bytes follow every opcode, zeros at last.
+    let immediate = usize::from(unsafe { *frame.code.add(frame.pc as usize) });
+    let single = || match immediate {
+        91..=127 => Err(Exit::InvalidImmediate),
+        _ => Ok((immediate + 145) % 256),
+    };
+    // SAFETY: each read and written element is within the stack by the check before it.
+    unsafe {
+        match op {
+            opcode::DUPN => {
+                let n = single()?;
+                if depth < n {
+                    return Err(Exit::StackOverflow);
+                }
+                word::write(frame.sp, word::read(frame.sp.sub(n)));
+                frame.sp = frame.sp.add(1);
+            }
+            opcode::SWAPN => {
+                let n = single()?;
+                exchange(frame, 0, n)?;
+            }
+            opcode::EXCHANGE => {
+                if (82..=127).contains(&immediate) {
+                    return Err(Exit::InvalidImmediate);
+                }
+                let (high, low) = ((immediate ^ 143) / 16, (immediate ^ 143) % 16);
+                let (n, m) = if high < low { (high + 1, low + 1) } else { (low + 1, 29 - high) };
+                exchange(frame, n, m)?;
+            }
+            opcode::SLOTNUM => {
+                word::write(frame.sp, word::read(&(*frame.env).slot_number));
+                frame.sp = frame.sp.add(1);
+                return Ok(());
+            }
+            opcode::STOP => return Err(Exit::Stop),
+            _ => return Err(Exit::InvalidOpcode),
+        }
+    }
+    frame.pc += 1;
+    Ok(())
+}
+
+/// Exchanges two elements, counted from 0 at the top.
+fn exchange(frame: &mut Frame, n: usize, m: usize) -> Result<(), Exit> {
+    if frame.depth_of_stack() <= n.max(m) {
+        return Err(Exit::StackUnderflow);
+    }
+    // SAFETY: both are on the stack.
+    unsafe { core::ptr::swap(frame.sp.sub(1 + n), frame.sp.sub(1 + m)) };
+    Ok(())
+}
