@@ -3,7 +3,7 @@
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use crate::adapter::BuildEjit;
-use crate::engine::{Engine, Mode};
+use crate::engine::{Config, CounterValues, Engine, Mode};
 use clap::Args;
 use evm_tests::{
     Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
@@ -18,6 +18,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{Mutex, PoisonError},
 };
 
 /// Arguments of `ejit statetest`.
@@ -68,18 +69,45 @@ pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
     match args.jit.config() {
         None => dispatch(args, &options, || Revm, None, out),
         Some(config) => {
-            let engine = Engine::new(config);
-            dispatch(args, &options, || Ejit(engine.clone()), Some(&engine), out)
+            let engines = Engines::new(config);
+            dispatch(args, &options, || Ejit(&engines), Some(&engines), out)
         }
     }
 }
 
-/// ejit's EVM as an executor of tests.
-struct Ejit(Engine);
+/// The engine of all threads: a new one whenever code memory is full, so that everything is compiled however many tests there are.
+struct Engines {
+    config: Config,
+    /// The present one, and what those before it did.
+    present: Mutex<(Engine, CounterValues)>,
+}
 
-impl Executor for Ejit {
+impl Engines {
+    fn new(config: Config) -> Engines {
+        Engines { present: Mutex::new((Engine::new(config.clone()), CounterValues::default())), config }
+    }
+
+    fn get(&self) -> Engine {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = present.0.counters().read();
+        if values.refused_full > 0 {
+            *present = (Engine::new(self.config.clone()), present.1 + values);
+        }
+        present.0.clone()
+    }
+
+    fn counters(&self) -> CounterValues {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.1 + present.0.counters().read()
+    }
+}
+
+/// ejit's EVM as an executor of tests.
+struct Ejit<'a>(&'a Engines);
+
+impl Executor for Ejit<'_> {
     fn transact(&mut self, case: &Case, db: &mut CaseDb) -> Outcome {
-        case.context(db).build_ejit(&self.0).transact_commit(case.tx.clone())
+        case.context(db).build_ejit(&self.0.get()).transact_commit(case.tx.clone())
     }
 }
 
@@ -103,12 +131,12 @@ fn dispatch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E + Sync,
-    engine: Option<&Engine>,
+    engines: Option<&Engines>,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let watch = Watch::new(args);
     if args.paths.is_empty() {
-        return batch(args, options, executor, engine, &watch, out);
+        return batch(args, options, executor, engines, &watch, out);
     }
     let files = load::find(&args.paths).map_err(Failure::input)?;
     if files.is_empty() {
@@ -121,7 +149,7 @@ fn dispatch<E: Executor>(
     } else if !args.json_outcome {
         print_failures(&report, out)?;
         writeln!(out, "{}", report.summary())?;
-        print_checked(engine, out)?;
+        print_checked(engines, out)?;
     }
     verdict(report.summary().failed, unread(&report.files), out)
 }
@@ -131,7 +159,7 @@ fn batch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E,
-    engine: Option<&Engine>,
+    engines: Option<&Engines>,
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
@@ -156,18 +184,21 @@ fn batch<E: Executor>(
     }
     if !args.json && !args.json_outcome {
         writeln!(out, "{summary}")?;
-        print_checked(engine, out)?;
+        print_checked(engines, out)?;
     }
     verdict(summary.failed, error, out)
 }
 
 /// What `check` mode came to.
-fn print_checked(engine: Option<&Engine>, out: &mut dyn Write) -> Result<()> {
-    let Some(engine) = engine.filter(|engine| engine.config().mode == Mode::Check) else { return Ok(()) };
-    let values = engine.counters().read();
+fn print_checked(engines: Option<&Engines>, out: &mut dyn Write) -> Result<()> {
+    let Some(engines) = engines.filter(|engines| engines.config.mode == Mode::Check) else { return Ok(()) };
+    let values = engines.counters();
     write!(out, "{} frames checked, {} differences", values.checked, values.differences)?;
     if values.unchecked > 0 {
         write!(out, ", {} frames too long to check", values.unchecked)?;
+    }
+    if values.refused_full > 0 {
+        write!(out, ", {} blocks interpreted because code memory was full", values.refused_full)?;
     }
     if let Some(share) = values.compiled_share() {
         let all = values.compiled + values.interpreted;

@@ -1,6 +1,7 @@
 //! What the engine has done: monotonic counters, readable at any time.
 
 use std::fmt;
+use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
@@ -17,6 +18,14 @@ macro_rules! counters {
             /// Reads all counters.
             pub fn read(&self) -> CounterValues {
                 CounterValues { $($name: self.$name.load(Relaxed),)* }
+            }
+        }
+
+        impl Add for CounterValues {
+            type Output = CounterValues;
+
+            fn add(self, other: CounterValues) -> CounterValues {
+                CounterValues { $($name: self.$name + other.$name,)* }
             }
         }
 
