@@ -283,6 +283,15 @@ fn compile_shows_every_stage() {
 }
 
 #[test]
+fn statetest_says_what_check_mode_came_to() {
+    let output = ejit(&["statetest", fixtures("statetests").to_str().unwrap(), "--jit", "check", "--jobs", "2"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let line = text.lines().last().unwrap();
+    assert!(line.contains(" frames checked, 0 differences; ") && line.ends_with("ran compiled, init code excluded"), "{line}");
+}
+
+#[test]
 fn statetest_prints_what_geth_and_revme_print() {
     let folder = fixtures("statetests");
     let folder = folder.to_str().unwrap();

@@ -11,7 +11,7 @@ use evm_tests::{
 };
 use revm::ExecuteEvm;
 use revm::MainBuilder;
-use revm::context_interface::result::ExecutionResult;
+use revm::context_interface::result::{EVMError, ExecutionResult};
 
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/statetests");
 
@@ -96,6 +96,19 @@ fn rejection_is_compared() {
     let report = run::run(&files(&["rejected"]), &jobs(1), || Lenient, &());
     let failure = report.failures().next().unwrap();
     assert!(failure.contains("rejected.json: test `rejected` [Frontier d0 g0 v0]: unexpected exception: got None"), "{failure}");
+}
+
+#[test]
+fn an_error_of_the_executors_own_is_no_rejection() {
+    struct Differs;
+    impl Executor for Differs {
+        fn transact(&mut self, _: &Case, _: &mut CaseDb) -> Outcome {
+            Err(EVMError::Custom("it differs".into()))
+        }
+    }
+    let report = run::run(&files(&["rejected"]), &jobs(1), || Differs, &());
+    assert_eq!(report.summary().passed, 0);
+    assert!(report.failures().all(|failure| failure.ends_with(": execution failed: it differs")));
 }
 
 #[test]
