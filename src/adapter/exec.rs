@@ -54,9 +54,13 @@ where
     };
     runner.counters.transactions += 1;
     let env = OnceCell::new();
-    let inputs = blank_inputs();
+    let (inputs, create) = match first.frame_input {
+        FrameInput::Call(inputs) => (inputs, None),
+        FrameInput::Create(create) => (Box::new(blank_inputs()), Some(create)),
+        FrameInput::Empty => unreachable!("a transaction calls or creates"),
+    };
     let mut exec = Exec { host, precompiles, runner, shared, env: &env, inputs, first_precompile: None, base_depth: first.depth };
-    let result = exec.run(first.frame_input);
+    let result = exec.run(create.as_deref());
     runner.pool.reset();
     result
 }
@@ -70,7 +74,7 @@ struct Exec<'a, CTX, P> {
     /// The environment, made when the first frame starts: transfers and calls of precompiles need none.
     env: &'a OnceCell<Env>,
     /// The call at hand, in the form that precompiles take it.
-    inputs: CallInputs,
+    inputs: Box<CallInputs>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
     first_precompile: Option<(Gas, Vec<Log>)>,
     base_depth: usize,
@@ -124,11 +128,15 @@ where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
 {
-    fn run(&mut self, input: FrameInput) -> Result<FrameResult, ContextDbError<CTX>> {
-        let (begun, first) = match input {
-            FrameInput::Call(inputs) => self.first_call(*inputs)?,
-            FrameInput::Create(inputs) => self.first_create(&inputs)?,
-            FrameInput::Empty => unreachable!("a transaction calls or creates"),
+    /// Executes the creation given, or else the call in `self.inputs`, to its end.
+    fn run(&mut self, create: Option<&CreateInputs>) -> Result<FrameResult, ContextDbError<CTX>> {
+        let (begun, first) = match create {
+            None => {
+                let inputs = &self.inputs;
+                let (gas_limit, return_memory_offset) = (inputs.gas_limit, inputs.return_memory_offset.clone());
+                (self.call(None)?, First::Call { gas_limit, return_memory_offset })
+            }
+            Some(create) => (self.first_create(create)?, First::Create { gas_limit: create.gas_limit() }),
         };
         if let Some(outcome) = begun {
             return Ok(self.first_result(outcome, first));
@@ -157,31 +165,24 @@ where
         self.base_depth + self.runner.pool.active()
     }
 
-    /// The call that a transaction makes.
-    fn first_call(&mut self, inputs: CallInputs) -> Result<(Option<Outcome>, First), ContextDbError<CTX>> {
-        let first = First::Call { gas_limit: inputs.gas_limit, return_memory_offset: inputs.return_memory_offset.clone() };
-        let input = Input::Owned(inputs.input.bytes(self.host.ctx));
-        self.inputs = inputs;
-        Ok((self.call(input)?, first))
-    }
-
     /// The creation that a transaction makes.
-    fn first_create(&mut self, inputs: &CreateInputs) -> Result<(Option<Outcome>, First), ContextDbError<CTX>> {
+    fn first_create(&mut self, inputs: &CreateInputs) -> Begun<CTX> {
         let creation =
             Creation { caller: inputs.caller(), scheme: inputs.scheme(), value: inputs.value(), gas_limit: inputs.gas_limit() };
-        let first = First::Create { gas_limit: creation.gas_limit };
         let opened = open_creation(&mut self.host, &creation, inputs.init_code(), self.base_depth)?;
-        Ok((self.create(&creation, opened, || Code::new(inputs.init_code())), first))
+        Ok(self.create(&creation, opened, || Code::new(inputs.init_code())))
     }
 
     /// Starts what the top frame asks for.
     fn start_child(&mut self) -> Begun<CTX> {
         match self.runner.pool.top().frame.request {
             Request::Call(ref request) => {
-                let input = Input::Parent(request.input.0, request.input.1);
+                let input = request.input;
                 describe_call(&mut self.inputs, request);
-                core::mem::swap(&mut self.inputs.known_bytecode, &mut self.host.target);
-                self.call(input)
+                // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
+                self.inputs.known_bytecode.0 = self.host.target.0;
+                core::mem::swap(&mut self.inputs.known_bytecode.1, self.host.target.1.get_or_insert_default());
+                self.call(Some(input))
             }
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
@@ -207,8 +208,8 @@ where
         Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
-    /// `make_call_frame` for `self.inputs`, whose `input` is found at `input`.
-    fn call(&mut self, input: Input) -> Begun<CTX> {
+    /// `make_call_frame` for `self.inputs`. `input` is the place of the call data in the caller's memory, if there is a caller.
+    fn call(&mut self, input: Option<(usize, usize)>) -> Begun<CTX> {
         let depth = self.depth();
         let gas_limit = self.inputs.gas_limit;
         if depth > CALL_STACK_LIMIT as usize {
@@ -234,10 +235,14 @@ where
     }
 
     /// The frame of the call in `self.inputs`.
-    fn start_frame(&mut self, input: Input, depth: usize, checkpoint: JournalCheckpoint) {
+    fn start_frame(&mut self, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
         self.ensure_env();
         let inputs = &self.inputs;
         let (hash, bytecode) = &inputs.known_bytecode;
+        let input = match input {
+            Some((offset, len)) => Input::Parent(offset, len),
+            None => Input::Owned(inputs.input.bytes(self.host.ctx)),
+        };
         let start = Start {
             gas_limit: inputs.gas_limit,
             address: inputs.target_address,

@@ -15,11 +15,14 @@ use std::sync::Arc;
 
 use super::host::word;
 
-/// Slots kept from one transaction to the next (34 KiB of stack each).
-const KEPT_SLOTS: usize = 64;
+/// Bytes of EVM memory that all slots together may keep from one transaction to the next.
+const KEPT_MEMORY: usize = 16 << 20;
 
-/// Bytes of EVM memory that a slot may keep from one transaction to the next.
-const KEPT_MEMORY: usize = 256 * 1024;
+/// Stacks allocated together: so large a piece comes as zero pages that are touched only as they are used.
+const STACKS: usize = 16;
+
+/// Bytes from one stack to the next.
+const STACK_BYTES: usize = size_of::<StackBuffer>();
 
 /// Where zero bytes are.
 const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
@@ -36,8 +39,10 @@ pub(super) struct Slot {
     pub(super) created: Option<Address>,
     /// Gas it began with.
     pub(super) gas_limit: u64,
-    /// Its stack: one element, in a `Vec` so that it stays where it is.
-    stack: Vec<StackBuffer>,
+    /// Its stack, which the pool owns.
+    stack: *mut U256,
+    /// What it counts for in [`FramePool::kept`].
+    kept: usize,
     /// Owner of the call data of the first frame; that of others lies in their parent's memory.
     input: Bytes,
 }
@@ -88,14 +93,15 @@ pub(super) struct Start {
 }
 
 impl Slot {
-    fn new(contract: Arc<Contract>) -> Slot {
+    fn new(contract: Arc<Contract>, stack: *mut U256) -> Slot {
         Slot {
             frame: blank_frame(),
             contract,
             checkpoint: JournalCheckpoint::default(),
             created: None,
             gas_limit: 0,
-            stack: vec![StackBuffer([U256::ZERO; _])],
+            stack,
+            kept: 0,
             input: Bytes::new(),
         }
     }
@@ -108,7 +114,7 @@ impl Slot {
         self.gas_limit = start.gas_limit;
         // Gas limits above i64::MAX never get here: `exec_loop` is not entered with them, and children have no more than their parent.
         frame.gas = start.gas_limit as i64;
-        frame.stack = self.stack[0].0.as_mut_ptr();
+        frame.stack = self.stack;
         frame.sp = frame.stack;
         frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);
         frame.buffer.clear();
@@ -207,6 +213,17 @@ fn blank_frame() -> Frame {
     }
 }
 
+/// The `index`th stack, made if it does not exist yet.
+fn stack(stacks: &mut Vec<Vec<u64>>, index: usize) -> *mut U256 {
+    const WORD: usize = size_of::<u64>();
+    const ALIGN: usize = align_of::<StackBuffer>();
+    if index / STACKS == stacks.len() {
+        stacks.push(vec![0; (STACKS * STACK_BYTES + ALIGN) / WORD]);
+    }
+    let first = stacks[index / STACKS].as_mut_ptr();
+    first.wrapping_add(first.align_offset(ALIGN) + index % STACKS * (STACK_BYTES / WORD)).cast()
+}
+
 /// Frames by depth: the first `active` run or are suspended, the rest are spare.
 #[derive(Default)]
 pub(super) struct FramePool {
@@ -216,6 +233,10 @@ pub(super) struct FramePool {
     active: usize,
     /// Slots used since the last [`FramePool::reset`].
     used: usize,
+    /// Bytes of EVM memory that slots keep, as of the last reset.
+    kept: usize,
+    /// The stacks, [`STACKS`] at a time.
+    stacks: Vec<Vec<u64>>,
 }
 
 impl fmt::Debug for FramePool {
@@ -228,14 +249,16 @@ impl FramePool {
     /// No frame is active any more; what is too large to keep is given back.
     pub(super) fn reset(&mut self) {
         for slot in self.slots.iter_mut().take(self.used) {
-            if slot.frame.buffer.capacity() > KEPT_MEMORY {
+            self.kept = self.kept - slot.kept + slot.frame.buffer.capacity();
+            if self.kept > KEPT_MEMORY {
+                self.kept -= slot.frame.buffer.capacity();
                 slot.frame.buffer = Vec::new();
             }
+            slot.kept = slot.frame.buffer.capacity();
         }
         if let Some(first) = self.slots.first_mut() {
             first.input = Bytes::new();
         }
-        self.slots.truncate(KEPT_SLOTS);
         (self.active, self.used) = (0, 0);
     }
 
@@ -265,7 +288,8 @@ impl FramePool {
                 slot
             }
             None => {
-                self.slots.push(Box::new(Slot::new(contract.clone())));
+                let stack = stack(&mut self.stacks, self.active);
+                self.slots.push(Box::new(Slot::new(contract.clone(), stack)));
                 self.slots.last_mut().expect("just pushed")
             }
         };
@@ -296,5 +320,23 @@ impl FramePool {
     pub(super) fn top_and_ended(&mut self) -> (&mut Slot, Option<&Slot>) {
         let (below, above) = self.slots.split_at_mut(self.active);
         (below.last_mut().expect("a frame runs"), above.first().map(|slot| &**slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_are_aligned_and_apart() {
+        let mut stacks = Vec::new();
+        let all: Vec<usize> = (0..3 * STACKS).map(|index| stack(&mut stacks, index) as usize).collect();
+        for (index, &at) in all.iter().enumerate() {
+            assert!(at.is_multiple_of(align_of::<StackBuffer>()));
+            let chunk = stacks[index / STACKS].as_ptr_range();
+            assert!(at >= chunk.start as usize && at + STACK_BYTES <= chunk.end as usize);
+            assert!(all[..index].iter().all(|&other| at.abs_diff(other) >= STACK_BYTES));
+        }
+        assert_eq!(stack(&mut stacks, 5) as usize, all[5]);
     }
 }

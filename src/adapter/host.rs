@@ -15,14 +15,14 @@ pub(super) struct JournalHost<'a, CTX> {
     /// The rules in force.
     pub(super) spec: SpecId,
     /// Hash and code of the last call target, its delegation resolved: for the call that follows.
-    pub(super) target: (B256, Bytecode),
+    pub(super) target: (B256, Option<Bytecode>),
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     /// The host for the transaction that `ctx` holds.
     pub(super) fn new(ctx: &'a mut CTX) -> Self {
         let spec = ctx.cfg().spec().into();
-        JournalHost { ctx, spec, target: (B256::ZERO, Bytecode::new()) }
+        JournalHost { ctx, spec, target: (B256::ZERO, None) }
     }
 
     /// The environment words of the transaction.
@@ -52,11 +52,11 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
         let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
         self.target.0 = load.code_hash();
-        match &load.code {
+        match (&load.code, &self.target.1) {
             // The same code as last time: spare the reference count.
-            Some(code) if same_code(code, &self.target.1) => {}
-            Some(code) => self.target.1 = code.clone(),
-            None => self.target.1 = Bytecode::new(),
+            (Some(code), Some(known)) if same_code(code, known) => {}
+            (Some(code), _) => self.target.1 = Some(code.clone()),
+            (None, _) => self.target.1 = None,
         }
         Ok(TargetLoad { is_cold: load.is_cold, is_empty: load.is_empty })
     }
@@ -74,8 +74,15 @@ pub(super) fn same_code(a: &Bytecode, b: &Bytecode) -> bool {
 }
 
 /// An address as a word.
+#[inline]
 pub(super) fn word(address: Address) -> U256 {
-    U256::from_be_bytes(address.into_word().0)
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = address.into_array();
+    U256::from_limbs([
+        u64::from_be_bytes([m, n, o, p, q, r, s, t]),
+        u64::from_be_bytes([e, f, g, h, i, j, k, l]),
+        u32::from_be_bytes([a, b, c, d]).into(),
+        0,
+    ])
 }
 
 fn lift(error: LoadError) -> HostError {
@@ -149,10 +156,21 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
 
     fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
         let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
-        Ok(CallTarget { is_empty, is_cold, delegate: self.target.1.eip7702_address() })
+        Ok(CallTarget { is_empty, is_cold, delegate: self.target.1.as_ref().and_then(Bytecode::eip7702_address) })
     }
 
     fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {
         Ok(self.load_target(address, skip_cold)?.is_cold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_become_words() {
+        let address = Address::from_slice(&core::array::from_fn::<u8, 20, _>(|i| i as u8 + 0xe0));
+        assert_eq!(word(address), U256::from_be_bytes(address.into_word().0));
     }
 }

@@ -15,6 +15,10 @@ use std::time::Instant;
 /// Work, in taken jumps, that one activation of a frame counts for besides its jumps.
 const ACTIVATION_WORK: u64 = 2;
 
+/// Gas, and bytes of code, of the instructions between two taken jumps, typically.
+const GAS_PER_JUMP: u64 = 32;
+const BYTES_PER_JUMP: u64 = 16;
+
 /// One EVM instance's access to an engine.
 #[derive(Debug)]
 pub struct Executor {
@@ -93,8 +97,11 @@ impl Executor {
         if budget == 0 {
             return Exit::Hot;
         }
+        let gas = frame.gas;
         let exit = self.interpret(frame, budget);
-        contract.work.fetch_add(budget - frame.fuel.min(budget), Relaxed);
+        // Straight code makes no jumps: gas counts for it, as far as code without loops could spend it on plain instructions.
+        let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(size / BYTES_PER_JUMP);
+        contract.work.fetch_add(budget - frame.fuel.min(budget) + straight, Relaxed);
         exit
     }
 

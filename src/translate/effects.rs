@@ -1,12 +1,12 @@
 //! Environment reads, runtime functions on the frame, and code out of line.
 
-use super::values::at;
+use super::values::{ValueId, at};
 use super::{Cold, Translator};
 use crate::abi::{Callouts, Env, Exit, Frame};
 use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::opcode::{self as op, info};
-use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
+use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, Src, Width};
 use core::mem::offset_of;
 
 /// The runtime function of an opcode that is one, as an offset into `Callouts`.
@@ -102,19 +102,43 @@ impl Translator {
         self.s.unpin();
     }
 
-    /// CALLDATALOAD: eight loads when all 32 bytes are there, out of line otherwise.
+    /// CALLDATALOAD: four loads when all 32 bytes are there, out of line otherwise.
     fn calldataload(&mut self) {
-        let [t0, t1, t2] = self.s.target.scratch;
+        let t1 = self.s.target.scratch[1];
         let offset = self.s.pop();
         self.s.kill_flags();
-        if self.s.konst(offset).is_some_and(|k| k > U256::from(u32::MAX)) {
+        let (out_of_line, back) = (self.label(), self.label());
+        let known = self.s.konst(offset);
+        let mem = match known.map(|k| i32::try_from(k).ok().filter(|k| *k < i32::MAX - 32)) {
             // Call data is never that long.
-            self.s.release(offset);
-            self.s.push_const(U256::ZERO);
-            return;
-        }
-        let (at_label, back) = (self.label(), self.label());
-        self.s.hold(offset);
+            Some(None) => {
+                self.s.release(offset);
+                self.s.push_const(U256::ZERO);
+                return;
+            }
+            Some(Some(disp)) => {
+                let mem = self.frame_field(offset_of!(Frame, input_len));
+                self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(disp + 32) });
+                self.s.emit(Ins::Br { cond: Cond::Ult, to: out_of_line });
+                at(t1, disp)
+            }
+            None => self.input_offset(offset, out_of_line),
+        };
+        self.s.release(offset);
+        self.s.unpin();
+        let dst = self.s.alloc_quad();
+        self.load_field(t1, offset_of!(Frame, input));
+        self.s.emit(Ins::WLoadSwap { dst, mem });
+        self.s.emit(Ins::Label(back));
+        let konst = known.map(|_| mem.disp as u32);
+        self.cold.push(Cold::InputWord { at: out_of_line, offset: konst, dst, back });
+        self.s.push_wide(dst, 256);
+        self.s.unpin();
+    }
+
+    /// Puts an offset into call data in the first scratch register; goes `out_of_line` if not all 32 bytes are there.
+    fn input_offset(&mut self, offset: ValueId, out_of_line: Label) -> Mem {
+        let [t0, t1, t2] = self.s.target.scratch;
         let wide = self.s.value(offset).bits > 64;
         if wide {
             self.s.limb_to(offset, 1, t1);
@@ -130,20 +154,12 @@ impl Translator {
             self.s.emit(Ins::Test { a: t1, b: Src::R(t1) });
             self.s.emit(Ins::Select { cond: Cond::Ne, dst: t0, a: t2, b: t0 });
         }
-        self.s.release(offset);
-        self.s.unpin();
-        let dst = self.s.alloc_quad();
         self.load_field(t1, offset_of!(Frame, input_len));
         self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: t1, a: t1, b: Src::I(32) });
-        self.s.emit(Ins::Br { cond: Cond::Ult, to: at_label });
+        self.s.emit(Ins::Br { cond: Cond::Ult, to: out_of_line });
         self.s.emit(Ins::Cmp { a: t0, b: Src::R(t1) });
-        self.s.emit(Ins::Br { cond: Cond::Ugt, to: at_label });
-        self.load_field(t1, offset_of!(Frame, input));
-        self.s.emit(Ins::WLoadSwap { dst, mem: Mem { base: t1, index: Some(t0), shift: 0, disp: 0 } });
-        self.s.emit(Ins::Label(back));
-        self.cold.push(Cold::InputWord { at: at_label, dst, back });
-        self.s.push_wide(dst, 256);
-        self.s.unpin();
+        self.s.emit(Ins::Br { cond: Cond::Ugt, to: out_of_line });
+        Mem { base: t1, index: Some(t0), shift: 0, disp: 0 }
     }
 
     /// An opcode done by a runtime function, inside a block.
@@ -206,13 +222,12 @@ impl Translator {
 
     /// Leaves with `exit`, or out of gas if `gas + spare` is negative.
     pub(super) fn halt(&mut self, exit: Exit, spare: u32) {
-        let [t0, t1, t2] = self.s.target.scratch;
-        self.s.emit(Ins::Lea { dst: t1, mem: at(self.s.target.gas, spare as i32) });
+        let (t0, gas) = (self.t0(), self.s.target.gas);
+        if spare > 0 {
+            self.s.emit(Ins::Lea { dst: gas, mem: at(gas, spare as i32) });
+        }
         self.s.emit(Ins::Imm { dst: t0, value: exit as u64 });
-        self.s.emit(Ins::Imm { dst: t2, value: Exit::OutOfGas as u64 });
-        self.s.emit(Ins::Test { a: t1, b: Src::R(t1) });
-        self.s.emit(Ins::Select { cond: Cond::Neg, dst: t0, a: t2, b: t0 });
-        self.s.emit(Ins::JmpTo { addr: self.stubs.leave });
+        self.s.emit(Ins::JmpTo { addr: self.stubs.halt });
     }
 
     /// Emits what was put off to be out of line.
@@ -235,6 +250,13 @@ impl Translator {
                 self.s.out.extend(dst.0.map(|dst| Ins::Imm { dst, value: 0 }));
                 self.s.emit(Ins::Jmp(back));
             }
+            Cold::GrowTo { at, end, spare, back } => self.s.out.extend([
+                Ins::Label(at),
+                Ins::Imm { dst: t0, value: u64::from(end) },
+                Ins::Imm { dst: t1, value: u64::from(spare) },
+                Ins::LabelAddr { dst: t2, label: back },
+                Ins::JmpTo { addr: self.stubs.grow },
+            ]),
             Cold::Grow { at, spare, back } => self.s.out.extend([
                 Ins::Label(at),
                 Ins::Imm { dst: t1, value: u64::from(spare) },
@@ -248,10 +270,13 @@ impl Translator {
                 self.s.emit(Ins::Label(at));
                 self.halt(Exit::InvalidOperand, spare);
             }
-            Cold::InputWord { at: label, dst, back } => {
+            Cold::InputWord { at: label, offset, dst, back } => {
                 let middle = self.label();
+                self.s.emit(Ins::Label(label));
+                if let Some(offset) = offset {
+                    self.s.emit(Ins::Imm { dst: t0, value: u64::from(offset) });
+                }
                 self.s.out.extend([
-                    Ins::Label(label),
                     Ins::LabelAddr { dst: t2, label: middle },
                     Ins::JmpTo { addr: self.stubs.input_word },
                     Ins::Label(middle),

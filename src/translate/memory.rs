@@ -38,34 +38,30 @@ impl Translator {
     /// the second scratch register. The third scratch register may be part of it.
     fn access(&mut self, v: ValueId, len: i32) -> Mem {
         let [t0, base, index] = self.s.target.scratch;
-        let grow = self.label();
-        let back = self.label();
-        let size = Src::M(self.frame_field(offset_of!(Frame, memory_len)));
+        let size = self.frame_field(offset_of!(Frame, memory_len));
         let konst = self.s.konst(v);
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(|k| k.checked_add(len).map(|end| (k, end)));
-        let disp = if let Some((disp, end)) = small {
-            let Src::M(mem) = size else { unreachable!("the size is in memory") };
-            // Out of line, the end is in the first scratch register.
-            self.s.emit(Ins::Imm { dst: t0, value: end as u64 });
-            self.s.emit(Ins::Cmp { a: t0, b: Src::M(mem) });
-            self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
-            Some(disp)
-        } else {
-            self.dynamic_offset(v, len, grow);
-            self.s.emit(Ins::Cmp { a: t0, b: size });
-            self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
-            None
-        };
+        if let Some((disp, end)) = small {
+            if end as u32 > self.memory_known {
+                let (grow, back) = (self.label(), self.label());
+                self.s.emit(Ins::CmpMem { width: Width::B64, mem: size, b: Src::I(end) });
+                self.s.emit(Ins::Br { cond: Cond::Ult, to: grow });
+                self.s.emit(Ins::Label(back));
+                self.cold.push(Cold::GrowTo { at: grow, end: end as u32, spare: self.spare, back });
+                self.memory_known = end as u32;
+            }
+            self.load_field(base, offset_of!(Frame, memory));
+            return at(base, disp);
+        }
+        let (grow, back) = (self.label(), self.label());
+        self.dynamic_offset(v, len, grow);
+        self.s.emit(Ins::Cmp { a: t0, b: Src::M(size) });
+        self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
         self.s.emit(Ins::Label(back));
         self.cold.push(Cold::Grow { at: grow, spare: self.spare, back });
         self.load_field(base, offset_of!(Frame, memory));
-        match disp {
-            Some(disp) => at(base, disp),
-            None => {
-                self.s.limb_to(v, 0, index);
-                Mem { base, index: Some(index), shift: 0, disp: 0 }
-            }
-        }
+        self.s.limb_to(v, 0, index);
+        Mem { base, index: Some(index), shift: 0, disp: 0 }
     }
 
     /// Puts offset + `len` in the first scratch register; what does not fit 64 bits leaves.

@@ -67,12 +67,14 @@ enum Cold {
     ZeroWord { at: Label, dst: Quad, back: Label },
     /// Memory growth to the end in the first scratch register.
     Grow { at: Label, spare: u32, back: Label },
+    /// Memory growth to `end`.
+    GrowTo { at: Label, end: u32, spare: u32, back: Label },
     /// An end of 2^64 or more: grows to 2^64 - 1 (and fails).
     Saturate { at: Label, grow: Label },
     /// An offset of 2^64 or more.
     InvalidOperand { at: Label, spare: u32 },
-    /// Call data at the offset in the first scratch register, not all of it inside.
-    InputWord { at: Label, dst: Quad, back: Label },
+    /// Call data at `offset`, or at the one in the first scratch register, not all of it inside.
+    InputWord { at: Label, offset: Option<u32>, dst: Quad, back: Label },
     /// A section's gas check (`at`), or before that its block's stack check (`stack`) failed: the interpreter executes from its start.
     Fail { at: Label, stack: Option<Label>, gas: u32, height: i32, pc: Pc },
     /// A dynamic jump to the address in the second scratch register found no code.
@@ -104,6 +106,8 @@ pub struct Translator {
     bytes: usize,
     /// Static gas of the current section that is charged but not due yet.
     spare: u32,
+    /// Bytes that memory surely has at this point of the block.
+    memory_known: u32,
 }
 
 /// What one call of [`Translator::translate`] produced.
@@ -138,6 +142,7 @@ impl Translator {
             notes: None,
             bytes: 0,
             spare: 0,
+            memory_known: 0,
         }
     }
 
@@ -192,6 +197,7 @@ impl Translator {
             block.rescan(code.padded(), code.bytes().len(), start, schedule, limit);
             self.s.out.push(Ins::Label(label));
             self.s.begin(block.need, block.grow);
+            self.memory_known = 0;
             let stack = self.check_stack(&block);
             self.translate_sections(code, schedule, &block, stack);
             if self.s.overflow.take().is_none() {

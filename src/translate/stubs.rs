@@ -19,6 +19,8 @@ pub struct Stubs {
     pub interpret: u64,
     /// Way out to have the block at the pc in scratch 2 compiled.
     pub compile: u64,
+    /// Ends the frame with the exit code in scratch 0, or out of gas if gas is negative.
+    pub halt: u64,
     /// Memory growth: end in scratch 0, spare gas in scratch 1, return address in scratch 2.
     pub grow: u64,
     /// Call data word: offset in scratch 0, return address in scratch 2; the word is in `frame.scratch`.
@@ -40,8 +42,9 @@ fn store(src: R, mem: Mem) -> Ins {
 impl Stubs {
     /// The addresses, from that of the label with each number in the code of [`stubs`].
     pub fn resolve(address: impl Fn(Label) -> u64) -> Stubs {
-        let [enter, leave, leave_as_is, interpret, compile, grow, input_word] = std::array::from_fn(|i| address(Label(i as u32)));
-        Stubs { enter, leave, leave_as_is, interpret, compile, grow, input_word }
+        let [enter, leave, leave_as_is, interpret, compile, halt, grow, input_word] =
+            std::array::from_fn(|i| address(Label(i as u32)));
+        Stubs { enter, leave, leave_as_is, interpret, compile, halt, grow, input_word }
     }
 }
 
@@ -71,7 +74,14 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
             Ins::Jmp(Label(1)),
         ]);
     }
-    for (label, callout) in [(5, offset_of!(Callouts, grow)), (6, offset_of!(Callouts, input_word))] {
+    out.extend([
+        Ins::Label(Label(5)),
+        Ins::Imm { dst: t1, value: Exit::OutOfGas as u64 },
+        Ins::Test { a: target.gas, b: Src::R(target.gas) },
+        Ins::Select { cond: Cond::Neg, dst: t0, a: t1, b: t0 },
+        Ins::Jmp(Label(1)),
+    ]);
+    for (label, callout) in [(6, offset_of!(Callouts, grow)), (7, offset_of!(Callouts, input_word))] {
         let kept: Vec<R> = target.words.iter().copied().filter(|r| !target.saved.contains(r)).collect();
         let saved = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
         out.push(Ins::Label(Label(label)));

@@ -84,8 +84,8 @@ fn program(byte: u8, locations: &[Location], values: &[U256], consumer: Use) -> 
     let mut items = Vec::new();
     // Operands in slots must lie below the others.
     let slots = locations.iter().take_while(|location| **location == Location::Slot).count();
-    for i in 0..slots {
-        items.extend(operand(Location::Wide, i, values[i]));
+    for (i, value) in values.iter().enumerate().take(slots) {
+        items.extend(operand(Location::Wide, i, *value));
     }
     if slots > 0 {
         items.extend([Item::PushLabel(0), Item::Op(op::JUMP), Item::Label(0)]);

@@ -30,7 +30,7 @@ fn compare_seeds(make: impl Fn(&mut Random, &Case) -> Program) {
     let mut harness = Harness::with_modes(&[Mode::Always, Mode::Tiered, Mode::Check, Mode::Off]);
     let mut failures: Vec<(u64, Failure)> = Vec::new();
     let mut count = 0;
-    for seed in seeds().take_while(|_| true) {
+    for seed in seeds() {
         let random = &mut Random::new(seed);
         let case = setting_of(random);
         let program = make(random, &case);

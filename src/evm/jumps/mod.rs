@@ -3,12 +3,11 @@
 //! Owns [`JumpMap`], a bitmap that is computed only as far as a jump asked for, and the scan behind it. It knows PUSH and
 //! JUMPDEST, nothing else of the EVM: the answer is the same under every fork (EIP-8024's immediates stay valid destinations).
 //!
-//! Where the processor has AVX2, the scan works on blocks of [`BLOCK`] bytes: given where the first instruction starts, it yields a bit per jump destination and where
-//! the first instruction of the next block starts. A byte-by-byte walk is bound by the latency of one instruction after the
-//! other, which hostile code (PUSH1 after PUSH1) drives to 4 cycles a byte. The vector version (`x86_64`) does not
-//! depend on content: for all 16 bytes of a lane at once, "if an instruction started here, where would the next one start" is one vector,
-//! and looking that vector up in itself doubles the number of instructions stepped over (pointer jumping), so that four
-//! lookups yield the lane's exit for every possible entry. What remains serial is one table load a lane.
+//! A walk from instruction to instruction is bound by the latency of one after the other, which hostile code (PUSH1 after PUSH1)
+//! drives to 4 cycles a byte. Where the processor has AVX2, blocks of [`BLOCK`] bytes are scanned in a time that does not depend
+//! on content: for all 16 bytes of a lane at once, "if an instruction started here, where would the next one start" is one
+//! vector, and looking that vector up in itself doubles the number of instructions stepped over (pointer jumping), so that four lookups yield
+//! the lane's exit, and the destinations on the way to it, for every possible entry. What remains serial is one table load a lane.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -1,7 +1,7 @@
 //! The scan with AVX2: four vectors of two 16-byte lanes make a block.
 //!
-//! In a lane, a position is the byte `HERE + i` for `i` in 0..16 and "beyond this lane" is `HERE + 16` and more, whose top bit is set:
-//! exactly the indexes for which a byte shuffle gives zero. Stepping never goes back, so `max(shuffle(f, p), p)` is "f
+//! In a lane, a position is the byte `HERE + i` for `i` in 0..16 and "beyond this lane" is `HERE + 16` and more, whose top bit
+//! is set: exactly the indexes for which a byte shuffle gives zero. Stepping never goes back, so `max(shuffle(f, p), p)` is "f
 //! of p, or p itself where p has left the lane".
 
 use super::{BLOCK, Frontier, JUMPDEST, PUSH1, walk};
@@ -70,8 +70,8 @@ fn scan_run(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> (Frontier, usize)
     (Frontier::new(base, carry), entered)
 }
 
-/// One block: from its bytes and the start of its first instruction to the start of the next block's first instruction and the number
-/// of lanes in which an instruction starts.
+/// One block: from its bytes and the start of its first instruction to the start of the next block's first instruction and the
+/// number of lanes in which an instruction starts.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn block(bytes: &[u8; BLOCK], entry: usize, bits: &[AtomicU8; BLOCK / 8]) -> (usize, usize) {
