@@ -101,12 +101,17 @@ impl Runner {
         if self.standard.fork != fork {
             self.standard = Standard::new(fork);
         }
-        !fork.is_enabled_in(SpecId::AMSTERDAM)
+        let standard = !fork.is_enabled_in(SpecId::AMSTERDAM)
             && !cfg.is_amsterdam_eip8037_enabled()
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
             && *cfg.gas_params() == self.standard.params
-            && *gas_table == self.standard.table
+            && *gas_table == self.standard.table;
+        if standard {
+            // The same table next time is recognised by its address.
+            self.standard.params.clone_from(cfg.gas_params());
+        }
+        standard
     }
 
     /// Notes that a transaction went to revm's own loop.
