@@ -54,7 +54,7 @@ impl Standard {
 }
 
 /// Contracts by the address of their code.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Contracts(Vec<Option<Known>>);
 
 /// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
@@ -69,9 +69,9 @@ impl Runner {
     pub fn new(engine: &Engine) -> Runner {
         Runner {
             executor: engine.executor(),
-            pool: FramePool::default(),
+            pool: FramePool::new(),
             counters: Counters::default(),
-            contracts: Contracts::default(),
+            contracts: Contracts((0..MEMO_SLOTS).map(|_| None).collect()),
             standard: Standard::new(SpecId::default()),
         }
     }
@@ -131,9 +131,6 @@ impl Contracts {
     /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
     /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
     pub(super) fn get(&mut self, executor: &mut Executor, hash: B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
-        if self.0.is_empty() {
-            self.0.resize_with(MEMO_SLOTS, || None);
-        }
         let address = bytecode.bytes_ref().as_ptr() as usize;
         let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
         let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);
