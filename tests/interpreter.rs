@@ -392,6 +392,13 @@ fn compare_with_shortages(world: &World, message: &Message, random: &mut Random,
     }
 }
 
+/// The loop is for builds without optimisation: in others, a fast path has come to need native stack (see `interp::threaded`).
+#[cfg(not(debug_assertions))]
+#[test]
+fn optimised_builds_are_threaded() {
+    assert!(interp::is_threaded());
+}
+
 #[test]
 fn each_opcode_in_each_fork() {
     let operands = operands();

@@ -5,7 +5,7 @@
 
 use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
-use crate::evm::{STACK_LIMIT, SpecId};
+use crate::evm::{STACK_LIMIT, SpecId, code::Code};
 use crate::runtime::record::Tape;
 use core::{fmt, ptr};
 use revm::{
@@ -233,6 +233,9 @@ fn stack(stacks: &mut Vec<Vec<u64>>, index: usize) -> *mut U256 {
     first.wrapping_add(first.align_offset(ALIGN) + index % STACKS * (STACK_BYTES / WORD)).cast()
 }
 
+/// 64-bit words in a page of memory.
+const PAGE_WORDS: usize = 512;
+
 /// Frames by depth: the first `active` run or are suspended, the rest are spare.
 #[derive(Default)]
 pub(super) struct FramePool {
@@ -255,6 +258,18 @@ impl fmt::Debug for FramePool {
 }
 
 impl FramePool {
+    /// A pool with its first slot made and its memory touched, so that no transaction waits for the system.
+    pub(super) fn new() -> FramePool {
+        let mut pool = FramePool::default();
+        let first = stack(&mut pool.stacks, 0);
+        for page in pool.stacks[0].chunks_mut(PAGE_WORDS).take(STACK_BYTES / 2 / (8 * PAGE_WORDS)) {
+            page[0] = core::hint::black_box(0);
+        }
+        let nothing = Arc::new(Contract::new(Code::new(&[]), SpecId::default()));
+        pool.slots.push(Box::new(Slot::new(nothing, first)));
+        pool
+    }
+
     /// No frame is active any more; what is too large to keep is given back.
     pub(super) fn reset(&mut self) {
         for slot in self.slots.iter_mut().take(self.used) {

@@ -55,7 +55,7 @@ impl Standard {
 }
 
 /// Contracts by the address of their code.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Contracts(Vec<Option<Known>>);
 
 /// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
@@ -70,9 +70,9 @@ impl Runner {
     pub fn new(engine: &Engine) -> Runner {
         Runner {
             executor: engine.executor(),
-            pool: FramePool::default(),
+            pool: FramePool::new(),
             counters: Counters::default(),
-            contracts: Contracts::default(),
+            contracts: Contracts((0..MEMO_SLOTS).map(|_| None).collect()),
             standard: Standard::new(SpecId::default()),
             first_difference: None,
         }
@@ -108,12 +108,17 @@ impl Runner {
         if self.standard.fork != fork {
             self.standard = Standard::new(fork);
         }
-        !fork.is_enabled_in(SpecId::AMSTERDAM)
+        let standard = !fork.is_enabled_in(SpecId::AMSTERDAM)
             && !cfg.is_amsterdam_eip8037_enabled()
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
             && *cfg.gas_params() == self.standard.params
-            && *gas_table == self.standard.table
+            && *gas_table == self.standard.table;
+        if standard {
+            // The same table next time is recognised by its address.
+            self.standard.params.clone_from(cfg.gas_params());
+        }
+        standard
     }
 
     /// Notes that a transaction went to revm's own loop.
@@ -147,9 +152,6 @@ impl Contracts {
     /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
     /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
     pub(super) fn get(&mut self, executor: &mut Executor, hash: B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
-        if self.0.is_empty() {
-            self.0.resize_with(MEMO_SLOTS, || None);
-        }
         let address = bytecode.bytes_ref().as_ptr() as usize;
         let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
         let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);

@@ -76,6 +76,7 @@ pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
 }
 
 /// The engine of all threads: a new one whenever code memory is full, so that everything is compiled however many tests there are.
+/// What a thread still does on the one before is not counted.
 struct Engines {
     config: Config,
     /// The present one, and what those before it did.

@@ -72,7 +72,7 @@ impl Executor {
     /// The first run: interprets `frame` from `frame.pc` until it ends, suspends or is pending, and records on `tape` what it asks `host`.
     /// Whoever resumes the frame puts what with on the tape too ([`Tape::resume`]).
     pub fn record<H: Host>(&mut self, frame: &mut Frame, host: &mut H, tape: &mut Tape) -> Exit {
-        Counters::add(&self.engine().counters().frames, 1);
+        self.count_frame();
         let mut recorder = Recorder::new(host, tape);
         frame.callouts = callouts::<Recorder<'_, H>>();
         frame.host = ptr::from_mut(&mut recorder).cast();

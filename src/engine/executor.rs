@@ -25,12 +25,23 @@ pub struct Executor {
     pub(super) engine: Engine,
     /// Where compiled code is entered, and what its offsets are relative to.
     entry: Option<(Entry, u64)>,
+    /// Frames not yet added to the engine's counter, which all threads share.
+    frames: u64,
+}
+
+/// Frames that an executor counts by itself before it tells the engine.
+const FRAMES_APART: u64 = 1024;
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        Counters::add(&self.engine.inner.counters.frames, self.frames);
+    }
 }
 
 impl Executor {
     pub(super) fn new(engine: Engine) -> Executor {
         let entry = engine.compiler().map(|c| (c.entry(), c.code_base()));
-        Executor { engine, entry }
+        Executor { engine, entry, frames: 0 }
     }
 
     /// The engine.
@@ -70,16 +81,16 @@ impl Executor {
     /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for. In `check` mode
     /// this is what `always` does: see [`Executor::record`].
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
-        let inner = &self.engine.inner;
-        Counters::add(&inner.counters.frames, 1);
+        self.count_frame();
         let exit = self.execute(frame, contract);
-        if inner.config.count {
+        if self.engine.inner.config.count {
             self.count(contract, std::mem::take(&mut frame.interpreted), std::mem::take(&mut frame.compiled));
         }
         exit
     }
 
     /// Executes as the mode says; counted instructions stay in the frame.
+    #[inline]
     pub(super) fn execute(&self, frame: &mut Frame, contract: &Contract) -> Exit {
         let Some((entry, base)) = self.entry else {
             return self.interpret(frame, u64::MAX);
@@ -91,6 +102,15 @@ impl Executor {
             }
         }
         self.run_compiled(frame, contract, entry, base)
+    }
+
+    /// Counts an activation.
+    #[inline]
+    pub(super) fn count_frame(&mut self) {
+        self.frames += 1;
+        if self.frames == FRAMES_APART {
+            Counters::add(&self.engine.inner.counters.frames, std::mem::take(&mut self.frames));
+        }
     }
 
     /// Adds executed instructions to the engine's counters.
@@ -109,7 +129,8 @@ impl Executor {
         let config = &self.engine.inner.config;
         let size = contract.code.bytes().len() as u64;
         let threshold = (size * config.jumps_per_16_bytes / 16).max(config.least_jumps);
-        let done = contract.work.fetch_add(ACTIVATION_WORK, Relaxed);
+        // Read and written apart: what another thread adds in between may be lost, which only puts compiling off.
+        let done = contract.work.load(Relaxed) + ACTIVATION_WORK;
         let budget = threshold.saturating_sub(done);
         if budget == 0 {
             return Exit::Hot;
@@ -118,7 +139,7 @@ impl Executor {
         let exit = self.interpret(frame, budget);
         // Straight code makes no jumps: gas counts for it, as far as code without loops could spend it on plain instructions.
         let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(size / BYTES_PER_JUMP);
-        contract.work.fetch_add(budget - frame.fuel.min(budget) + straight, Relaxed);
+        contract.work.store(done + budget - frame.fuel.min(budget) + straight, Relaxed);
         exit
     }
 

@@ -23,7 +23,7 @@ impl Pc {
 }
 
 /// Instructions in a block at most: bounds what one block can cost to compile and how many words it can hold.
-pub const MAX_INSTRUCTIONS: usize = 192;
+pub const MAX_INSTRUCTIONS: usize = 1024;
 
 /// How a block ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,8 @@ impl Code {
             Jumps::Lazy(map) => map.bits(byte),
             Jumps::Given(map) => map.get(byte).copied(),
         };
-        bits.is_some_and(|bits| bits >> (pc % 8) & 1 != 0)
+        // 32 bits: a bit test, without the shift's fixed register.
+        bits.is_some_and(|bits| u32::from(bits) & 1 << (pc as u32 % 8) != 0)
     }
 
     /// Whether `pc` is a JUMPDEST that is not inside the immediate of a PUSH.

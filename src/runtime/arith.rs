@@ -84,6 +84,8 @@ unsafe fn word(at: *const U256) -> U256 {
 macro_rules! word_ops {
     ($($(#[$doc:meta])* $name:ident($a:ident $(, $b:ident)*) = $result:expr;)*) => {
         $($(#[$doc])*
+        // Inlined, its local variables would cost the threaded interpreter's handler its jump.
+        #[inline(never)]
         pub(crate) unsafe extern "C" fn $name(out: *mut U256, a: *const U256, b: *const U256, c: *const U256) {
             let _ = c;
             // SAFETY: the contract of WordOp: the pointers that the operation uses are valid; operands are read before `out` is written.
