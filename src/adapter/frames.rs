@@ -19,8 +19,8 @@ use super::host::word;
 /// Bytes of EVM memory that all slots together may keep from one transaction to the next.
 const KEPT_MEMORY: usize = 16 << 20;
 
-/// Stacks allocated together: so large a piece comes as zero pages that are touched only as they are used.
-const STACKS: usize = 16;
+/// Stacks allocated together: few, since most transactions need no more, and an allocator that has the memory already clears it.
+const STACKS: usize = 2;
 
 /// Bytes from one stack to the next.
 const STACK_BYTES: usize = size_of::<StackBuffer>();

@@ -10,9 +10,11 @@
 //! ```
 
 mod executable;
+mod index;
 mod mapping;
 
 pub use executable::{Executable, ExecutableError, call};
+pub use index::PcIndex;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use mapping::Mapping;

@@ -1,12 +1,12 @@
 //! A contract's code as the engine knows it: bytecode, what is compiled of it, and how much work it has cost.
 
-use crate::arena::SlotPtr;
+use crate::arena::{PcIndex, SlotPtr};
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, OnceLock};
 
 /// Spreads program counters, which no one can choose so as to collide, over a hash table.
@@ -44,7 +44,7 @@ pub struct Contract {
     pub(super) is_init: bool,
     /// From pc to offset of compiled code in the arena, with [`NO_DESTINATION`]; 0: not compiled. One entry per byte of bytecode and
     /// one for its end.
-    index: OnceLock<Box<[AtomicU32]>>,
+    index: OnceLock<PcIndex>,
     /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
     pub(super) slots: Mutex<HashMap<Pc, SlotPtr, BuildHasherDefault<PcHasher>>>,
     /// Taken jumps that it has cost interpreted, with a surcharge per activation.
@@ -70,18 +70,14 @@ impl Contract {
         Contract { is_init: true, ..Contract::new(code, fork) }
     }
 
-    /// The index from pc to code. Its memory is zero pages until written.
-    pub(super) fn index(&self) -> &[AtomicU32] {
-        self.index.get_or_init(|| {
-            let zeros = vec![0u32; self.code.bytes().len() + 1];
-            zeros.into_iter().map(AtomicU32::new).collect()
-        })
+    /// The index from pc to code.
+    pub(super) fn index(&self) -> &PcIndex {
+        self.index.get_or_init(|| PcIndex::new(self.code.bytes().len() + 1))
     }
 
     /// Offset of the code of the block at `pc`, if it is compiled.
     pub(super) fn offset(&self, pc: u64) -> Option<u32> {
-        let entry = self.index().get(usize::try_from(pc).ok()?)?;
-        match entry.load(Ordering::Acquire) {
+        match self.index().get(usize::try_from(pc).ok()?) {
             0 => None,
             offset => Some(offset & !NO_DESTINATION),
         }
@@ -91,7 +87,7 @@ impl Contract {
     pub(super) fn set_offset(&self, pc: Pc, offset: u32) {
         debug_assert!(offset < NO_DESTINATION, "code memory is smaller than 2 GiB");
         let mark = if self.code.is_jump_destination(pc.0.into()) { 0 } else { NO_DESTINATION };
-        self.index()[pc.index()].store(offset | mark, Ordering::Release);
+        self.index().set(pc.index(), offset | mark);
     }
 
     /// Whether anything of it is compiled.

@@ -151,7 +151,7 @@ impl Executor {
 
     /// Executes compiled code, compiling blocks as they are reached; what is not compiled is interpreted up to the next jump.
     fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
-        frame.pc_index = contract.index().as_ptr().cast();
+        frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
         loop {
             let exit = match self.block(contract, frame.pc) {
