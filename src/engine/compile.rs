@@ -154,10 +154,10 @@ impl Compiler {
         self.translator.annotate();
         let address = self.arena.next_address();
         self.compile(contract, u64::from(pc.0), counters)?;
-        let (ins, notes, blocks) = self.translator.last();
-        let blocks =
-            blocks.iter().map(|&(pc, label)| (pc, address + u64::from(self.lowerer.label_offset(label).unwrap_or(0)))).collect();
-        Ok(Listing { address, bytes: self.bytes.clone(), ins: ins.to_vec(), notes: notes.to_vec(), blocks })
+        let unit = self.translator.last();
+        let entry = |label| address + u64::from(self.lowerer.label_offset(label).unwrap_or(0));
+        let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, entry(label))).collect();
+        Ok(Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks })
     }
 }
 

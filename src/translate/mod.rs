@@ -151,9 +151,15 @@ impl Translator {
         self.notes = Some(Vec::new());
     }
 
-    /// IR, notes and blocks of the last unit.
-    pub fn last(&self) -> (&[Ins], &[(usize, Pc)], &[(Pc, Label)]) {
-        (&self.s.out, self.notes.as_deref().unwrap_or(&[]), &self.blocks)
+    /// The last unit.
+    pub fn last(&self) -> Unit<'_> {
+        Unit {
+            ins: &self.s.out,
+            blocks: &self.blocks,
+            slots: &self.slots,
+            bytes: self.bytes,
+            notes: self.notes.as_deref().unwrap_or(&[]),
+        }
     }
 
     /// Translates the block at `entry` and likely successors.
@@ -172,13 +178,7 @@ impl Translator {
             next = self.translate_block(code, schedule, pc, map)?;
         }
         self.emit_cold();
-        Ok(Unit {
-            ins: &self.s.out,
-            blocks: &self.blocks,
-            slots: &self.slots,
-            bytes: self.bytes,
-            notes: self.notes.as_deref().unwrap_or(&[]),
-        })
+        Ok(self.last())
     }
 
     /// Translates one block; returns the block to go on with in line.

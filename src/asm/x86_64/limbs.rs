@@ -46,13 +46,6 @@ impl Limbs {
     #[inline]
     pub fn encode(self, code: &mut CodeBuffer, regs: [Reg; 4], base: Reg, disp: i32) {
         let number = base.number();
-        if number & 7 == 4 {
-            // These bases need another byte.
-            for (i, reg) in regs.into_iter().enumerate() {
-                code.push(self.inst(i, reg, Mem::new(base, disp + 8 * i as i32)).encode());
-            }
-            return;
-        }
         let opcodes = self.opcodes();
         let head = |i: usize| {
             let reg = regs[i].number();
@@ -60,16 +53,13 @@ impl Limbs {
             let modrm = ((reg & 7) << 3) | (number & 7);
             u32::from(rex) | u32::from(opcodes[i]) << 8 | u32::from(modrm) << 16
         };
-        if disp == 0 && number & 7 != 5 {
-            // The first limb needs no displacement.
-            code.push(self.inst(0, regs[0], Mem::new(base, 0)).encode());
-            for i in 1..4 {
-                code.push(self.inst(i, regs[i], Mem::new(base, 8 * i as i32)).encode());
-            }
-        } else if i8::try_from(disp).is_ok() && i8::try_from(disp + 24).is_ok() && !(-24..0).contains(&disp) {
+        // Bases 4 and 12 need another byte; without displacement an instruction is shorter, but for bases 5 and 13.
+        let plain = number & 7 != 4;
+        let displaced = number & 7 == 5 || !(-24..=0).contains(&disp);
+        if plain && displaced && (-128..=127 - 24).contains(&disp) {
             let at = |i: usize| u32::from((disp + 8 * i as i32) as u8) << 24;
             code.push_fours(std::array::from_fn(|i| head(i) | 0x40 << 16 | at(i)));
-        } else if !(-128..128).contains(&(disp + 24)) && !(-128..128).contains(&disp) {
+        } else if plain && !(-128 - 24..=127).contains(&disp) {
             let at = |i: usize| u64::from((disp + 8 * i as i32) as u32) << 24;
             code.push_sevens(std::array::from_fn(|i| u64::from(head(i) | 0x80 << 16) | at(i)));
         } else {
