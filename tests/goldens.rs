@@ -18,7 +18,8 @@ fn stable(text: &str) -> String {
             .map(|word| {
                 let bare = word.trim_end_matches([',', ']']);
                 let digits = bare.trim_start_matches("[").trim_start_matches("0x");
-                let is_address = bare.contains("0x") && digits.len() >= 9 && digits.len() <= 12 && u64::from_str_radix(digits, 16).is_ok();
+                let is_address =
+                    bare.contains("0x") && digits.len() >= 9 && digits.len() <= 12 && u64::from_str_radix(digits, 16).is_ok();
                 if is_address { word.replace(digits, "ADDRESS") } else { word.to_string() }
             })
             .collect();
@@ -41,7 +42,8 @@ fn emitted(program: &Path, stage: &str) -> String {
 #[test]
 fn stages_print_what_they_did() {
     let bless = std::env::var_os("BLESS").is_some();
-    let mut programs: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures/goldens").map(|entry| entry.expect("an entry").path()).collect();
+    let mut programs: Vec<PathBuf> =
+        fs::read_dir(folder()).expect("fixtures/goldens").map(|entry| entry.expect("an entry").path()).collect();
     programs.retain(|path| path.extension().is_some_and(|e| e == "hex"));
     programs.sort();
     assert!(!programs.is_empty(), "no programs");
