@@ -404,6 +404,24 @@ fn logs_of_reverted_children_vanish() {
     World::new().code(A, code).code(B, log).code(C, log_and_fail).check(FORKS, |tx| tx.kind = TxKind::Call(A));
 }
 
+/// The word read is the third wide one, so the first must go to its slot, whether or not call data has all 32 bytes.
+#[test]
+fn call_data_and_words_without_a_register() {
+    let read = |asm: Asm| asm.ops(&[0x35]).push(1).ops(&[0x55]).push(2).ops(&[0x55]).push(3).ops(&[0x55]).build();
+    let constant = read(Asm::new().ops(&[0x30, 0x34]).push(40));
+    let dynamic = read(Asm::new().ops(&[0x30, 0x34, 0x36]));
+    let wide = read(Asm::new().ops(&[0x30, 0x34]).push(8).ops(&[0x35]));
+    for code in [constant, dynamic, wide] {
+        for len in [0, 40, 60, 72, 200] {
+            World::new().code(A, code.clone()).check(&[SpecId::CANCUN], |tx| {
+                tx.kind = TxKind::Call(A);
+                tx.value = U256::from(3);
+                tx.data = vec![0; len].into();
+            });
+        }
+    }
+}
+
 #[test]
 fn random_programs() {
     let mut random = support::Random::new(0x5eed);

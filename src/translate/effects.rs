@@ -107,16 +107,19 @@ impl Translator {
         let t1 = self.s.target.scratch[1];
         let offset = self.s.pop();
         self.s.kill_flags();
-        let (out_of_line, back) = (self.label(), self.label());
-        let known = self.s.konst(offset);
-        let mem = match known.map(|k| i32::try_from(k).ok().filter(|k| *k < i32::MAX - 32)) {
+        let known = self.s.konst(offset).map(|k| i32::try_from(k).ok().filter(|k| *k < i32::MAX - 32));
+        if known == Some(None) {
             // Call data is never that long.
-            Some(None) => {
-                self.s.release(offset);
-                self.s.push_const(U256::ZERO);
-                return;
-            }
-            Some(Some(disp)) => {
+            self.s.release(offset);
+            self.s.push_const(U256::ZERO);
+            return;
+        }
+        let (out_of_line, back) = (self.label(), self.label());
+        // Before the branch: what this spills must be home on both ways.
+        self.s.hold(offset);
+        let dst = self.s.alloc_quad();
+        let mem = match known.flatten() {
+            Some(disp) => {
                 let mem = self.frame_field(offset_of!(Frame, input_len));
                 self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(disp + 32) });
                 self.s.emit(Ins::Br { cond: Cond::Ult, to: out_of_line });
@@ -125,8 +128,6 @@ impl Translator {
             None => self.input_offset(offset, out_of_line),
         };
         self.s.release(offset);
-        self.s.unpin();
-        let dst = self.s.alloc_quad();
         self.load_field(t1, offset_of!(Frame, input));
         self.s.emit(Ins::WLoadSwap { dst, mem });
         self.s.emit(Ins::Label(back));
