@@ -2,7 +2,7 @@
 //! fail or lie.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
 mod support;
 
 use ejit::adapter::{BuildEjit, EjitEvm};
@@ -72,6 +72,7 @@ fn unknown_configurations_go_to_revm() {
         let mut evm = change(context(caller_and_callee(), SpecId::OSAKA)).build_ejit(&engine());
         assert_eq!(evm.transact(call(A)).unwrap(), expected);
         assert_eq!((evm.counters().handed_to_revm, evm.counters().frames), (1, 0));
+        assert_eq!(evm.engine().counters().read().handed_over, 1);
     }
     // The fork changed under an EVM that was built with another fork's gas table.
     let mut evm = context(caller_and_callee(), SpecId::BYZANTIUM).build_ejit(&engine());

@@ -45,7 +45,7 @@ macro_rules! callouts {
 }
 
 callouts! {
-    words { mul div sdiv rem srem addmod mulmod signextend byte shl shr sar clz }
+    words { div sdiv rem srem addmod mulmod signextend byte shl shr sar clz }
     frames {
         exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
         calldataload calldatacopy codecopy returndatacopy mcopy

@@ -100,7 +100,8 @@ pub(super) struct Start {
 impl Slot {
     fn new(contract: Arc<Contract>, stack: *mut U256) -> Slot {
         Slot {
-            frame: blank_frame(),
+            // Every field that `begin` does not set has its final value here.
+            frame: Frame::blank(),
             contract,
             checkpoint: JournalCheckpoint::default(),
             created: None,
@@ -174,51 +175,6 @@ impl Slot {
     pub(super) fn output(&self) -> &[u8] {
         let (offset, len) = (self.frame.out_offset as usize, self.frame.out_len as usize);
         if len == 0 { &[] } else { &self.frame.buffer[offset..][..len] }
-    }
-}
-
-/// A frame of nothing: every field that [`Slot::begin`] does not set has its final value here.
-fn blank_frame() -> Frame {
-    Frame {
-        gas: 0,
-        sp: ptr::null_mut(),
-        stack: ptr::null_mut(),
-        stack_limit: ptr::null_mut(),
-        memory: ptr::null_mut(),
-        memory_len: 0,
-        pc: 0,
-        code: ptr::null(),
-        code_len: 0,
-        code_object: ptr::null(),
-        input: ptr::null(),
-        input_len: 0,
-        return_data: ptr::null(),
-        return_data_len: 0,
-        callouts: ptr::null(),
-        env: ptr::null(),
-        host: ptr::null_mut(),
-        pc_index: ptr::null(),
-        code_base: ptr::null(),
-        fuel: u64::MAX,
-        interpreted: 0,
-        compiled: 0,
-        saved: [0; 16],
-        scratch: U256::ZERO,
-        address_word: U256::ZERO,
-        caller_word: U256::ZERO,
-        value: U256::ZERO,
-        out_offset: 0,
-        out_len: 0,
-        refund: 0,
-        fork: SpecId::FRONTIER,
-        is_static: false,
-        depth: 0,
-        address: Address::ZERO,
-        memory_limit: u64::MAX,
-        init_code_limit: usize::MAX,
-        request: Request::None,
-        buffer: Vec::new(),
-        return_bytes: Bytes::new(),
     }
 }
 

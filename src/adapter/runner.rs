@@ -12,6 +12,7 @@ use revm::{
     primitives::B256,
 };
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Contracts remembered by the address of their code.
 const MEMO_SLOTS: usize = 256;
@@ -124,6 +125,7 @@ impl Runner {
     /// Notes that a transaction went to revm's own loop.
     pub fn count_handed_to_revm(&mut self) {
         self.counters.handed_to_revm += 1;
+        self.engine().counters().handed_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.

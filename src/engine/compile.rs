@@ -119,6 +119,9 @@ impl Compiler {
             Ok(unit) => unit,
             Err(refusal) => {
                 map.undo();
+                if refusal == Refusal::Full {
+                    Counters::add(&counters.refused_full, 1);
+                }
                 return Err(refusal);
             }
         };

@@ -45,7 +45,7 @@ counters! {
     hits,
     /// Frames executed by the engine (activations: a frame resumed counts again).
     frames,
-    /// Frames handed whole to revm's own loop (unknown configuration).
+    /// Transactions handed whole to revm's own loop (unknown configuration).
     handed_over,
     /// Units compiled.
     units,

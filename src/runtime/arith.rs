@@ -101,8 +101,6 @@ macro_rules! word_ops {
 }
 
 word_ops! {
-    /// MUL
-    mul(a, b) = a.wrapping_mul(b);
     /// DIV
     div(a, b) = divide(a, b);
     /// SDIV

@@ -7,7 +7,6 @@ struct Table<H>(core::marker::PhantomData<H>);
 
 impl<H: Host> Table<H> {
     const CALLOUTS: Callouts = Callouts {
-        mul: arith::mul,
         div: arith::div,
         sdiv: arith::sdiv,
         rem: arith::rem,

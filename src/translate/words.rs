@@ -348,22 +348,31 @@ impl Translator {
         self.s.push_flags(Cond::Eq);
     }
 
+    /// If `y`, a factor or divisor, is the constant zero, so is the result.
+    fn zero_by_constant(&mut self, x: ValueId, y: ValueId) -> bool {
+        let zero = self.s.konst(y).is_some_and(|k| k.is_zero());
+        if zero {
+            self.release2(x, y);
+            self.s.push_const(U256::ZERO);
+        }
+        zero
+    }
+
+    /// The exponent of two that `y` is, if it is a constant and one.
+    fn power_of_two(&self, y: ValueId) -> Option<u16> {
+        self.s.konst(y).filter(|k| k.count_ones() == 1).map(|k| k.trailing_zeros() as u16)
+    }
+
     fn mul(&mut self, x: ValueId, y: ValueId) {
         let (x, y) = self.constant_last(x, y);
         let bits = (self.bits(x) + self.bits(y)).min(256);
-        let konst = self.s.konst(y);
-        if let Some(k) = konst {
-            if k.is_zero() {
-                self.release2(x, y);
-                self.s.push_const(U256::ZERO);
-                return;
-            }
-            if k.count_ones() == 1 {
-                let amount = k.trailing_zeros() as u16;
-                self.s.release(y);
-                self.shift_const(WShiftOp::Shl, amount, x);
-                return;
-            }
+        if self.zero_by_constant(x, y) {
+            return;
+        }
+        if let Some(amount) = self.power_of_two(y) {
+            self.s.release(y);
+            self.shift_const(WShiftOp::Shl, amount, x);
+            return;
         }
         if self.bits(x) <= 64 && self.bits(y) <= 64 {
             self.mul_narrow(x, y, bits);
@@ -401,24 +410,19 @@ impl Translator {
     }
 
     fn div(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if let Some(k) = self.s.konst(y) {
-            if k.is_zero() {
-                self.release2(x, y);
-                self.s.push_const(U256::ZERO);
-                return;
+        if self.zero_by_constant(x, y) {
+            return;
+        }
+        if let Some(amount) = self.power_of_two(y) {
+            self.s.release(y);
+            if rem {
+                self.s.push_const((U256::from(1) << usize::from(amount)) - U256::from(1));
+                let mask = self.s.pop();
+                self.and(x, mask);
+            } else {
+                self.shift_const(WShiftOp::Shr, amount, x);
             }
-            if k.count_ones() == 1 {
-                let amount = k.trailing_zeros() as u16;
-                self.s.release(y);
-                if rem {
-                    self.s.push_const(k - U256::from(1));
-                    let mask = self.s.pop();
-                    self.and(x, mask);
-                } else {
-                    self.shift_const(WShiftOp::Shr, amount, x);
-                }
-                return;
-            }
+            return;
         }
         if self.bits(x) <= 64 && self.bits(y) <= 64 {
             self.div_narrow(x, y, rem);
