@@ -223,6 +223,7 @@ fn control() {
         o.check(Inst::JmpRip { disp: rel });
         Reg::ALL.into_iter().for_each(|dst| o.check(Inst::LeaRip { dst, disp: rel }));
         o.check(Inst::JmpRel { rel });
+        o.check(Inst::CallRel { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccRel { cc, rel }));
     }
     for rel in [0, 1, -1, i8::MAX, i8::MIN] {

@@ -1,32 +1,12 @@
 //! A contract's code as the engine knows it: bytecode, what is compiled of it, and how much work it has cost.
 
-use crate::arena::{PcIndex, SlotPtr};
+use crate::arena::PcIndex;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use crate::translate::context::Versions;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, OnceLock};
-
-/// Spreads program counters, which no one can choose so as to collide, over a hash table.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PcHasher(u64);
-
-impl Hasher for PcHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&b| self.write_u32(u32::from(b)));
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): consecutive numbers land far apart.
-        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// Marks entries of the index for blocks that begin at no jump destination (the program's start, what follows a branch or a
 /// call): as signed numbers they are negative, and a dynamic jump does not go there.
@@ -45,8 +25,10 @@ pub struct Contract {
     /// From pc to offset of compiled code in the arena, with [`NO_DESTINATION`]; 0: not compiled. One entry per byte of bytecode and
     /// one for its end.
     index: OnceLock<PcIndex>,
-    /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
-    pub(super) slots: Mutex<HashMap<Pc, SlotPtr, BuildHasherDefault<PcHasher>>>,
+    /// Versions of its blocks. Changed only under the compiler's lock.
+    versions: OnceLock<Mutex<Versions>>,
+    /// Bytes of machine code compiled for it.
+    pub(super) native_bytes: AtomicU64,
     /// Taken jumps that it has cost interpreted, with a surcharge per activation.
     pub(super) work: AtomicU64,
 }
@@ -60,7 +42,8 @@ impl Contract {
             schedule: schedule(fork),
             is_init: false,
             index: OnceLock::new(),
-            slots: Mutex::default(),
+            versions: OnceLock::new(),
+            native_bytes: AtomicU64::new(0),
             work: AtomicU64::new(0),
         }
     }
@@ -73,6 +56,12 @@ impl Contract {
     /// The index from pc to code.
     pub(super) fn index(&self) -> &PcIndex {
         self.index.get_or_init(|| PcIndex::new(self.code.bytes().len() + 1))
+    }
+
+    /// The versions of its blocks.
+    pub(super) fn versions(&self) -> MutexGuard<'_, Versions> {
+        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(self.code.bytes())));
+        versions.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Offset of the code of the block at `pc`, if it is compiled.

@@ -1,10 +1,12 @@
 //! Running a frame: which engine executes it, and how control passes between them.
 
+use super::compile::{Wanted, words_of_target};
 use super::contract::Contract;
 use super::counters::Counters;
+use super::deopt::{leave_at_site, restore};
 use super::{Engine, Mode};
 use crate::abi::{Exit, Frame};
-use crate::evm::{B256, SpecId, code::Code};
+use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
 use crate::runtime::Entry;
 use crate::translate::Refusal;
@@ -149,19 +151,25 @@ impl Executor {
         if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
-    /// Executes compiled code, compiling blocks as they are reached; what is not compiled is interpreted up to the next jump.
+    /// Executes compiled code, compiling versions as they are reached; what is not compiled is interpreted up to the next jump.
     fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
         loop {
-            let exit = match self.block(contract, frame.pc) {
-                // SAFETY: the offset comes from the index of the contract that the frame was made for, so it is that of a block compiled for its
-                // bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
-                Ok(offset) => unsafe { entry.enter(frame, base + u64::from(offset)) },
+            let mut exit = match self.block(contract, frame.pc, base) {
+                // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version
+                // compiled for its bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
+                Ok(address) => unsafe { entry.enter(frame, address) },
                 Err(_) => Exit::Interpret,
             };
+            while exit == Exit::Compile {
+                exit = match self.version(frame, contract) {
+                    // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
+                    Ok(address) => unsafe { entry.resume(frame, address) },
+                    Err(_) => Exit::Interpret,
+                };
+            }
             match exit {
-                Exit::Compile => {}
                 Exit::DynamicJump => {
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
@@ -170,7 +178,10 @@ impl Executor {
                         return Exit::InvalidJump;
                     }
                 }
-                Exit::Interpret => {
+                Exit::Interpret | Exit::Deopt => {
+                    if exit == Exit::Deopt {
+                        leave_at_site(frame, contract, words_of_target());
+                    }
                     Counters::add(&self.engine.inner.counters.side_exits, 1);
                     match self.interpret(frame, 1) {
                         Exit::Hot => {}
@@ -182,11 +193,26 @@ impl Executor {
         }
     }
 
-    fn block(&self, contract: &Contract, pc: u64) -> Result<u32, Refusal> {
+    fn block(&self, contract: &Contract, pc: u64, base: u64) -> Result<u64, Refusal> {
         if let Some(offset) = contract.offset(pc) {
-            return Ok(offset);
+            return Ok(base + u64::from(offset));
         }
+        let pc = Pc(u32::try_from(pc).map_err(|_| Refusal::Unsupported)?);
         let mut compiler = self.engine.compiler().ok_or(Refusal::Full)?;
-        compiler.compile(contract, pc, &self.engine.inner.counters)
+        compiler.compile(contract, Wanted::Block(pc), &self.engine.inner.counters)
+    }
+
+    /// The code of the version that compiled code has met; where it cannot be compiled, the frame is made ready for the interpreter.
+    fn version(&self, frame: &mut Frame, contract: &Contract) -> Result<u64, Refusal> {
+        let id = contract.versions().find(frame.pc).expect("compiled code names versions of its contract");
+        let compiled = self.engine.compiler().ok_or(Refusal::Full).and_then(|mut compiler| {
+            compiler.compile(contract, Wanted::Version(id), &self.engine.inner.counters)
+        });
+        compiled.inspect_err(|_| {
+            let versions = contract.versions();
+            let version = versions.get(id);
+            restore(frame, &version.context, &versions, words_of_target());
+            frame.pc = version.pc.0.into();
+        })
     }
 }

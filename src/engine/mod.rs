@@ -7,6 +7,7 @@ mod check;
 mod compile;
 mod contract;
 mod counters;
+mod deopt;
 mod executor;
 
 pub use check::Difference;

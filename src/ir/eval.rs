@@ -116,10 +116,14 @@ impl Machine {
                 Ins::Br { cond, to } => self.holds(cond, at)?.then_some(to),
                 Ins::JmpTo { addr } => return Ok(Exit::Jump(addr)),
                 Ins::BrTo { cond, addr } if self.holds(cond, at)? => return Ok(Exit::Jump(addr)),
+                Ins::Exit { cond, dst, value, to, through } if self.holds(cond, at)? => {
+                    self.set(dst, u64::from(value));
+                    return Ok(Exit::Jump(if through { self.read(to, Width::B64)? } else { to }));
+                }
                 Ins::JmpSlot { slot } => return Ok(Exit::Jump(self.read(slot, Width::B64)?)),
                 Ins::JmpReg(r) => return Ok(Exit::Jump(self.get(r))),
                 Ins::JmpMem(mem) => return Ok(Exit::Jump(self.read(self.address(mem), Width::B64)?)),
-                Ins::Ret | Ins::Leave => return Ok(Exit::Return),
+                Ins::Ret | Ins::Leave | Ins::LeaveStub => return Ok(Exit::Return),
                 _ => {
                     self.step(&this, at)?;
                     None
@@ -240,11 +244,11 @@ impl Machine {
             Ins::LoadSwap { dst, mem } => self.set(dst, self.read(self.address(mem), Width::B64)?.swap_bytes()),
             Ins::StoreSwap { src, mem } => self.write(self.address(mem), Width::B64, self.get(src).swap_bytes())?,
             _ if self.step_word(ins, at)? || self.step_scalar(ins, at)? => {}
-            Ins::CallMem(_) | Ins::CallReg(_) => return Err(EvalError::Call(at)),
+            Ins::CallMem(_) | Ins::CallReg(_) | Ins::CallTo { .. } => return Err(EvalError::Call(at)),
             Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),
             Ins::Trap => return Err(EvalError::Trap(at)),
             // The prologue is not modelled, a label does nothing, `run` has dealt with jumps; a branch not taken goes on.
-            Ins::Enter | Ins::Label(_) | Ins::BrTo { .. } => {}
+            Ins::Enter | Ins::EnterStub | Ins::DropStub | Ins::Label(_) | Ins::BrTo { .. } | Ins::Exit { .. } => {}
             // `step_word`, `step_scalar` and `run` know all others.
             _ => debug_assert!(false, "{ins} has no meaning"),
         }

@@ -5,6 +5,8 @@
 //! is the home of stack position `p`. Invariants: a live value is somewhere; `slot_owner[s] == v` iff `v.slot == s`;
 //! `reg_owner[r] == v` iff `r` is among `v`'s registers.
 
+use super::context::{Context, Place, Versions};
+use super::edge::store_const;
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
@@ -73,7 +75,7 @@ fn mask(r: R) -> u32 {
     1 << r.0
 }
 
-fn quad_mask(q: Quad) -> u32 {
+pub(super) fn quad_mask(q: Quad) -> u32 {
     q.0.iter().fold(0, |m, &r| m | mask(r))
 }
 
@@ -117,26 +119,136 @@ impl State {
         }
     }
 
-    /// Begins a block that needs `need` elements and grows the stack by `grow`: all words are at home.
-    pub fn begin(&mut self, need: u32, grow: u32) {
+    /// Begins a unit where `context` holds.
+    pub fn begin(&mut self, context: &Context, versions: &Versions) {
         self.values.clear();
         self.consts.clear();
         self.stack.clear();
         self.slot_owner.clear();
-        self.need = need as i32;
-        self.grow = grow as i32;
-        self.base = 0;
+        self.need = 0;
+        self.grow = 0;
+        self.base = -context.lead;
         self.reg_owner = [None; 32];
         self.free = self.target.words.iter().fold(0, |m, &r| m | mask(r));
         self.pinned = 0;
         self.flags = None;
-        self.slot_owner.resize(need as usize + grow as usize + SPILL_SLOTS, None);
-        for position in -self.need..0 {
-            let v = self.new_value(256);
-            self.values[v.0 as usize].slot = Some(position);
-            self.values[v.0 as usize].refs = 1;
-            self.slot_owner[(position + self.need) as usize] = Some(v);
-            self.stack.push(v);
+        self.slot_owner.resize(SPILL_SLOTS, None);
+        let entries = versions.entries(context);
+        self.extend(entries.last().map_or(0, |deepest| u32::from(deepest.depth)), 0);
+        for (n, entry) in entries.iter().enumerate() {
+            let i = self.stack.len() - usize::from(entry.depth);
+            let same = entries[..n].iter().find(|e| e.place == entry.place && matches!(e.place, Place::Narrow(_) | Place::Wide(_)));
+            if let Some(same) = same {
+                // One value that is two elements.
+                let v = self.stack[self.stack.len() - usize::from(same.depth)];
+                let old = std::mem::replace(&mut self.stack[i], v);
+                self.value_mut(v).refs += 1;
+                self.release(old);
+                continue;
+            }
+            let v = self.stack[i];
+            self.value_mut(v).bits = entry.bits;
+            match entry.place {
+                Place::Home => {}
+                Place::Const(k) => {
+                    let k = self.new_const(*versions.constant(k));
+                    self.value_mut(v).konst = Some(k);
+                }
+                Place::Narrow(r) => self.set_regs(v, Regs::Narrow(r)),
+                Place::Wide(q) => self.set_regs(v, Regs::Wide(q)),
+            }
+            if !entry.home && entry.place != Place::Home {
+                self.drop_slot(v);
+            }
+        }
+    }
+
+    /// Goes on with code that needs `need` elements of the present stack and grows it by `grow`: elements get names.
+    pub fn extend(&mut self, need: u32, grow: u32) {
+        let more = need.saturating_sub(self.stack.len() as u32) as usize;
+        if more > 0 {
+            let old = self.need;
+            self.need += more as i32;
+            self.stack.splice(0..0, std::iter::repeat_n(ValueId(0), more));
+            self.slot_owner.splice(0..0, std::iter::repeat_n(None, more));
+            for position in -self.need..-old {
+                let v = self.new_value(256);
+                let i = (position + self.need) as usize;
+                self.value_mut(v).slot = Some(position);
+                self.value_mut(v).refs = 1;
+                self.slot_owner[i] = Some(v);
+                self.stack[i] = v;
+            }
+        }
+        let grow = self.height() + grow as i32;
+        if grow > self.grow {
+            self.slot_owner.resize((self.need + grow) as usize + SPILL_SLOTS, None);
+            self.grow = grow;
+        }
+    }
+
+    // ---- stack elements by index, 0 being the lowest that has a name ----
+
+    /// How many elements have names.
+    pub fn len(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// The value of an element.
+    pub fn at(&self, i: usize) -> ValueId {
+        self.stack[i]
+    }
+
+    /// The slot that is an element's home.
+    pub fn position(&self, i: usize) -> i32 {
+        i as i32 - self.need
+    }
+
+    /// An element whose value was copied to its home, but counts as being elsewhere, becomes a value of its own.
+    pub fn split(&mut self, i: usize) {
+        let v = self.stack[i];
+        let slot = self.position(i);
+        let bits = self.value(v).bits;
+        let own = self.new_value(bits);
+        self.value_mut(own).slot = Some(slot);
+        self.value_mut(own).refs = 1;
+        self.slot_owner[i] = Some(own);
+        self.stack[i] = own;
+        self.release(v);
+    }
+
+    /// A constant becomes an unknown word of at most 64 bits in a register, if one is free.
+    pub fn forget_constant(&mut self, i: usize, keep_free: u32) {
+        let v = self.stack[i];
+        let at_home = self.value(v).slot == Some(self.position(i));
+        let own = self.new_value(64);
+        self.value_mut(own).refs = 1;
+        if (self.free & !self.pinned).count_ones() > keep_free {
+            let value = self.konst(v).expect("it is a constant").as_limbs()[0];
+            let r = self.alloc();
+            self.unpin();
+            self.out.push(Ins::Imm { dst: r, value });
+            self.set_regs(own, Regs::Narrow(r));
+        } else {
+            if !at_home {
+                self.bring_home(|_, j| j == i);
+            }
+            self.drop_slot_at(i);
+            self.value_mut(own).slot = Some(self.position(i));
+            self.slot_owner[i] = Some(own);
+        }
+        self.stack[i] = own;
+        self.release(v);
+    }
+
+    /// Widens what is known of an element's width.
+    pub fn widen(&mut self, v: ValueId, bits: u16) {
+        self.value_mut(v).bits = bits;
+    }
+
+    fn drop_slot_at(&mut self, i: usize) {
+        if let Some(v) = self.slot_owner[i] {
+            self.drop_slot(v);
         }
     }
 
@@ -160,7 +272,7 @@ impl State {
         ConstId(self.consts.len() as u16 - 1)
     }
 
-    fn const_of(&self, id: ConstId) -> &U256 {
+    pub fn const_of(&self, id: ConstId) -> &U256 {
         &self.consts[id.0 as usize]
     }
 
@@ -430,8 +542,7 @@ impl State {
             (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
             (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
             (Regs::None, Some(k), _) => {
-                let k = *self.const_of(k);
-                self.store_const(&k, base, disp);
+                store_const(&self.consts[k.0 as usize], base, disp, self.target.scratch[0], &mut self.out);
             }
             (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
             (Regs::None, None, None) => {
@@ -439,29 +550,6 @@ impl State {
                 let tmp = self.target.scratch[0];
                 self.out.push(Ins::Set { cond, dst: tmp });
                 self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
-            }
-        }
-    }
-
-    fn store_const(&mut self, k: &U256, base: R, disp: i32) {
-        let tmp = self.target.scratch[0];
-        if let Some(i) = word_imm32(k) {
-            self.out.push(Ins::WStore { src: WSrc::I(i), base, disp });
-            return;
-        }
-        if k.bit_len() <= 64 {
-            self.out.push(Ins::Imm { dst: tmp, value: k.as_limbs()[0] });
-            self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
-            return;
-        }
-        for (i, &limb) in k.as_limbs().iter().enumerate() {
-            let mem = at(base, disp + 8 * i as i32);
-            match imm32(limb) {
-                Some(value) => self.out.push(Ins::StoreImm { width: Width::B64, value, mem }),
-                None => {
-                    self.out.push(Ins::Imm { dst: tmp, value: limb });
-                    self.out.push(Ins::Store { width: Width::B64, src: tmp, mem });
-                }
             }
         }
     }
@@ -481,9 +569,17 @@ impl State {
     pub fn flush(&mut self, count: Option<usize>) {
         self.kill_flags();
         let bottom = count.map_or(0, |n| self.stack.len() - n);
+        self.bring_home(|s, i| i >= bottom && s.slot_owner[i] != Some(s.stack[i]));
+        if count.is_none() {
+            self.rehome();
+        }
+    }
+
+    /// Writes the elements that `which` chooses to their homes.
+    pub fn bring_home(&mut self, which: impl Fn(&State, usize) -> bool) {
         let mut todo = std::mem::take(&mut self.todo);
         todo.clear();
-        todo.extend((bottom..self.stack.len()).filter(|&i| self.slot_owner[i] != Some(self.stack[i])).map(|i| i as i32));
+        todo.extend((0..self.stack.len()).filter(|&i| which(self, i)).map(|i| i as i32));
         while !todo.is_empty() {
             let before = todo.len();
             todo.retain(|&i| !self.try_home(i as usize));
@@ -493,9 +589,6 @@ impl State {
             }
         }
         self.todo = todo;
-        if count.is_none() {
-            self.rehome();
-        }
     }
 
     /// When every element is at home: a value that is several elements counts as being in the lowest one's slot, which lives longest.
@@ -551,6 +644,27 @@ impl State {
             self.drop_slot(v);
             let zero = self.new_const(U256::ZERO);
             self.value_mut(v).konst = Some(zero);
+        }
+    }
+
+    /// Before a call that takes `inputs` operands and puts a result in their place: what else is in that slot, and nowhere else that
+    /// survives the call, moves away.
+    pub fn vacate_result(&mut self, inputs: usize) {
+        let i = self.stack.len() - inputs;
+        let Some(v) = self.slot_owner.get(i).copied().flatten() else { return };
+        let among_operands = self.stack[i..].iter().filter(|&&other| other == v).count();
+        let value = *self.value(v);
+        if usize::from(value.refs) == among_operands {
+            return;
+        }
+        if value.konst.is_none() && value.regs == Regs::None {
+            let to = self.spill_slot();
+            self.copy_slot(self.position(i), to);
+            self.drop_slot(v);
+            self.value_mut(v).slot = Some(to);
+            self.slot_owner[(to + self.need) as usize] = Some(v);
+        } else {
+            self.drop_slot(v);
         }
     }
 

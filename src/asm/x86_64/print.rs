@@ -160,6 +160,7 @@ impl Display for Inst {
             Inst::Jmp(rm) => write!(f, "jmp {}", q(rm)),
             Inst::Call(rm) => write!(f, "call {}", q(rm)),
             Inst::JmpRip { disp } => write!(f, "jmp qword ptr [rip{disp:+}]"),
+            Inst::CallRel { rel } => write!(f, "call {rel:+}"),
             Inst::JmpRel { rel } => write!(f, "jmp {rel:+}"),
             Inst::JmpShort { rel } => write!(f, "jmp {rel:+}"),
             Inst::JccRel { cc, rel } => write!(f, "j{cc} {rel:+}"),

@@ -58,6 +58,8 @@ pub struct Lowerer {
     start: usize,
     base: u64,
     fault: Option<Fault>,
+    /// Exits whose code is still to be emitted.
+    exits: Vec<control::OutOfLine>,
     /// The vector register for zeroing is zero.
     zeroed: bool,
 }
@@ -65,7 +67,7 @@ pub struct Lowerer {
 impl Lowerer {
     /// A lowerer for a machine with these features.
     pub fn new(features: Features) -> Lowerer {
-        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None, zeroed: false }
+        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None, exits: Vec::new(), zeroed: false }
     }
 
     /// The features it uses.
@@ -77,6 +79,7 @@ impl Lowerer {
     /// a part of the code. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
         self.labels.clear();
+        self.exits.clear();
         self.fault = None;
         self.zeroed = false;
         self.base = base;
@@ -107,7 +110,11 @@ impl Lowerer {
                 });
             }
         }
-        self.resolve()
+        self.emit_exits();
+        match self.fault {
+            Some(Fault::Reach(addr)) => Err(LowerError::Reach { at: ins.len(), addr }),
+            Some(_) | None => self.resolve(),
+        }
     }
 
     fn ins(&mut self, ins: &Ins) {
@@ -159,6 +166,14 @@ impl Lowerer {
             Ins::JmpTo { addr } => self.jmp_to(addr),
             Ins::BrTo { cond, addr } => self.branch_to(cond, addr),
             Ins::JmpSlot { slot } => self.jmp_slot(slot),
+            Ins::Exit { cond, dst, value, to, through } => self.exit(cond, dst, value, to, through),
+            Ins::CallTo { addr } => self.call_to(addr),
+            Ins::EnterStub => self.move_sp(Alu::Sub, control::PADDING),
+            Ins::LeaveStub => {
+                self.move_sp(Alu::Add, control::PADDING);
+                self.emit(Inst::Ret);
+            }
+            Ins::DropStub => self.move_sp(Alu::Add, 2 * control::PADDING),
             Ins::JmpReg(r) => {
                 let r = self.r(r);
                 self.emit(Inst::Jmp(Rm::R(r)));
