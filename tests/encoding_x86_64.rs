@@ -193,7 +193,7 @@ fn moves() {
 fn shifts() {
     let mut o = Outside::new();
     for dst in Reg::ALL {
-        for op in [Shift::Ror, Shift::Shl, Shift::Shr, Shift::Sar] {
+        for op in [Shift::Rol, Shift::Ror, Shift::Shl, Shift::Shr, Shift::Sar] {
             [1, 2, 63].into_iter().for_each(|amount| o.check(Inst::ShiftImm { op, dst, amount }));
             o.check(Inst::ShiftCl { op, dst });
         }
@@ -223,13 +223,14 @@ fn control() {
         o.check(Inst::JmpRip { disp: rel });
         Reg::ALL.into_iter().for_each(|dst| o.check(Inst::LeaRip { dst, disp: rel }));
         o.check(Inst::JmpRel { rel });
+        o.check(Inst::CallRel { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccRel { cc, rel }));
     }
     for rel in [0, 1, -1, i8::MAX, i8::MIN] {
         o.check(Inst::JmpShort { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccShort { cc, rel }));
     }
-    for inst in [Inst::Cqo, Inst::Stc, Inst::Cmc, Inst::Ret, Inst::Ud2] {
+    for inst in [Inst::Cqo, Inst::Stc, Inst::Cmc, Inst::Ret, Inst::Ud2, Inst::Nop] {
         o.check(inst);
     }
 }

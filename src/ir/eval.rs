@@ -72,7 +72,7 @@ pub enum EvalError {
     Call(usize),
     /// The address of a label: there is no code here.
     CodeAddress(usize),
-    /// `Trap`, or the end of the stream.
+    /// `Trap`, data, or the end of the stream.
     Trap(usize),
     /// A branch to nowhere.
     Unbound(Label),
@@ -240,11 +240,11 @@ impl Machine {
             Ins::LoadSwap { dst, mem } => self.set(dst, self.read(self.address(mem), Width::B64)?.swap_bytes()),
             Ins::StoreSwap { src, mem } => self.write(self.address(mem), Width::B64, self.get(src).swap_bytes())?,
             _ if self.step_word(ins, at)? || self.step_scalar(ins, at)? => {}
-            Ins::CallMem(_) | Ins::CallReg(_) => return Err(EvalError::Call(at)),
+            Ins::CallMem(_) | Ins::CallReg(_) | Ins::Call { .. } => return Err(EvalError::Call(at)),
             Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),
-            Ins::Trap => return Err(EvalError::Trap(at)),
+            Ins::Trap | Ins::Data { .. } => return Err(EvalError::Trap(at)),
             // The prologue is not modelled, a label does nothing, `run` has dealt with jumps; a branch not taken goes on.
-            Ins::Enter | Ins::Label(_) | Ins::BrTo { .. } => {}
+            Ins::Enter | Ins::Label(_) | Ins::Align { .. } | Ins::BrTo { .. } => {}
             // `step_word`, `step_scalar` and `run` know all others.
             _ => debug_assert!(false, "{ins} has no meaning"),
         }
@@ -310,6 +310,21 @@ impl Machine {
                 let (a, b) = (self.get(a) as i64, self.get(b) as i64);
                 self.set(quot, a.checked_div(b).ok_or(EvalError::Division(at))? as u64);
                 self.set(rem, (a % b) as u64);
+            }
+            Ins::MulHigh { signed, dst, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                let signed_high = || (i128::from(a as i64) * i128::from(b as i64)) >> 64;
+                self.set(dst, if signed { signed_high() as u64 } else { (u128::from(a) * u128::from(b) >> 64) as u64 });
+            }
+            Ins::DivWide { quot, rem, hi, lo, b } => {
+                let (a, b) = (u128::from(self.get(hi)) << 64 | u128::from(self.get(lo)), u128::from(self.get(b)));
+                let whole = a.checked_div(b).ok_or(EvalError::Division(at))?;
+                self.set(quot, u64::try_from(whole).map_err(|_| EvalError::Division(at))?);
+                self.set(rem, (a % b) as u64);
+            }
+            Ins::Extend { width, signed, dst, src } => {
+                let value = self.get(src) & u64::MAX >> (64 - 8 * bytes(width));
+                self.set(dst, if signed { sign_extend(value, width) } else { value });
             }
             Ins::Cmp { a, b } => self.flags = sub(self.get(a), self.src(b, Width::B64)?, false).1,
             Ins::CmpMem { width, mem, b } => {
@@ -445,6 +460,7 @@ fn shift(op: ShiftOp, a: u64, amount: u64) -> u64 {
         ShiftOp::Shr => a >> amount,
         ShiftOp::Sar => (a as i64 >> amount) as u64,
         ShiftOp::Ror => a.rotate_right(amount),
+        ShiftOp::Rol => a.rotate_left(amount),
     }
 }
 

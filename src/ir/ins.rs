@@ -144,6 +144,8 @@ pub enum ShiftOp {
     Sar,
     /// Rotate right.
     Ror,
+    /// Rotate left.
+    Rol,
 }
 
 /// One-operand 64-bit operations.
@@ -220,6 +222,12 @@ pub enum Ins {
     DivRem { quot: R, rem: R, a: R, b: R },
     /// Signed division; `b` must not be 0, and not -1 with the least `a`.
     DivRemSigned { quot: R, rem: R, a: R, b: R },
+    /// High 64 bits of `a * b`.
+    MulHigh { signed: bool, dst: R, a: R, b: R },
+    /// Unsigned `quot = hi:lo / b`, `rem = hi:lo % b`; `hi` must be below `b`, so that the quotient fits. Distinct destinations.
+    DivWide { quot: R, rem: R, hi: R, lo: R, b: R },
+    /// `dst` = the low bits of `src`, zero- or sign-extended; flags survive.
+    Extend { width: Width, signed: bool, dst: R, src: R },
     /// Flags of `a - b`.
     Cmp { a: R, b: Src },
     /// Flags of `[mem] - b` at the given width (immediate or register).
@@ -305,6 +313,8 @@ pub enum Ins {
     CallMem(Mem),
     /// Calls the function whose address is in the register.
     CallReg(R),
+    /// Calls the function at an address, near or far, as `CallMem` does.
+    Call { addr: u64 },
     /// Function prologue: saves all callee-saved registers, keeps the stack pointer 16-byte aligned for calls.
     Enter,
     /// Undoes `Enter` and returns.
@@ -313,6 +323,14 @@ pub enum Ins {
     Ret,
     /// A trap: never reached.
     Trap,
+
+    // ---- data ----
+    /// The first `len` (1..=16) of these bytes, which nothing may run into; a label before them, and `LabelAddr`, give their address.
+    /// Followed by what the target needs for an instruction to come after them.
+    Data { bytes: [u8; 16], len: u8 },
+    /// Goes on at a multiple of `to` (1, 2, 4, .. 64) bytes, as far as the stream itself begins at one: the rest is filled with instructions
+    /// that do nothing.
+    Align { to: u8 },
 }
 
 const _: () = assert!(size_of::<Ins>() <= 24);

@@ -85,6 +85,9 @@ impl Ins {
         match *self {
             Ins::Imm { dst, value: _ } => v.write(dst),
             Ins::Mov { dst, src } | Ins::Un { op: _, dst, src } => v.read(src).write(dst),
+            Ins::Extend { width: _, signed: _, dst, src } => v.read(src).write(dst),
+            Ins::MulHigh { signed: _, dst, a, b } => v.read(a).read(b).write(dst),
+            Ins::DivWide { quot, rem, hi, lo, b } => v.read(hi).read(lo).read(b).write(quot).write(rem),
             Ins::Alu { op: _, flags: _, dst, a, b } => v.read(a).src(b).write(dst),
             Ins::AluMem { op: _, mem, src } => v.mem(mem).src(src),
             Ins::ShiftImm { op: _, dst, a, amount: _ } => v.read(a).write(dst),
@@ -124,7 +127,7 @@ impl Ins {
             Ins::JmpMem(mem) | Ins::CallMem(mem) => v.mem(mem),
             Ins::LabelAddr { dst, label: _ } => v.write(dst),
             Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } | Ins::JmpSlot { .. } => &mut v,
-            Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => &mut v,
+            Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap | Ins::Call { .. } | Ins::Data { .. } | Ins::Align { .. } => &mut v,
         };
     }
 
@@ -137,6 +140,7 @@ impl Ins {
             Ins::W { .. } | Ins::WCmp { .. } | Ins::WCmpMem { .. } | Ins::WEq { .. } | Ins::WEqMem { .. } => FlagEffect::Write,
             Ins::WIsZero { .. } | Ins::WIsZeroMem { .. } => FlagEffect::Write,
             Ins::Imm { .. } | Ins::Mov { .. } | Ins::Lea { .. } | Ins::Set { .. } | Ins::Select { .. } => FlagEffect::Keep,
+            Ins::Extend { .. } | Ins::Data { .. } | Ins::Align { .. } => FlagEffect::Keep,
             Ins::Load { .. } | Ins::Store { .. } | Ins::StoreImm { .. } | Ins::LoadSwap { .. } | Ins::StoreSwap { .. } => {
                 FlagEffect::Keep
             }
@@ -151,6 +155,7 @@ impl Ins {
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,
             Ins::DivRem { .. } | Ins::DivRemSigned { .. } | Ins::WNot { .. } | Ins::WShiftImm { .. } => FlagEffect::Undefine,
             Ins::WShift { .. } | Ins::WMul { .. } | Ins::CallMem(_) | Ins::CallReg(_) => FlagEffect::Undefine,
+            Ins::MulHigh { .. } | Ins::DivWide { .. } | Ins::Call { .. } => FlagEffect::Undefine,
             Ins::Enter | Ins::Leave | Ins::Ret => FlagEffect::Undefine,
         }
     }

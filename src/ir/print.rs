@@ -103,7 +103,7 @@ names! {
     }
     Width { B8 "8", B16 "16", B32 "32", B64 "64" }
     AluOp { Add "add", Adc "adc", Sub "sub", Sbb "sbb", And "and", Or "or", Xor "xor", Mul "mul" }
-    ShiftOp { Shl "shl", Shr "shr", Sar "sar", Ror "ror" }
+    ShiftOp { Shl "shl", Shr "shr", Sar "sar", Ror "ror", Rol "rol" }
     UnOp { Not "not", Neg "neg", Bswap "bswap", Clz "clz", Ctz "ctz", Popcount "popcount" }
     WordOp { Add "wadd", Sub "wsub", And "wand", Or "wor", Xor "wxor" }
     WShiftOp { Shl "wshl", Shr "wshr", Sar "wsar" }
@@ -125,6 +125,9 @@ impl Display for Ins {
             Ins::MulWideSigned { hi, lo, a, b } => write!(f, "smulwide {hi}, {lo}, {a}, {b}"),
             Ins::DivRem { quot, rem, a, b } => write!(f, "divrem {quot}, {rem}, {a}, {b}"),
             Ins::DivRemSigned { quot, rem, a, b } => write!(f, "sdivrem {quot}, {rem}, {a}, {b}"),
+            Ins::MulHigh { signed, dst, a, b } => write!(f, "{}mulhigh {dst}, {a}, {b}", if signed { "s" } else { "" }),
+            Ins::DivWide { quot, rem, hi, lo, b } => write!(f, "divwide {quot}, {rem}, {hi}:{lo}, {b}"),
+            Ins::Extend { width, signed, dst, src } => write!(f, "extend{width}{} {dst}, {src}", if signed { "s" } else { "" }),
             Ins::Cmp { a, b } => write!(f, "cmp {a}, {b}"),
             Ins::CmpMem { width, mem, b } => write!(f, "cmp{width} {mem}, {b}"),
             Ins::Test { a, b } => write!(f, "test {a}, {b}"),
@@ -165,10 +168,16 @@ impl Display for Ins {
             Ins::JmpMem(mem) => write!(f, "jmp {mem}"),
             Ins::CallMem(mem) => write!(f, "call {mem}"),
             Ins::CallReg(r) => write!(f, "call {r}"),
+            Ins::Call { addr } => write!(f, "call {addr:#x}"),
             Ins::Enter => f.write_str("enter"),
             Ins::Leave => f.write_str("leave"),
             Ins::Ret => f.write_str("ret"),
             Ins::Trap => f.write_str("trap"),
+            Ins::Data { bytes, len } => {
+                f.write_str("data")?;
+                bytes.iter().take(len.into()).try_for_each(|byte| write!(f, " {byte:02x}"))
+            }
+            Ins::Align { to } => write!(f, "align {to}"),
         }
     }
 }

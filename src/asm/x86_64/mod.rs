@@ -170,6 +170,7 @@ pub enum Alu {
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Shift {
+    Rol = 0,
     Ror = 1,
     Shl = 4,
     Shr = 5,

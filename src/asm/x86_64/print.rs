@@ -96,7 +96,7 @@ macro_rules! names {
 
 names! {
     Alu { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp }
-    Shift { Ror, Shl, Shr, Sar }
+    Shift { Rol, Ror, Shl, Shr, Sar }
     Double { Shld, Shrd }
     ShiftX { Shlx, Shrx, Sarx }
     Adx { Adcx, Adox }
@@ -161,11 +161,13 @@ impl Display for Inst {
             Inst::Call(rm) => write!(f, "call {}", q(rm)),
             Inst::JmpRip { disp } => write!(f, "jmp qword ptr [rip{disp:+}]"),
             Inst::JmpRel { rel } => write!(f, "jmp {rel:+}"),
+            Inst::CallRel { rel } => write!(f, "call {rel:+}"),
             Inst::JmpShort { rel } => write!(f, "jmp {rel:+}"),
             Inst::JccRel { cc, rel } => write!(f, "j{cc} {rel:+}"),
             Inst::JccShort { cc, rel } => write!(f, "j{cc} {rel:+}"),
             Inst::Ret => f.write_str("ret"),
             Inst::Ud2 => f.write_str("ud2"),
+            Inst::Nop => f.write_str("nop"),
             Inst::MovupsLoad { dst, src } => write!(f, "movups {dst}, xmmword ptr {src}"),
             Inst::XorXmm(r) => write!(f, "xorps {r}, {r}"),
             Inst::MovupsStore { dst, src } => write!(f, "movups xmmword ptr {dst}, {src}"),

@@ -1,6 +1,7 @@
 //! Labels, jumps, the prologue.
 
 use super::*;
+use crate::asm::Code;
 use crate::lower::labels::Fixup;
 
 /// Pushed by `Enter` in this order.
@@ -120,6 +121,32 @@ impl Lowerer {
         match near(distance, Inst::JmpRip { disp: 0 }.encode().len() as i64) {
             Some(disp) => self.emit(Inst::JmpRip { disp }),
             None => self.fault = Some(Fault::Reach(slot)),
+        }
+    }
+
+    /// Near, or through a register that a call clobbers and that carries no argument.
+    pub(super) fn call(&mut self, addr: u64) {
+        self.zeroed = false;
+        let distance = addr.wrapping_sub(self.base.wrapping_add(self.here() as u64)) as i64;
+        match near(distance, Inst::CallRel { rel: 0 }.encode().len() as i64) {
+            Some(rel) => self.emit(Inst::CallRel { rel }),
+            None => {
+                self.emit(Inst::MovImm { dst: Reg::R11, value: addr });
+                self.emit(Inst::Call(Rm::R(Reg::R11)));
+            }
+        }
+    }
+
+    pub(super) fn data(&mut self, bytes: [u8; 16], len: u8) {
+        for byte in bytes.into_iter().take(len.into()) {
+            self.code.push(Code::short(byte.into(), 1));
+        }
+    }
+
+    pub(super) fn align(&mut self, to: u8) {
+        let here = self.base.wrapping_add(self.here() as u64);
+        for _ in 0..here.wrapping_neg() & u64::from(to.max(1) - 1) {
+            self.emit(Inst::Nop);
         }
     }
 

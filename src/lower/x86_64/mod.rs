@@ -126,6 +126,9 @@ impl Lowerer {
             Ins::MulWideSigned { hi, lo, a, b } => self.mul_wide_signed(hi, lo, a, b),
             Ins::DivRem { quot, rem, a, b } => self.div_rem(false, quot, rem, a, b),
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
+            Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
+            Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
+            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),
@@ -177,10 +180,13 @@ impl Lowerer {
                 let r = self.r(r);
                 self.emit(Inst::Call(Rm::R(r)));
             }
+            Ins::Call { addr } => self.call(addr),
             Ins::Enter => self.enter(),
             Ins::Leave => self.leave(),
             Ins::Ret => self.emit(Inst::Ret),
             Ins::Trap => self.emit(Inst::Ud2),
+            Ins::Data { bytes, len } => self.data(bytes, len),
+            Ins::Align { to } => self.align(to),
         }
     }
 
