@@ -5,6 +5,9 @@ use super::*;
 /// As many as any target has.
 pub const MAX_REGISTERS: usize = 32;
 
+/// As many vector registers as any target has.
+pub const MAX_VECTOR_REGISTERS: usize = 32;
+
 /// Flags; `None` is undefined, and reading it an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -85,6 +88,8 @@ pub enum EvalError {
 pub struct Machine {
     /// Registers.
     pub regs: [u64; MAX_REGISTERS],
+    /// Vector registers, lane 0 first.
+    pub vectors: [[u8; VECTOR_BYTES]; MAX_VECTOR_REGISTERS],
     /// Flags.
     pub flags: Flags,
     /// Memory from address `base` on.
@@ -93,13 +98,17 @@ pub struct Machine {
     pub base: u64,
 }
 
+/// Bytes of the widest vector register.
+pub(super) const VECTOR_BYTES: usize = VSize::S512.bytes();
+
 type Word = [u64; 4];
-type Eval<T> = Result<T, EvalError>;
+pub(super) type Eval<T> = Result<T, EvalError>;
 
 impl Machine {
     /// A machine with this memory, everything else zero or undefined.
     pub fn new(memory: Vec<u8>, base: u64) -> Machine {
-        Machine { regs: [0; MAX_REGISTERS], flags: Flags::default(), memory, base }
+        let vectors = [[0; VECTOR_BYTES]; MAX_VECTOR_REGISTERS];
+        Machine { regs: [0; MAX_REGISTERS], vectors, flags: Flags::default(), memory, base }
     }
 
     /// Runs a verified stream, at most `steps` instructions of it.
@@ -137,11 +146,11 @@ impl Machine {
         self.flags.holds(cond).ok_or(EvalError::UndefinedFlags(at))
     }
 
-    fn get(&self, r: R) -> u64 {
+    pub(super) fn get(&self, r: R) -> u64 {
         self.regs[r.0 as usize]
     }
 
-    fn set(&mut self, r: R, value: u64) {
+    pub(super) fn set(&mut self, r: R, value: u64) {
         self.regs[r.0 as usize] = value;
     }
 
@@ -155,12 +164,12 @@ impl Machine {
         }
     }
 
-    fn address(&self, mem: Mem) -> u64 {
+    pub(super) fn address(&self, mem: Mem) -> u64 {
         let index = mem.index.map_or(0, |index| self.get(index) << mem.shift);
         self.get(mem.base).wrapping_add(index).wrapping_add(mem.disp as u64)
     }
 
-    fn range(&self, addr: u64, len: usize) -> Eval<core::ops::Range<usize>> {
+    pub(super) fn range(&self, addr: u64, len: usize) -> Eval<core::ops::Range<usize>> {
         let offset = addr.wrapping_sub(self.base);
         match usize::try_from(offset).ok().and_then(|offset| Some(offset..offset.checked_add(len)?)) {
             Some(range) if range.end <= self.memory.len() => Ok(range),
@@ -239,6 +248,7 @@ impl Machine {
             Ins::StoreImm { width, value, mem } => self.write(self.address(mem), width, value as u64)?,
             Ins::LoadSwap { dst, mem } => self.set(dst, self.read(self.address(mem), Width::B64)?.swap_bytes()),
             Ins::StoreSwap { src, mem } => self.write(self.address(mem), Width::B64, self.get(src).swap_bytes())?,
+            Ins::Vector(vector) => self.step_vector(vector)?,
             _ if self.step_word(ins, at)? || self.step_scalar(ins, at)? => {}
             Ins::CallMem(_) | Ins::CallReg(_) | Ins::Call { .. } => return Err(EvalError::Call(at)),
             Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),

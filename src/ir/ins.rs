@@ -13,6 +13,8 @@
 //! `Cmp*`, `W::Cmp*`, and by arithmetic with `flags: true`, are read by `Br`, `Set`, `Select`, `Adc`, `Sbb`, and are undefined after any
 //! other instruction that is not a move, load, store or address computation.
 
+use super::VectorIns;
+
 /// An integer register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct R(pub u8);
@@ -288,6 +290,10 @@ pub enum Ins {
     WShift { op: WShiftOp, dst: Quad, amount: R, tmp: [R; 2] },
     /// `dst = (word at a) * (word at b)` modulo 2^256. `dst` shares nothing with `a`, `b`, `tmp`. On x86-64 `tmp` must be rdx, rax, rcx (R2, R6, R3).
     WMul { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, tmp: [R; 3] },
+
+    // ---- vectors ----
+    /// Lanes side by side.
+    Vector(VectorIns),
 
     // ---- control ----
     /// Binds a label.

@@ -79,7 +79,7 @@ impl<F: FnMut(Role, R)> Visitor<F> {
 }
 
 impl Ins {
-    /// Calls `visit` for each register named, reads first. Calls, `Enter` and `Leave` touch registers that they do not name.
+    /// Calls `visit` for each integer register named, reads first. Calls, `Enter` and `Leave` touch registers that they do not name.
     pub fn registers(&self, visit: impl FnMut(Role, R)) {
         let mut v = Visitor(visit);
         match *self {
@@ -123,6 +123,15 @@ impl Ins {
                 tmp.into_iter().for_each(|r| (v.0)(Role::Temp, r));
                 v.read(a).read(b).write_quad(dst)
             }
+            Ins::Vector(vector) => {
+                if let Some(mem) = vector.memory() {
+                    v.mem(mem);
+                }
+                if let Some((role, r)) = vector.integer() {
+                    (v.0)(role, r);
+                }
+                &mut v
+            }
             Ins::JmpReg(r) | Ins::CallReg(r) => v.read(r),
             Ins::JmpMem(mem) | Ins::CallMem(mem) => v.mem(mem),
             Ins::LabelAddr { dst, label: _ } => v.write(dst),
@@ -140,7 +149,7 @@ impl Ins {
             Ins::W { .. } | Ins::WCmp { .. } | Ins::WCmpMem { .. } | Ins::WEq { .. } | Ins::WEqMem { .. } => FlagEffect::Write,
             Ins::WIsZero { .. } | Ins::WIsZeroMem { .. } => FlagEffect::Write,
             Ins::Imm { .. } | Ins::Mov { .. } | Ins::Lea { .. } | Ins::Set { .. } | Ins::Select { .. } => FlagEffect::Keep,
-            Ins::Extend { .. } | Ins::Data { .. } | Ins::Align { .. } => FlagEffect::Keep,
+            Ins::Extend { .. } | Ins::Data { .. } | Ins::Align { .. } | Ins::Vector(_) => FlagEffect::Keep,
             Ins::Load { .. } | Ins::Store { .. } | Ins::StoreImm { .. } | Ins::LoadSwap { .. } | Ins::StoreSwap { .. } => {
                 FlagEffect::Keep
             }

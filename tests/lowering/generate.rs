@@ -63,6 +63,7 @@ impl Rng {
                 movbe: has.movbe && self.flip(),
                 lzcnt: has.lzcnt && self.flip(),
                 popcnt: has.popcnt && self.flip(),
+                ..has
             },
         }
     }
@@ -71,7 +72,7 @@ impl Rng {
         self.below(2) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 

@@ -6,6 +6,7 @@ mod control;
 mod generate;
 mod golden;
 mod harness;
+mod vector;
 
 use ejit::ir::{AluOp, Ins, Mem, R, ShiftOp, Src, UnOp, Width};
 use ejit::lower::x86_64::REGISTERS;

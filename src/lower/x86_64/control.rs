@@ -127,6 +127,7 @@ impl Lowerer {
     /// Near, or through a register that a call clobbers and that carries no argument.
     pub(super) fn call(&mut self, addr: u64) {
         self.zeroed = false;
+        self.clear_upper();
         let distance = addr.wrapping_sub(self.base.wrapping_add(self.here() as u64)) as i64;
         match near(distance, Inst::CallRel { rel: 0 }.encode().len() as i64) {
             Some(rel) => self.emit(Inst::CallRel { rel }),
@@ -158,6 +159,7 @@ impl Lowerer {
     }
 
     pub(super) fn leave(&mut self) {
+        self.clear_upper();
         self.emit(Inst::AluImm { op: Alu::Add, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: PADDING });
         for r in SAVED.into_iter().rev() {
             self.emit(Inst::Pop(r));

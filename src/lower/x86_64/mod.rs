@@ -9,11 +9,15 @@ mod control;
 mod features;
 mod memory;
 mod scalar;
+mod vector;
+mod vector_float;
+mod vector_integer;
 mod wide;
 mod word;
 mod word_shift;
 
 pub use features::Features;
+pub use vector::VECTORS;
 
 use super::labels::Labels;
 use super::{LowerError, MAX_LABELS};
@@ -46,6 +50,8 @@ enum Fault {
     LabelNumber(Label),
     Rebound(Label),
     Reach(u64),
+    /// What the machine lacks.
+    Unsupported(&'static str),
 }
 
 /// Lowers streams; reused, it allocates nothing per stream.
@@ -60,12 +66,24 @@ pub struct Lowerer {
     fault: Option<Fault>,
     /// The vector register for zeroing is zero.
     zeroed: bool,
+    /// Registers wider than 128 bits have been used.
+    upper: bool,
 }
 
 impl Lowerer {
     /// A lowerer for a machine with these features.
     pub fn new(features: Features) -> Lowerer {
-        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None, zeroed: false }
+        let features = features.closed();
+        Lowerer {
+            features,
+            labels: Labels::default(),
+            code: CodeBuffer::new(),
+            start: 0,
+            base: 0,
+            fault: None,
+            zeroed: false,
+            upper: false,
+        }
     }
 
     /// The features it uses.
@@ -73,17 +91,21 @@ impl Lowerer {
         self.features
     }
 
-    /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` holds
-    /// a part of the code. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
+    /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` is
+    /// what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
         self.labels.clear();
         self.fault = None;
         self.zeroed = false;
+        self.upper = false;
         self.base = base;
         self.start = out.len();
         self.code = CodeBuffer::from_vec(core::mem::take(out));
         self.code.reserve(ins.len() * TYPICAL_BYTES);
         let result = self.stream(ins);
+        if result.is_err() {
+            self.code.truncate(self.start);
+        }
         *out = core::mem::take(&mut self.code).into_vec();
         result
     }
@@ -104,6 +126,7 @@ impl Lowerer {
                     Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
                     Fault::Rebound(label) => LowerError::Rebound { at, label },
                     Fault::Reach(addr) => LowerError::Reach { at, addr },
+                    Fault::Unsupported(needs) => LowerError::Unsupported { at, ins: *ins, needs },
                 });
             }
         }
@@ -156,6 +179,7 @@ impl Lowerer {
             Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp } => self.word_shift(op, dst, amount, tmp),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
+            Ins::Vector(vector) => self.vector(vector),
             Ins::Label(label) => self.label(label),
             Ins::Jmp(to) => self.jmp(to),
             Ins::Br { cond, to } => self.branch(cond, to),
@@ -172,18 +196,23 @@ impl Lowerer {
             }
             Ins::CallMem(mem) => {
                 self.zeroed = false;
+                self.clear_upper();
                 let mem = self.mem(mem);
                 self.emit(Inst::Call(Rm::M(mem)));
             }
             Ins::CallReg(r) => {
                 self.zeroed = false;
+                self.clear_upper();
                 let r = self.r(r);
                 self.emit(Inst::Call(Rm::R(r)));
             }
             Ins::Call { addr } => self.call(addr),
             Ins::Enter => self.enter(),
             Ins::Leave => self.leave(),
-            Ins::Ret => self.emit(Inst::Ret),
+            Ins::Ret => {
+                self.clear_upper();
+                self.emit(Inst::Ret);
+            }
             Ins::Trap => self.emit(Inst::Ud2),
             Ins::Data { bytes, len } => self.data(bytes, len),
             Ins::Align { to } => self.align(to),
