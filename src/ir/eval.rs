@@ -324,7 +324,7 @@ impl Machine {
             Ins::MulHigh { signed, dst, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));
                 let signed_high = || (i128::from(a as i64) * i128::from(b as i64)) >> 64;
-                self.set(dst, if signed { signed_high() as u64 } else { (u128::from(a) * u128::from(b) >> 64) as u64 });
+                self.set(dst, if signed { signed_high() as u64 } else { ((u128::from(a) * u128::from(b)) >> 64) as u64 });
             }
             Ins::DivWide { quot, rem, hi, lo, b } => {
                 let (a, b) = (u128::from(self.get(hi)) << 64 | u128::from(self.get(lo)), u128::from(self.get(b)));

@@ -129,7 +129,7 @@ pub enum VUnOp {
     Abs,
     /// Square root, correctly rounded. Floating point only.
     Sqrt,
-    /// About `1 / a`. Floating point only. The relative error is below 2^-7 where operand and result are normal; zeros give infinities and
+    /// About `1 / a`. Floating point only. The relative error is below 2^-8 where operand and result are normal; zeros give infinities and
     /// infinities zeros, of the operand's sign; denormals, as operand or result, give anything.
     Recip,
     /// About `1 / sqrt(a)`, as exact as `Recip`. NaN for what is below zero; zeros give infinities of their sign.

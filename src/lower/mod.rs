@@ -19,7 +19,7 @@
 mod labels;
 pub mod x86_64;
 
-pub use x86_64::{Features, Lowerer};
+pub use x86_64::{Features, Lowerer, RESULT, RESULTS};
 
 use crate::ir::{Ins, Label};
 

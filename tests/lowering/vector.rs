@@ -220,7 +220,7 @@ fn is_denormal(ty: Type, bits: u64) -> bool {
     exponent == 0 && fraction != 0
 }
 
-/// Denormals give anything, zeros and infinities are exact. Between normal numbers the distance is less than 2^-7 of the value: the encodings differ by less than that part of a fraction's range.
+/// Denormals give anything, zeros and infinities are exact. Between normal numbers the distance is less than 2^-8 of the value: the encodings differ by less than twice that part of a fraction's range.
 fn is_near(ty: Type, seen: u64, expected: u64, operand: u64) -> bool {
     if is_denormal(ty, operand) || is_denormal(ty, expected) {
         return true;

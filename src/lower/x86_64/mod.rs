@@ -31,6 +31,9 @@ pub const REGISTERS: u8 = 15;
 /// Where `CallMem` and `CallReg` leave a result, and a function returns it.
 pub const RESULT: R = R(6);
 
+/// Where a function returns two results.
+pub const RESULTS: [R; 2] = [RESULT, R(2)];
+
 /// The machine register of each IR register; the last entry stands for those that do not exist.
 #[rustfmt::skip]
 const MACHINE: [Reg; 16] = [
@@ -54,6 +57,20 @@ enum Fault {
     Unsupported(&'static str),
 }
 
+impl Fault {
+    fn at(self, at: usize, ins: &Ins) -> LowerError {
+        match self {
+            Fault::Register => LowerError::Register { at },
+            Fault::Displacement => LowerError::Displacement { at },
+            Fault::FixedRegisters => LowerError::FixedRegisters { at },
+            Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
+            Fault::Rebound(label) => LowerError::Rebound { at, label },
+            Fault::Reach(addr) => LowerError::Reach { at, addr },
+            Fault::Unsupported(needs) => LowerError::Unsupported { at, ins: *ins, needs },
+        }
+    }
+}
+
 /// Lowers streams; reused, it allocates nothing per stream.
 #[derive(Clone, Debug)]
 pub struct Lowerer {
@@ -64,6 +81,8 @@ pub struct Lowerer {
     start: usize,
     base: u64,
     fault: Option<Fault>,
+    /// Instructions pushed so far.
+    at: usize,
     /// The vector register for zeroing is zero.
     zeroed: bool,
     /// Registers wider than 128 bits have been used.
@@ -81,6 +100,7 @@ impl Lowerer {
             start: 0,
             base: 0,
             fault: None,
+            at: 0,
             zeroed: false,
             upper: false,
         }
@@ -94,20 +114,59 @@ impl Lowerer {
     /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` is
     /// what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
+        self.begin(base, core::mem::take(out));
+        self.code.reserve(ins.len() * TYPICAL_BYTES);
+        let result = self.stream(ins);
+        *out = self.take();
+        result
+    }
+
+    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`. The
+    /// bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
+    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
         self.labels.clear();
         self.fault = None;
+        self.at = 0;
         self.zeroed = false;
         self.upper = false;
         self.base = base;
         self.start = out.len();
-        self.code = CodeBuffer::from_vec(core::mem::take(out));
-        self.code.reserve(ins.len() * TYPICAL_BYTES);
-        let result = self.stream(ins);
-        if result.is_err() {
-            self.code.truncate(self.start);
+        self.code = CodeBuffer::from_vec(out);
+    }
+
+    /// Lowers the next instruction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`lower`](Lowerer::lower); the stream ends there, and has no bytes.
+    #[inline]
+    pub fn push(&mut self, ins: &Ins) -> Result<(), LowerError> {
+        self.ins(ins);
+        self.at += 1;
+        match self.fault {
+            None => Ok(()),
+            Some(fault) => Err(self.fail(fault.at(self.at - 1, ins))),
         }
-        *out = core::mem::take(&mut self.code).into_vec();
-        result
+    }
+
+    /// Fills in what waited for labels.
+    ///
+    /// # Errors
+    ///
+    /// A label that is nowhere bound; the stream has no bytes.
+    pub fn finish(&mut self) -> Result<(), LowerError> {
+        self.resolve().map_err(|error| self.fail(error))
+    }
+
+    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
+    pub fn take(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.code).into_vec()
+    }
+
+    #[cold]
+    fn fail(&mut self, error: LowerError) -> LowerError {
+        self.code.truncate(self.start);
+        error
     }
 
     /// Where a label of the last stream is, from `base`.
@@ -119,18 +178,10 @@ impl Lowerer {
         for (at, ins) in ins.iter().enumerate() {
             self.ins(ins);
             if let Some(fault) = self.fault {
-                return Err(match fault {
-                    Fault::Register => LowerError::Register { at },
-                    Fault::Displacement => LowerError::Displacement { at },
-                    Fault::FixedRegisters => LowerError::FixedRegisters { at },
-                    Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
-                    Fault::Rebound(label) => LowerError::Rebound { at, label },
-                    Fault::Reach(addr) => LowerError::Reach { at, addr },
-                    Fault::Unsupported(needs) => LowerError::Unsupported { at, ins: *ins, needs },
-                });
+                return Err(self.fail(fault.at(at, ins)));
             }
         }
-        self.resolve()
+        self.finish()
     }
 
     fn ins(&mut self, ins: &Ins) {

@@ -54,14 +54,14 @@ impl Lowerer {
             }
             VectorIns::FromR { ty, dst, src } => {
                 let (dst, src) = (self.v(dst), self.r(src));
-                self.from_general(ty, dst, src);
+                self.general_to_lane(ty, dst, src);
             }
             VectorIns::Extract { ty, lane, dst, src } => self.extract(ty, lane, dst, src),
             VectorIns::Insert { ty, lane, dst, src } => self.insert(ty, lane, dst, src),
             VectorIns::Splat { shape, dst, src } => {
                 let (dst, src) = (self.v(dst), self.r(src));
                 if self.splat_coding(shape.size).is_some() {
-                    self.from_general(shape.ty, dst, src);
+                    self.general_to_lane(shape.ty, dst, src);
                     self.splat(shape, dst, dst);
                 }
             }
@@ -241,7 +241,7 @@ impl Lowerer {
     // ---- lanes ----
 
     /// Lane 0 = the register; smaller lanes than 32 bits leave rubbish above.
-    fn from_general(&mut self, ty: Type, dst: u8, src: Reg) {
+    fn general_to_lane(&mut self, ty: Type, dst: u8, src: Reg) {
         let op = if ty.bytes() == 8 { Op::MovqFrom } else { Op::MovdFrom };
         self.two(op, self.low_coding(), dst, src.number());
     }

@@ -62,10 +62,10 @@ impl Lowerer {
             VOp::Sub => self.three(SUB.of(ty), c, dst, a, b),
             VOp::Mul => self.integer_mul(c, ty, dst, a, b),
             VOp::And | VOp::Or | VOp::Xor | VOp::AndNot => self.bits(op, c, dst, a, b),
-            VOp::Min => self.extreme(c, ty, MIN, VCond::Lt, dst, a, b),
-            VOp::Max => self.extreme(c, ty, MAX, VCond::Gt, dst, a, b),
-            VOp::UMin => self.extreme(c, ty, UMIN, VCond::Ult, dst, a, b),
-            VOp::UMax => self.extreme(c, ty, UMAX, VCond::Ugt, dst, a, b),
+            VOp::Min => self.extreme(c, ty, (MIN, VCond::Lt), dst, a, b),
+            VOp::Max => self.extreme(c, ty, (MAX, VCond::Gt), dst, a, b),
+            VOp::UMin => self.extreme(c, ty, (UMIN, VCond::Ult), dst, a, b),
+            VOp::UMax => self.extreme(c, ty, (UMAX, VCond::Ugt), dst, a, b),
             VOp::Div => self.lacks(needs::NOTHING),
         }
     }
@@ -120,7 +120,7 @@ impl Lowerer {
     }
 
     /// By the instruction, where there is one, or by a comparison.
-    fn extreme(&mut self, c: Coding, ty: Type, family: Family, cond: VCond, dst: u8, a: u8, b: u8) {
+    fn extreme(&mut self, c: Coding, ty: Type, (family, cond): (Family, VCond), dst: u8, a: u8, b: u8) {
         let op = family.of(ty);
         let baseline = matches!(op, Op::Pminsw | Op::Pmaxsw | Op::Pminub | Op::Pmaxub);
         if baseline || c == Coding::Evex512 || (self.features.sse42 && ty != Type::I64) {
