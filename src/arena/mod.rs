@@ -9,11 +9,16 @@
 //! writable view     [ the same code pages, read + write ]                      elsewhere
 //! ```
 
+mod assembler;
 mod executable;
+mod function;
 mod index;
 mod mapping;
+mod pages;
 
-pub use executable::{Executable, ExecutableError, call};
+pub use assembler::Assembler;
+pub use executable::{Executable, ExecutableError};
+pub use function::{Arguments, Function, MAX_ARGUMENTS, Results, Word, call};
 pub use index::PcIndex;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};

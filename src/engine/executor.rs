@@ -205,9 +205,11 @@ impl Executor {
     /// The code of the version that compiled code has met; where it cannot be compiled, the frame is made ready for the interpreter.
     fn version(&self, frame: &mut Frame, contract: &Contract) -> Result<u64, Refusal> {
         let id = contract.versions().find(frame.pc).expect("compiled code names versions of its contract");
-        let compiled = self.engine.compiler().ok_or(Refusal::Full).and_then(|mut compiler| {
-            compiler.compile(contract, Wanted::Version(id), &self.engine.inner.counters)
-        });
+        let compiled = self
+            .engine
+            .compiler()
+            .ok_or(Refusal::Full)
+            .and_then(|mut compiler| compiler.compile(contract, Wanted::Version(id), &self.engine.inner.counters));
         compiled.inspect_err(|_| {
             let versions = contract.versions();
             let version = versions.get(id);

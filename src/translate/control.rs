@@ -366,13 +366,7 @@ impl Translator {
         Cond::Ne
     }
 
-    fn jump_if_dynamic(
-        &mut self,
-        job: &mut Job<'_>,
-        to: ValueId,
-        condition: ValueId,
-        fall: Pc,
-    ) -> Result<Option<Next>, Refusal> {
+    fn jump_if_dynamic(&mut self, job: &mut Job<'_>, to: ValueId, condition: ValueId, fall: Pc) -> Result<Option<Next>, Refusal> {
         self.s.kill_flags();
         self.destination_to_scratch(to);
         self.s.release(to);

@@ -116,7 +116,13 @@ impl State {
     }
 
     /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold.
-    pub fn fit(&self, facts: Facts, context: &Context, versions: &Versions, is_destination: impl Fn(&U256) -> bool) -> Option<Loss> {
+    pub fn fit(
+        &self,
+        facts: Facts,
+        context: &Context,
+        versions: &Versions,
+        is_destination: impl Fn(&U256) -> bool,
+    ) -> Option<Loss> {
         let mut loss = Loss::from(context.known == 0 && self.height() > facts.floor);
         let mut entries = versions.entries(context).iter().peekable();
         let mut used = 0;

@@ -189,7 +189,7 @@ impl Translator {
             self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem });
         }
         self.s.emit(Ins::Imm { dst: self.t0(), value: frame_op(opcode) as u64 });
-        self.s.emit(Ins::CallTo { addr: self.stubs.frame_op });
+        self.s.emit(Ins::Call { addr: self.stubs.frame_op });
     }
 
     /// Calls through the frame's table; arguments are in place.
@@ -253,7 +253,7 @@ impl Translator {
                     Offset::In(src) => Ins::Mov { dst: t0, src },
                 },
                 Ins::Imm { dst: t1, value: u64::from(len) << 32 | u64::from(spare) },
-                Ins::CallTo { addr: self.stubs.grow },
+                Ins::Call { addr: self.stubs.grow },
                 Ins::Jmp(back),
             ]),
             Cold::InputWord { at, offset, dst, back } => {
@@ -262,7 +262,7 @@ impl Translator {
                     self.s.emit(Ins::Imm { dst: t0, value: u64::from(offset) });
                 }
                 self.s.out.extend([
-                    Ins::CallTo { addr: self.stubs.input_word },
+                    Ins::Call { addr: self.stubs.input_word },
                     Ins::WLoad { dst, base: self.s.target.frame, disp: offset_of!(Frame, scratch) as i32 },
                     Ins::Jmp(back),
                 ]);

@@ -109,7 +109,13 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         }
         out.push(Ins::JmpReg(t0));
     }
-    out.extend([Ins::Label(Label(LEAVE)), store(target.gas, gas), store(target.sp, sp), Ins::Label(Label(LEAVE_AS_IS)), Ins::Leave]);
+    out.extend([
+        Ins::Label(Label(LEAVE)),
+        store(target.gas, gas),
+        store(target.sp, sp),
+        Ins::Label(Label(LEAVE_AS_IS)),
+        Ins::Leave,
+    ]);
     for (label, exit) in [(INTERPRET, Exit::Interpret), (COMPILE, Exit::Compile), (DEOPT, Exit::Deopt)] {
         out.extend([Ins::Label(Label(label)), store(t2, pc), Ins::Imm { dst: t0, value: exit as u64 }]);
         if label != INTERPRET {

@@ -96,6 +96,8 @@ pub enum Inst {
     Ret,
     /// `ud2`
     Ud2,
+    /// `nop`
+    Nop,
     /// `movups dst, [src]`
     MovupsLoad { dst: Xmm, src: Mem },
     /// `movups [dst], src`
@@ -308,6 +310,7 @@ impl Inst {
             Inst::JccShort { cc, rel } => bytes([0x70 | cc as u8, rel as u8]),
             Inst::Ret => bytes([0xc3]),
             Inst::Ud2 => bytes([0x0f, 0x0b]),
+            Inst::Nop => bytes([0x90]),
             Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, src),
             Inst::XorXmm(r) => reg_reg(Op::of(0x57), Rex::NONE, r.0, r.0),
             Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, dst),

@@ -1,6 +1,7 @@
 //! Labels, jumps, the prologue.
 
 use super::*;
+use crate::asm::Code;
 use crate::lower::labels::Fixup;
 
 /// Pushed by `Enter` in this order.
@@ -150,17 +151,35 @@ impl Lowerer {
         }
     }
 
-    pub(super) fn call_to(&mut self, addr: u64) {
+    pub(super) fn move_sp(&mut self, op: Alu, bytes: i32) {
+        self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: bytes });
+    }
+
+    /// Near, or through a register that a call clobbers and that carries no argument.
+    pub(super) fn call(&mut self, addr: u64) {
         self.zeroed = false;
-        let distance = self.distance_to(addr) as i64;
-        match near(distance, JMP_LEN) {
+        self.clear_upper();
+        let distance = addr.wrapping_sub(self.base.wrapping_add(self.here() as u64)) as i64;
+        match near(distance, Inst::CallRel { rel: 0 }.encode().len() as i64) {
             Some(rel) => self.emit(Inst::CallRel { rel }),
-            None => self.fault = Some(Fault::Reach(addr)),
+            None => {
+                self.emit(Inst::MovImm { dst: Reg::R11, value: addr });
+                self.emit(Inst::Call(Rm::R(Reg::R11)));
+            }
         }
     }
 
-    pub(super) fn move_sp(&mut self, op: Alu, bytes: i32) {
-        self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: bytes });
+    pub(super) fn data(&mut self, bytes: [u8; 16], len: u8) {
+        for byte in bytes.into_iter().take(len.into()) {
+            self.code.push(Code::short(byte.into(), 1));
+        }
+    }
+
+    pub(super) fn align(&mut self, to: u8) {
+        let here = self.base.wrapping_add(self.here() as u64);
+        for _ in 0..here.wrapping_neg() & u64::from(to.max(1) - 1) {
+            self.emit(Inst::Nop);
+        }
     }
 
     pub(super) fn enter(&mut self) {
@@ -171,6 +190,7 @@ impl Lowerer {
     }
 
     pub(super) fn leave(&mut self) {
+        self.clear_upper();
         self.move_sp(Alu::Add, PADDING);
         for r in SAVED.into_iter().rev() {
             self.emit(Inst::Pop(r));
