@@ -16,6 +16,8 @@ pub struct Memo {
     /// Places for hashes: none, until the first hash is to be remembered.
     hashes: Vec<Hash>,
     remember_hashes: bool,
+    /// How often hashes were forgotten.
+    epoch: u64,
     counts: HashCounts,
 }
 
@@ -28,33 +30,27 @@ pub struct HashCounts {
     pub known: u64,
 }
 
-/// An input of four or eight lanes and its hash. Zeros fill up a short input; `lanes` tells the two lengths apart, and is 0 in an empty place.
+/// An input of four or eight lanes and its hash. The tag tells the two lengths apart and ends with an epoch; 0 is the tag of an empty place.
 #[derive(Clone, Copy, Debug)]
 struct Hash {
     input: [u64; 8],
     digest: Word,
-    lanes: usize,
+    tag: u64,
 }
 
 impl Hash {
-    const NONE: Hash = Hash { input: [0; 8], digest: [0; 4], lanes: 0 };
+    const NONE: Hash = Hash { input: [0; 8], digest: [0; 4], tag: 0 };
 }
 
 impl Memo {
     /// Remembers nothing yet. `remember_hashes`: whether it ever will hashes.
     pub fn new(remember_hashes: bool) -> Memo {
-        Memo {
-            reciprocals: Reciprocals::new(),
-            hashes: Vec::new(),
-            remember_hashes,
-            counts: HashCounts::default(),
-        }
+        Memo { reciprocals: Reciprocals::new(), hashes: Vec::new(), remember_hashes, epoch: 0, counts: HashCounts::default() }
     }
 
-    /// Forgets everything but the counts.
-    pub fn clear(&mut self) {
-        self.reciprocals = Reciprocals::new();
-        self.hashes.fill(Hash::NONE);
+    /// Forgets all hashes; counts go on.
+    pub fn forget_hashes(&mut self) {
+        self.epoch += 1;
     }
 
     /// What was counted so far.
@@ -65,18 +61,19 @@ impl Memo {
     /// The hash of `N` lanes, which are 4 or 8.
     #[inline]
     fn hash_lanes<const N: usize>(&mut self, lanes: &[u64; N]) -> Word {
+        let tag = self.epoch << 4 | N as u64;
         let Some(place) = self.hashes.get_mut(place(lanes)) else {
             return self.hash_first(lanes);
         };
         self.counts.asked += 1;
         let different = (0..N).fold(0, |all, i| all | (place.input[i] ^ lanes[i]));
-        if different == 0 && place.lanes == N {
+        if different == 0 && place.tag == tag {
             self.counts.known += 1;
             return place.digest;
         }
         let digest = keccak::hash_lanes(lanes);
         place.input[..N].copy_from_slice(lanes);
-        (place.digest, place.lanes) = (digest, N);
+        (place.digest, place.tag) = (digest, tag);
         digest
     }
 
@@ -152,7 +149,7 @@ mod tests {
         let counts = memo.hash_counts();
         assert_eq!(counts.asked, 20_000);
         assert!(counts.known > 10_000 && counts.known < 20_000, "{counts:?}");
-        memo.clear();
+        memo.forget_hashes();
         hash(&inputs[0], Some(&mut memo));
         assert_eq!(memo.hash_counts(), HashCounts { asked: 20_001, ..counts });
     }

@@ -113,13 +113,11 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
         let highest = rest[N - 1];
-        for i in 0..N {
-            let product;
-            (product, carry) = digit.mul_add(self.limbs[i], carry, L::ZERO);
-            let difference;
+        for (place, &limb) in rest.iter_mut().zip(&self.limbs) {
+            let (product, difference);
+            (product, carry) = digit.mul_add(limb, carry, L::ZERO);
             (difference, borrow) = low.sub_borrow(product, borrow);
-            low = rest[i];
-            rest[i] = difference;
+            low = std::mem::replace(place, difference);
         }
         if highest.sub_borrow(carry, borrow).1 {
             digit = digit.sub(L::ONE);

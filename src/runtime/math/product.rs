@@ -100,7 +100,8 @@ pub(crate) fn bits<L: Limb, const N: usize>(a: &[L; N]) -> u32 {
 pub(crate) fn shl<L: Limb>(a: &[L; 4], by: u32) -> [L; 4] {
     let (limbs, bits) = ((by / L::BITS) as usize, by % L::BITS);
     let [a0, a1, a2, a3] = *a;
-    let [r0, r1, r2, r3] = [a0.funnel_left(L::ZERO, bits), a1.funnel_left(a0, bits), a2.funnel_left(a1, bits), a3.funnel_left(a2, bits)];
+    let [r0, r1, r2, r3] =
+        [a0.funnel_left(L::ZERO, bits), a1.funnel_left(a0, bits), a2.funnel_left(a1, bits), a3.funnel_left(a2, bits)];
     match limbs {
         0 => [r0, r1, r2, r3],
         1 => [L::ZERO, r0, r1, r2],
