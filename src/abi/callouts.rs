@@ -1,6 +1,7 @@
 //! The functions that compiled code and the interpreter call, as one list.
 
 use super::Frame;
+use core::ffi::c_void;
 use revm_primitives::U256;
 
 /// A runtime operation on the frame. On entry `frame.gas`, `frame.sp` and (for suspending ones) `frame.pc`, the pc of the *next*
@@ -11,11 +12,12 @@ use revm_primitives::U256;
 /// `frame` is valid and exclusively borrowed; its `sp` has the operands below it.
 pub type FrameOp = unsafe extern "C" fn(frame: *mut Frame) -> u64;
 
-/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything.
+/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything. `memo` is the
+/// frame's ([`Frame::memo`]), for divisions and modular arithmetic.
 ///
 /// # Safety
 /// The pointers that the operation uses are valid.
-pub type WordOp = unsafe extern "C" fn(out: *mut U256, a: *const U256, b: *const U256, c: *const U256);
+pub type WordOp = unsafe extern "C" fn(out: *mut U256, a: *const U256, b: *const U256, c: *const U256, memo: *mut c_void);
 
 macro_rules! callouts {
     (words { $($word:ident)* } frames { $($(#[$doc:meta])* $op:ident)* }) => {

@@ -148,6 +148,8 @@ pub struct Frame {
     pub env: *const Env,
     /// The host, of the type that `callouts` was made for.
     pub host: *mut c_void,
+    /// What runtime functions remember between them: the executor's `runtime::Memo`, or null.
+    pub memo: *mut c_void,
     /// Compiled code's table from pc to code offset (0: none; negative: none that may be jumped to), one entry per byte of bytecode;
     /// null while there is none.
     pub pc_index: *const u32,
@@ -217,6 +219,7 @@ impl Frame {
             callouts: ptr::null(),
             env: ptr::null(),
             host: ptr::null_mut(),
+            memo: ptr::null_mut(),
             pc_index: ptr::null(),
             code_base: ptr::null(),
             fuel: u64::MAX,

@@ -8,8 +8,9 @@ use super::{Engine, Mode};
 use crate::abi::{Exit, Frame};
 use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
-use crate::runtime::Entry;
+use crate::runtime::{Entry, HashCounts, Memo};
 use crate::translate::Refusal;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -27,23 +28,28 @@ pub struct Executor {
     pub(super) engine: Engine,
     /// Where compiled code is entered, and what its offsets are relative to.
     entry: Option<(Entry, u64)>,
-    /// Frames not yet added to the engine's counter, which all threads share.
+    /// Frames not yet added to the engine's counters, which all threads share.
     frames: u64,
+    /// What runtime functions remember. Frames point to it while they run.
+    memo: Box<Memo>,
+    /// What of the memo's counts the engine knows.
+    told: HashCounts,
 }
 
-/// Frames that an executor counts by itself before it tells the engine.
+/// Frames that an executor counts by itself before it tells the engine what it has counted.
 const FRAMES_APART: u64 = 1024;
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        Counters::add(&self.engine.inner.counters.frames, self.frames);
+        self.tell();
     }
 }
 
 impl Executor {
     pub(super) fn new(engine: Engine) -> Executor {
         let entry = engine.compiler().map(|c| (c.entry(), c.code_base()));
-        Executor { engine, entry, frames: 0 }
+        let memo = Box::new(Memo::new(engine.inner.config.remember_hashes));
+        Executor { engine, entry, frames: 0, memo, told: HashCounts::default() }
     }
 
     /// The engine.
@@ -84,7 +90,9 @@ impl Executor {
     /// this is what `always` does: see [`Executor::record`].
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
         self.count_frame();
+        frame.memo = ptr::from_mut(&mut *self.memo).cast();
         let exit = self.execute(frame, contract);
+        frame.memo = ptr::null_mut();
         if self.engine.inner.config.count {
             self.count(contract, std::mem::take(&mut frame.interpreted), std::mem::take(&mut frame.compiled));
         }
@@ -111,8 +119,22 @@ impl Executor {
     pub(super) fn count_frame(&mut self) {
         self.frames += 1;
         if self.frames == FRAMES_APART {
-            Counters::add(&self.engine.inner.counters.frames, std::mem::take(&mut self.frames));
+            self.tell();
         }
+    }
+
+    /// Adds what was counted apart to the engine's counters.
+    fn tell(&mut self) {
+        let (counters, counts) = (&self.engine.inner.counters, self.memo.hash_counts());
+        Counters::add(&counters.frames, std::mem::take(&mut self.frames));
+        Counters::add(&counters.hashes, counts.asked - self.told.asked);
+        Counters::add(&counters.hashes_known, counts.known - self.told.known);
+        self.told = counts;
+    }
+
+    /// What runtime functions remember of the frames that ran here. Results do not depend on it.
+    pub fn memo(&mut self) -> &mut Memo {
+        &mut self.memo
     }
 
     /// Adds executed instructions to the engine's counters.

@@ -54,6 +54,8 @@ pub struct Config {
     pub jumps_per_16_bytes: u64,
     /// See [`Config::jumps_per_16_bytes`].
     pub least_jumps: u64,
+    /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
+    pub remember_hashes: bool,
 }
 
 impl Default for Config {
@@ -66,6 +68,7 @@ impl Default for Config {
             count: false,
             jumps_per_16_bytes: 8,
             least_jumps: 200,
+            remember_hashes: true,
         }
     }
 }
