@@ -141,6 +141,7 @@ impl Compiler {
         };
         let label = |l: Label| u64::from(self.lowerer.label_offset(l).expect("the unit binds its labels"));
         link(contract, map.arena, code, base, unit.blocks, unit.slots.iter().copied().zip(map.made.iter().map(|m| m.1)), label);
+        contract.add_unit(unit.bytes);
         let published = Instant::now();
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
