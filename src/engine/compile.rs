@@ -142,6 +142,7 @@ impl Compiler {
                 self.arena.set_slot_at(version.slot, target);
             }
         }
+        contract.add_unit(unit.bytes);
         let published = Instant::now();
         contract.native_bytes.fetch_add(self.bytes.len() as u64, Relaxed);
         Counters::add(&counters.units, 1);

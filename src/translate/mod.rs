@@ -12,6 +12,7 @@ pub mod context;
 mod control;
 mod edge;
 mod effects;
+mod homes;
 mod memory;
 mod stubs;
 mod target;
@@ -274,7 +275,7 @@ impl Translator {
     /// Checks the stack and charges the first section, together with the open one if they may `merge`.
     fn begin_block(&mut self, job: &mut Job<'_>, block: &Block, merge: bool) {
         let first = block.sections.first().map_or(0, |section| section.gas);
-        let merged = merge && block.sections.len() > 0 && self.merge(job, first, block.sections[0].instructions);
+        let merged = merge && !block.sections.is_empty() && self.merge(job, first, block.sections[0].instructions);
         if !merged {
             self.s.kill_flags();
             self.close();

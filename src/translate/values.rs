@@ -6,7 +6,6 @@
 //! `reg_owner[r] == v` iff `r` is among `v`'s registers.
 
 use super::context::{Context, Place, Versions};
-use super::edge::store_const;
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
@@ -27,12 +26,12 @@ pub(super) enum Regs {
 
 /// Index of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ConstId(u16);
+pub(super) struct ConstId(pub u16);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     /// Stack positions and running operations that refer to it.
-    refs: u16,
+    pub refs: u16,
     /// Upper bound of its width in bits.
     pub bits: u16,
     /// When it was last used, for choosing what to spill.
@@ -53,25 +52,25 @@ pub(super) struct TooLong;
 pub(super) struct State {
     pub target: &'static Target,
     pub out: Vec<Ins>,
-    values: Vec<Value>,
-    consts: Vec<U256>,
-    stack: Vec<ValueId>,
-    need: i32,
-    grow: i32,
+    pub(super) values: Vec<Value>,
+    pub(super) consts: Vec<U256>,
+    pub(super) stack: Vec<ValueId>,
+    pub(super) need: i32,
+    pub(super) grow: i32,
     /// The stack pointer register is entry + 32 * base.
     pub base: i32,
-    slot_owner: Vec<Option<ValueId>>,
-    reg_owner: [Option<ValueId>; 32],
-    free: u32,
-    pinned: u32,
-    flags: Option<ValueId>,
-    clock: u32,
+    pub(super) slot_owner: Vec<Option<ValueId>>,
+    pub(super) reg_owner: [Option<ValueId>; 32],
+    pub(super) free: u32,
+    pub(super) pinned: u32,
+    pub(super) flags: Option<ValueId>,
+    pub(super) clock: u32,
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
-    todo: Vec<i32>,
+    pub(super) todo: Vec<i32>,
 }
 
-fn mask(r: R) -> u32 {
+pub(super) fn mask(r: R) -> u32 {
     1 << r.0
 }
 
@@ -246,7 +245,7 @@ impl State {
         self.value_mut(v).bits = bits;
     }
 
-    fn drop_slot_at(&mut self, i: usize) {
+    pub(super) fn drop_slot_at(&mut self, i: usize) {
         if let Some(v) = self.slot_owner[i] {
             self.drop_slot(v);
         }
@@ -256,18 +255,18 @@ impl State {
         &self.values[v.0 as usize]
     }
 
-    fn value_mut(&mut self, v: ValueId) -> &mut Value {
+    pub(super) fn value_mut(&mut self, v: ValueId) -> &mut Value {
         &mut self.values[v.0 as usize]
     }
 
-    fn new_value(&mut self, bits: u16) -> ValueId {
+    pub(super) fn new_value(&mut self, bits: u16) -> ValueId {
         let id = ValueId(self.values.len() as u16);
         self.clock += 1;
         self.values.push(Value { refs: 0, bits, stamp: self.clock, regs: Regs::None, slot: None, flags: None, konst: None });
         id
     }
 
-    fn new_const(&mut self, value: U256) -> ConstId {
+    pub(super) fn new_const(&mut self, value: U256) -> ConstId {
         self.consts.push(value);
         ConstId(self.consts.len() as u16 - 1)
     }
@@ -364,7 +363,7 @@ impl State {
         self.push(v);
     }
 
-    fn set_regs(&mut self, v: ValueId, regs: Regs) {
+    pub(super) fn set_regs(&mut self, v: ValueId, regs: Regs) {
         match regs {
             Regs::None => {}
             Regs::Narrow(r) => self.own(r, v),
@@ -373,12 +372,12 @@ impl State {
         self.value_mut(v).regs = regs;
     }
 
-    fn own(&mut self, r: R, v: ValueId) {
+    pub(super) fn own(&mut self, r: R, v: ValueId) {
         self.reg_owner[r.0 as usize] = Some(v);
         self.free &= !mask(r);
     }
 
-    fn drop_regs(&mut self, v: ValueId) {
+    pub(super) fn drop_regs(&mut self, v: ValueId) {
         let bits = match self.value(v).regs {
             Regs::None => return,
             Regs::Narrow(r) => mask(r),
@@ -393,7 +392,7 @@ impl State {
         self.value_mut(v).regs = Regs::None;
     }
 
-    fn drop_slot(&mut self, v: ValueId) {
+    pub(super) fn drop_slot(&mut self, v: ValueId) {
         if let Some(s) = self.value_mut(v).slot.take() {
             self.slot_owner[(s + self.need) as usize] = None;
         }
@@ -421,7 +420,7 @@ impl State {
         Quad(std::array::from_fn(|_| self.alloc()))
     }
 
-    fn evict(&mut self) {
+    pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
         for &r in self.target.words {
             let Some(v) = self.reg_owner[r.0 as usize] else { continue };
@@ -441,7 +440,7 @@ impl State {
         self.drop_regs(v);
     }
 
-    fn regs_mask(&self, v: ValueId) -> u32 {
+    pub(super) fn regs_mask(&self, v: ValueId) -> u32 {
         match self.value(v).regs {
             Regs::None => 0,
             Regs::Narrow(r) => mask(r),
@@ -483,218 +482,9 @@ impl State {
         self.value(v).refs == 1
     }
 
-    // ---- slots ----
-
-    /// The address of a slot.
-    pub fn slot_at(&self, slot: i32) -> (R, i32) {
-        (self.target.sp, (slot - self.base) * 32)
-    }
-
-    /// A slot that no value is in: the home of the next element to be pushed if it is free, else a spill slot. The caller puts a value there
-    /// at once.
-    pub fn reserve_slot(&mut self) -> i32 {
-        let home = self.height();
-        if home < self.grow && self.slot_owner[(home + self.need) as usize].is_none() {
-            return home;
-        }
-        self.spill_slot()
-    }
-
-    fn spill_slot(&mut self) -> i32 {
-        let first = self.grow;
-        for i in 0..SPILL_SLOTS as i32 {
-            if self.slot_owner[(first + i + self.need) as usize].is_none() {
-                return first + i;
-            }
-        }
-        self.overflow = Some(TooLong);
-        first
-    }
-
-    /// Where to spill `v`: its home if that is free, else a spill slot.
-    fn slot_for(&mut self, v: ValueId) -> i32 {
-        let top = self.stack.len();
-        for i in (top.saturating_sub(24)..top).rev() {
-            if self.stack[i] == v && self.slot_owner[i].is_none() {
-                return i as i32 - self.need;
-            }
-        }
-        self.spill_slot()
-    }
-
-    /// Makes sure that `v` is in memory and says in which slot. Flags survive; only the first scratch register is used.
-    pub fn ensure_slot(&mut self, v: ValueId) -> i32 {
-        if let Some(s) = self.value(v).slot {
-            return s;
-        }
-        let s = self.slot_for(v);
-        self.store_to(v, s);
-        self.value_mut(v).slot = Some(s);
-        self.slot_owner[(s + self.need) as usize] = Some(v);
-        s
-    }
-
-    /// Writes `v`'s 32 bytes to a slot, without recording it.
-    fn store_to(&mut self, v: ValueId, slot: i32) {
-        let (base, disp) = self.slot_at(slot);
-        let value = *self.value(v);
-        match (value.regs, value.konst, value.slot) {
-            (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
-            (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
-            (Regs::None, Some(k), _) => {
-                store_const(&self.consts[k.0 as usize], base, disp, self.target.scratch[0], &mut self.out);
-            }
-            (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
-            (Regs::None, None, None) => {
-                let cond = value.flags.expect("a live value is somewhere");
-                let tmp = self.target.scratch[0];
-                self.out.push(Ins::Set { cond, dst: tmp });
-                self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
-            }
-        }
-    }
-
-    /// Copies a slot limb by limb: its last write may have been limb by limb, and a wider read would stall.
-    fn copy_slot(&mut self, from: i32, to: i32) {
-        let tmp = self.target.scratch[0];
-        let (base, from) = self.slot_at(from);
-        let (_, to) = self.slot_at(to);
-        for i in 0..4 {
-            self.out.push(Ins::Load { width: Width::B64, signed: false, dst: tmp, mem: at(base, from + 8 * i) });
-            self.out.push(Ins::Store { width: Width::B64, src: tmp, mem: at(base, to + 8 * i) });
-        }
-    }
-
-    /// Brings the top `count` elements home (all, if `None`). Flags survive; only the first scratch register is used.
-    pub fn flush(&mut self, count: Option<usize>) {
-        self.kill_flags();
-        let bottom = count.map_or(0, |n| self.stack.len() - n);
-        self.bring_home(|s, i| i >= bottom && s.slot_owner[i] != Some(s.stack[i]));
-        if count.is_none() {
-            self.rehome();
-        }
-    }
-
-    /// Writes the elements that `which` chooses to their homes.
-    pub fn bring_home(&mut self, which: impl Fn(&State, usize) -> bool) {
-        let mut todo = std::mem::take(&mut self.todo);
-        todo.clear();
-        todo.extend((0..self.stack.len()).filter(|&i| which(self, i)).map(|i| i as i32));
-        while !todo.is_empty() {
-            let before = todo.len();
-            todo.retain(|&i| !self.try_home(i as usize));
-            if todo.len() == before {
-                let stuck = self.slot_owner[todo[0] as usize].expect("a stuck slot is owned");
-                self.evacuate(stuck);
-            }
-        }
-        self.todo = todo;
-    }
-
-    /// When every element is at home: a value that is several elements counts as being in the lowest one's slot, which lives longest.
-    fn rehome(&mut self) {
-        self.slot_owner.fill(None);
-        for i in (0..self.stack.len()).rev() {
-            let v = self.stack[i];
-            self.value_mut(v).slot = Some(i as i32 - self.need);
-        }
-        for i in 0..self.stack.len() {
-            let v = self.stack[i];
-            if self.value(v).slot == Some(i as i32 - self.need) {
-                self.slot_owner[i] = Some(v);
-            }
-        }
-    }
-
-    /// Stores the element at stack index `i` to its home if nothing there is still needed.
-    fn try_home(&mut self, i: usize) -> bool {
-        let v = self.stack[i];
-        let slot = i as i32 - self.need;
-        if let Some(w) = self.slot_owner[i] {
-            let other = self.value(w);
-            if other.regs == Regs::None && other.konst.is_none() {
-                return false;
-            }
-            self.drop_slot(w);
-        }
-        self.store_to(v, slot);
-        if self.value(v).slot.is_none() {
-            self.value_mut(v).slot = Some(slot);
-            self.slot_owner[i] = Some(v);
-        }
-        true
-    }
-
-    /// Moves a value that is only in memory out of its slot.
-    fn evacuate(&mut self, v: ValueId) {
-        if (self.free & !self.pinned).count_ones() >= 4 {
-            self.load_regs(v);
-            self.unpin();
-            self.drop_slot(v);
-        } else {
-            let to = self.spill_slot();
-            let from = self.value(v).slot.expect("it is in memory");
-            self.copy_slot(from, to);
-            self.drop_slot(v);
-            self.value_mut(v).slot = Some(to);
-            self.slot_owner[(to + self.need) as usize] = Some(v);
-        }
-        if self.overflow.is_some() {
-            // The translation is thrown away: only termination matters.
-            self.drop_slot(v);
-            let zero = self.new_const(U256::ZERO);
-            self.value_mut(v).konst = Some(zero);
-        }
-    }
-
-    /// Before a call that takes `inputs` operands and puts a result in their place: what else is in that slot, and nowhere else that
-    /// survives the call, moves away.
-    pub fn vacate_result(&mut self, inputs: usize) {
-        let i = self.stack.len() - inputs;
-        let Some(v) = self.slot_owner.get(i).copied().flatten() else { return };
-        let among_operands = self.stack[i..].iter().filter(|&&other| other == v).count();
-        let value = *self.value(v);
-        if usize::from(value.refs) == among_operands {
-            return;
-        }
-        if value.konst.is_none() && value.regs == Regs::None {
-            let to = self.spill_slot();
-            self.copy_slot(self.position(i), to);
-            self.drop_slot(v);
-            self.value_mut(v).slot = Some(to);
-            self.slot_owner[(to + self.need) as usize] = Some(v);
-        } else {
-            self.drop_slot(v);
-        }
-    }
-
-    /// After a call that may have changed registers and the top of the stack: `inputs` operands are gone, results will be pushed by the
-    /// caller. Everything left is at home.
-    pub fn after_frame_op(&mut self, inputs: usize) {
-        for _ in 0..inputs {
-            let v = self.pop();
-            self.release(v);
-        }
-        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
-        for &r in self.target.words {
-            if let Some(v) = self.reg_owner[r.0 as usize]
-                && self.regs_mask(v) & !saved != 0
-            {
-                self.drop_regs(v);
-            }
-        }
-    }
-
-    /// Pushes an element that a runtime function has put at its home.
-    pub fn push_home(&mut self) {
-        let home = self.height();
-        debug_assert!(self.slot_owner[(home + self.need) as usize].is_none());
-        self.push_slot(home, 256);
-    }
-
     // ---- operands ----
 
-    fn touch(&mut self, v: ValueId) {
+    pub(super) fn touch(&mut self, v: ValueId) {
         self.clock += 1;
         let clock = self.clock;
         self.value_mut(v).stamp = clock;
@@ -702,7 +492,7 @@ impl State {
     }
 
     /// Loads a value into fresh registers (one if it is narrow), pinned.
-    fn load_regs(&mut self, v: ValueId) {
+    pub(super) fn load_regs(&mut self, v: ValueId) {
         let value = *self.value(v);
         debug_assert!(value.regs == Regs::None);
         if value.bits <= 64 {
@@ -726,7 +516,7 @@ impl State {
     }
 
     /// Emits code that puts `v` into `q`.
-    fn fill(&mut self, q: Quad, v: ValueId) {
+    pub(super) fn fill(&mut self, q: Quad, v: ValueId) {
         let value = *self.value(v);
         match (value.regs, value.konst, value.slot) {
             (Regs::Wide(src), _, _) => self.out.push(Ins::WMov { dst: q, src }),
