@@ -59,56 +59,90 @@ impl Code {
     }
 }
 
-/// A growing run of machine code.
+/// A growing run of machine code. Instructions are stored whole words at a time; what a store puts behind its instruction the next one
+/// overwrites.
 #[derive(Clone, Debug, Default)]
 pub struct CodeBuffer {
+    /// All initialised; those from `end` on mean nothing.
     bytes: Vec<u8>,
+    end: usize,
 }
+
+/// Bytes that every store may write.
+const WIDEST: usize = 32;
 
 impl CodeBuffer {
     /// An empty buffer.
     pub const fn new() -> CodeBuffer {
-        CodeBuffer { bytes: Vec::new() }
+        CodeBuffer { bytes: Vec::new(), end: 0 }
     }
 
     /// A buffer that goes on where `bytes` ends, and keeps its capacity.
     pub const fn from_vec(bytes: Vec<u8>) -> CodeBuffer {
-        CodeBuffer { bytes }
+        let end = bytes.len();
+        CodeBuffer { bytes, end }
     }
 
     /// The bytes, with their capacity.
-    pub fn into_vec(self) -> Vec<u8> {
+    pub fn into_vec(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.end);
         self.bytes
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.end]
     }
 
     /// How many bytes.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.end
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.end == 0
     }
 
     /// Makes room for `more` bytes.
     pub fn reserve(&mut self, more: usize) {
-        self.bytes.reserve(more);
+        let needed = self.end + more + WIDEST;
+        if needed > self.bytes.len() {
+            self.bytes.resize(needed.max(2 * self.bytes.len()), 0);
+        }
     }
 
-    /// Appends an instruction: one wide store, then the length.
+    /// Writes `N` bytes of which `len` count.
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        const { assert!(N <= WIDEST) };
+        if self.bytes.len() < self.end + N {
+            self.grow();
+        }
+        if let Some(place) = self.bytes[self.end..].first_chunk_mut() {
+            *place = bytes;
+        }
+        self.end += len;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.reserve(64 * WIDEST);
+    }
+
+    /// Appends an instruction.
     #[inline(always)]
     pub fn push(&mut self, code: Code) {
-        let end = self.bytes.len() + code.len();
         let all = u128::from(code.low) | u128::from(code.high) << 64;
-        self.bytes.extend_from_slice(&all.to_le_bytes());
-        self.bytes.truncate(end);
+        self.store(all.to_le_bytes(), code.len());
+    }
+
+    /// Appends the low `len` bytes, at most eight, of `bits`.
+    #[inline(always)]
+    pub fn push_bits(&mut self, bits: u64, len: usize) {
+        self.store(bits.to_le_bytes(), len);
     }
 
     /// Appends four instructions of four bytes each.
@@ -116,7 +150,7 @@ impl CodeBuffer {
     pub fn push_fours(&mut self, code: [u32; 4]) {
         let low = u64::from(code[0]) | u64::from(code[1]) << 32;
         let high = u64::from(code[2]) | u64::from(code[3]) << 32;
-        self.bytes.extend_from_slice(&(u128::from(low) | u128::from(high) << 64).to_le_bytes());
+        self.store((u128::from(low) | u128::from(high) << 64).to_le_bytes(), 16);
     }
 
     /// Appends four instructions of seven bytes each, the low bytes of each number.
@@ -126,20 +160,21 @@ impl CodeBuffer {
         for (i, instruction) in code.into_iter().enumerate() {
             bytes[7 * i..7 * i + 8].copy_from_slice(&instruction.to_le_bytes());
         }
-        self.bytes.extend_from_slice(&bytes[..28]);
+        self.store(bytes, 28);
     }
 
     /// Takes back what lies behind the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        self.end = self.end.min(len);
     }
 
     /// Replaces the byte at `at`, which exists.
     pub fn patch_u8(&mut self, at: usize, value: u8) {
-        self.bytes[at] = value;
+        self.bytes[..self.end][at] = value;
     }
 
     /// Replaces the four bytes at `at`, which exist, by `value` in little-endian order.
+    #[inline]
     pub fn patch_u32(&mut self, at: usize, value: u32) {
         self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }

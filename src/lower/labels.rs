@@ -36,7 +36,7 @@ impl Labels {
     pub(super) fn bind(&mut self, label: Label, offset: u32) -> bool {
         let index = label.0 as usize;
         if index >= self.offsets.len() {
-            self.offsets.resize(index + 1, UNBOUND);
+            self.offsets.resize(index + 1 + self.offsets.len(), UNBOUND);
         }
         core::mem::replace(&mut self.offsets[index], offset) == UNBOUND
     }

@@ -7,7 +7,7 @@ use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
+use crate::evm::block::{Block, End, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
@@ -18,6 +18,9 @@ pub const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
+
+/// Instructions that a block which ends in REVERT has at most, to be told from others.
+const COLD_INSTRUCTIONS: usize = 24;
 
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
@@ -390,7 +393,7 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, MAX_INSTRUCTIONS);
+        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
         let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
         let id = self.target(job, out);
         self.branch_to(job, cond, id)?;

@@ -79,6 +79,10 @@ impl State {
     /// Before an edge: no element is in the flags, or in memory anywhere but at home. Flags survive; only the first scratch register is used.
     pub fn settle(&mut self) {
         self.kill_flags();
+        if !self.moved {
+            return;
+        }
+        self.moved = false;
         let misplaced = |s: &State, i: usize| {
             let value = s.value(s.at(i));
             value.regs == Regs::None && value.konst.is_none() && value.slot != Some(s.position(i))

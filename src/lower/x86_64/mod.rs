@@ -6,6 +6,7 @@
 //! the IR depends.
 
 mod control;
+mod direct;
 mod features;
 mod memory;
 mod scalar;
@@ -184,16 +185,34 @@ impl Lowerer {
     }
 
     fn stream(&mut self, ins: &[Ins]) -> Result<(), LowerError> {
-        for (at, ins) in ins.iter().enumerate() {
-            self.ins(ins);
-            if let Some(fault) = self.fault {
-                return Err(self.fail(fault.at(at, ins)));
-            }
+        for one in ins {
+            self.ins(one);
+        }
+        if self.fault.is_some() {
+            return Err(self.first_fault(ins));
         }
         self.finish()
     }
 
+    /// Which instruction of a stream has the fault: lowers it again, looking after each.
+    #[cold]
+    fn first_fault(&mut self, ins: &[Ins]) -> LowerError {
+        let (base, mut out) = (self.base, self.take());
+        out.truncate(self.start);
+        self.begin(base, out);
+        let found = ins.iter().find_map(|one| self.push(one).err());
+        found.unwrap_or_else(|| unreachable!("lowering a stream again finds what it found"))
+    }
+
+    /// Instructions that streams are full of have a way of their own.
+    #[inline(always)]
     fn ins(&mut self, ins: &Ins) {
+        if !self.direct(ins) {
+            self.general(ins);
+        }
+    }
+
+    fn general(&mut self, ins: &Ins) {
         match *ins {
             Ins::Imm { dst, value } => self.imm(dst, value),
             Ins::Mov { dst, src } => self.mov_ir(dst, src),
