@@ -152,6 +152,8 @@ pub struct Frame {
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
     pub interpreted: u64,
+    /// Gas that runtime functions took in the interpreter, that of callees included: work that compiling does not spare.
+    pub gas_of_effects: i64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
     /// Where compiled code keeps its caller-saved registers around an out-of-line callout; the last entry is the return address.
@@ -215,6 +217,7 @@ impl Frame {
             code_base: ptr::null(),
             fuel: u64::MAX,
             interpreted: 0,
+            gas_of_effects: 0,
             compiled: 0,
             saved: [0; 16],
             scratch: U256::ZERO,
