@@ -25,27 +25,25 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         JournalHost { ctx, spec, target: (B256::ZERO, None) }
     }
 
-    /// The environment words of the transaction.
-    pub(super) fn env(&self) -> Env {
+    /// Writes the environment words of the transaction, each where it belongs.
+    pub(super) fn fill_env(&self, env: &mut Env) {
         let ctx = &*self.ctx;
-        Env {
-            origin: word(ctx.caller()),
-            gas_price: ctx.effective_gas_price(),
-            coinbase: word(ctx.beneficiary()),
-            timestamp: ctx.timestamp(),
-            number: ctx.block_number(),
-            difficulty: if self.spec.is_enabled_in(SpecId::MERGE) {
-                // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
-                ctx.prevrandao().unwrap_or_default()
-            } else {
-                ctx.difficulty()
-            },
-            gas_limit: ctx.gas_limit(),
-            chain_id: ctx.chain_id(),
-            base_fee: ctx.basefee(),
-            blob_base_fee: ctx.blob_gasprice(),
-            slot_number: ctx.slot_num(),
-        }
+        env.origin = word(ctx.caller());
+        env.gas_price = ctx.effective_gas_price();
+        env.coinbase = word(ctx.beneficiary());
+        env.timestamp = ctx.timestamp();
+        env.number = ctx.block_number();
+        env.difficulty = if self.spec.is_enabled_in(SpecId::MERGE) {
+            // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
+            ctx.prevrandao().unwrap_or_default()
+        } else {
+            ctx.difficulty()
+        };
+        env.gas_limit = ctx.gas_limit();
+        env.chain_id = ctx.chain_id();
+        env.base_fee = ctx.basefee();
+        env.blob_base_fee = ctx.blob_gasprice();
+        env.slot_number = ctx.slot_num();
     }
 
     /// Loads `address` with its code into `self.target`.

@@ -32,16 +32,16 @@ pub struct Contract {
     versions: OnceLock<Mutex<Versions>>,
     /// Bytes of machine code compiled for it.
     pub(super) native_bytes: AtomicU64,
-    /// Taken jumps that it has cost interpreted, and what else counts for as many.
+    /// Gas of plain instructions that were interpreted.
     work: AtomicU64,
-    /// What compiling has taken so far, in taken jumps of the interpreter.
+    /// What compiling has taken so far, in the same unit.
     spent: AtomicU64,
 }
 
-/// What compiling a unit takes besides its bytes, in taken jumps of the interpreter with the instructions between them (about 16 ns).
-const UNIT_WORK: u64 = 192;
+/// What compiling a unit takes besides its bytes, in gas of plain instructions, of which the interpreter does one in about half a nanosecond.
+const UNIT_WORK: u64 = 6000;
 /// What compiling a byte of bytecode takes, likewise.
-const BYTE_WORK: u64 = 5;
+const BYTE_WORK: u64 = 160;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -104,10 +104,10 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
-    /// Notes work done by the interpreter, in taken jumps. Read and written apart: what another thread adds in between may be lost, which only
+    /// Notes gas of plain instructions that were interpreted. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
-    pub(super) fn add_work(&self, jumps: u64) {
-        self.work.store(self.work.load(Relaxed) + jumps, Relaxed);
+    pub(super) fn add_work(&self, gas: u64) {
+        self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
     }
 
     /// Notes that a unit of `bytes` bytes was compiled.
@@ -115,7 +115,7 @@ impl Contract {
         self.spent.fetch_add(UNIT_WORK + BYTE_WORK * bytes as u64, Relaxed);
     }
 
-    /// Work in taken jumps that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
+    /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
     /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting took.
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));

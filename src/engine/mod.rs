@@ -17,9 +17,10 @@ pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
 
 use crate::evm::{B256, SpecId, block::Pc};
+use crate::interp;
 use crate::translate::Refusal;
 use compile::Compiler;
-use std::collections::HashMap;
+use revm_primitives::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
@@ -52,12 +53,12 @@ pub struct Config {
     /// Count executed instructions, interpreted and compiled (costs a little speed).
     pub count: bool,
     /// In `tiered` mode, code of a contract is compiled when interpreting the contract has cost this many times what compiling it does, all
-    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_jumps`].
+    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_work`].
     pub payback: u64,
-    /// In `tiered` mode, nothing of a contract is compiled before it has made this many taken jumps interpreted.
-    pub least_jumps: u64,
     /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
     pub remember_hashes: bool,
+    /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
+    pub least_work: u64,
 }
 
 impl Default for Config {
@@ -69,8 +70,8 @@ impl Default for Config {
             contracts: 4096,
             count: false,
             payback: 8,
-            least_jumps: 0,
             remember_hashes: true,
+            least_work: 0,
         }
     }
 }
@@ -108,6 +109,8 @@ impl Default for Engine {
 impl Engine {
     /// A new engine. Where executable memory cannot be had it interprets, and [`Engine::can_compile`] says so.
     pub fn new(config: Config) -> Engine {
+        // Whether the interpreter is threaded is found out here, so that no frame waits for it.
+        interp::is_threaded();
         let compiler = match config.mode {
             Mode::Off => None,
             Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),

@@ -5,7 +5,7 @@
 //! Stable Rust does not promise that those calls become jumps. So [`available`] finds out once, by running a program of all handlers
 //! and comparing the depth of the native stack before and after; where it grew, the loop is used instead.
 
-use super::exact;
+use super::exact::{self, with_runtime_opcodes};
 use super::step::{Registers, step, with_fast_opcodes};
 use crate::abi::{
     AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite,
@@ -77,7 +77,38 @@ handlers! {
         }
     }
 
-    /// An opcode without a fast path.
+    /// An opcode that a runtime function executes.
+    ///
+    /// # Safety
+    /// As for `fast`.
+    fn call<const OP: u8, const COUNT: bool>(frame, ip, sp, gas, table) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let exit = exact::call::<OP, COUNT>(&mut *frame, ip, sp, gas);
+            if exit != 0 {
+                return exit;
+            }
+            resume(frame, ip, sp, Free::uninit(), gas, table)
+        }
+    }
+
+    /// STOP.
+    ///
+    /// # Safety
+    /// As for `fast`.
+    fn stop<const COUNT: bool>(frame, ip, sp, gas, _table) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*frame).pc = ip.offset_from((*frame).code) as u64 + 1;
+            ((*frame).sp, (*frame).gas) = (sp, gas);
+            if COUNT {
+                (*frame).interpreted += 1;
+            }
+        }
+        Exit::Stop as u64
+    }
+
+    /// Any other opcode.
     ///
     /// # Safety
     /// As for `fast`.
@@ -129,6 +160,11 @@ const fn table<const COUNT: bool>() -> [Handler; 256] {
         ($($op:ident)*) => { $(table[$op as usize] = Handler(fast::<$op, COUNT>);)* };
     }
     with_fast_opcodes!(fill);
+    macro_rules! fill_calls {
+        ($($op:ident $function:ident)*) => { $(if $op != CALLDATALOAD { table[$op as usize] = Handler(call::<$op, COUNT>); })* };
+    }
+    with_runtime_opcodes!(fill_calls);
+    table[STOP as usize] = Handler(stop::<COUNT>);
     table
 }
 

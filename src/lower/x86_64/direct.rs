@@ -233,7 +233,7 @@ mod tests {
                 compare(Ins::Mov { dst: a, src: b });
                 compare(Ins::Test { a, b: Src::R(b) });
                 compare(Ins::Cmp { a, b: Src::R(b) });
-                ops.map(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::R(b) }));
+                ops.into_iter().for_each(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::R(b) }));
                 for disp in disps {
                     let mem = ir::Mem { base: b, index: None, shift: 0, disp };
                     compare(Ins::Load { width: Width::B64, signed: false, dst: a, mem });
@@ -245,12 +245,12 @@ mod tests {
                         compare(Ins::WStore { src: WSrc::I(disp), base: b, disp });
                     }
                     compare(Ins::Cmp { a, b: Src::M(mem) });
-                    ops.map(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::M(mem) }));
+                    ops.into_iter().for_each(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::M(mem) }));
                 }
             }
             for imm in disps {
                 compare(Ins::Cmp { a, b: Src::I(imm) });
-                ops.map(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::I(imm) }));
+                ops.into_iter().for_each(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::I(imm) }));
             }
         }
         assert!(compared > 20_000, "{compared}");
