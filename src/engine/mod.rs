@@ -19,7 +19,7 @@ pub use executor::Executor;
 use crate::evm::{B256, SpecId, block::Pc};
 use crate::interp;
 use crate::translate::Refusal;
-use compile::Compiler;
+use compile::{Compiler, Wanted};
 use revm_primitives::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -147,7 +147,14 @@ impl Engine {
 
     /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
     pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
-        self.compiler().ok_or(Refusal::Full)?.listing(contract, pc, &self.inner.counters)
+        self.compiler().ok_or(Refusal::Full)?.listing(contract, Wanted::Block(pc), &self.inner.counters)
+    }
+
+    /// As [`Engine::listing`], for the next version that compiled code refers to and that is not compiled. `None` when there is none.
+    pub fn next_listing(&self, contract: &Contract) -> Option<Result<Listing, Refusal>> {
+        let wanted = contract.versions().next_wanted()?;
+        let mut compiler = self.compiler()?;
+        Some(compiler.listing(contract, Wanted::Version(wanted), &self.inner.counters))
     }
 
     /// Whether code memory or link slots are spent.

@@ -423,6 +423,12 @@ impl State {
         }
     }
 
+    /// Gives back a register from [`State::alloc`] that got no value.
+    pub fn give_back(&mut self, r: R) {
+        self.free |= mask(r);
+        self.pinned &= !mask(r);
+    }
+
     pub fn alloc_quad(&mut self) -> Quad {
         while (self.free & !self.pinned).count_ones() < 4 {
             self.evict();
