@@ -35,8 +35,6 @@ pub struct Assembler {
     labels: u32,
     /// A function has been begun.
     open: bool,
-    /// The buffer, while none is.
-    code: Vec<u8>,
 }
 
 impl Assembler {
@@ -51,7 +49,7 @@ impl Assembler {
 
     /// In the rest of an arena, for a machine with these features.
     pub fn in_arena(arena: Arena, features: Features) -> Assembler {
-        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, open: false, code: Vec::new() }
+        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, open: false }
     }
 
     /// A label of this function that is nowhere bound yet.
@@ -78,27 +76,20 @@ impl Assembler {
     /// A label that is used and not bound; an arena that is full. The function is given up in both cases.
     pub fn finish(&mut self) -> Result<CodePtr, ExecutableError> {
         self.open();
-        let result = self.lowerer.finish();
         self.give_up();
-        result?;
-        Ok(self.arena.publish(&self.code)?)
+        self.lowerer.finish()?;
+        Ok(self.arena.publish(self.lowerer.bytes())?)
     }
 
     fn open(&mut self) {
         if !self.open {
-            self.code.clear();
-            self.lowerer.begin(self.arena.next_address(), core::mem::take(&mut self.code));
+            self.lowerer.begin(self.arena.next_address());
             self.open = true;
         }
     }
 
     /// Drops what has been pushed since the last function.
     pub fn give_up(&mut self) {
-        if self.open {
-            self.code = self.lowerer.take();
-        } else {
-            self.code.clear();
-        }
         (self.open, self.labels) = (false, 0);
     }
 

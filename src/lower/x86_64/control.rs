@@ -21,7 +21,7 @@ fn near(distance: i64, len: i64) -> Option<i32> {
 
 impl Lowerer {
     fn here(&self) -> u32 {
-        (self.code.len() - self.start) as u32
+        self.code.len() as u32
     }
 
     pub(super) fn label(&mut self, label: Label) {
@@ -74,7 +74,7 @@ impl Lowerer {
         for fixup in &self.labels.fixups {
             let label = fixup.label;
             let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
-            self.code.patch_u32(self.start + fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
+            self.code.patch_u32(fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
         }
         Ok(())
     }

@@ -77,8 +77,6 @@ pub struct Lowerer {
     features: Features,
     labels: Labels,
     code: CodeBuffer,
-    /// Bytes in the buffer before this stream.
-    start: usize,
     base: u64,
     fault: Option<Fault>,
     /// Instructions pushed so far.
@@ -97,7 +95,6 @@ impl Lowerer {
             features,
             labels: Labels::default(),
             code: CodeBuffer::new(),
-            start: 0,
             base: 0,
             fault: None,
             at: 0,
@@ -114,24 +111,22 @@ impl Lowerer {
     /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` is
     /// what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
-        self.begin(base, core::mem::take(out));
+        self.begin(base);
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        let result = self.stream(ins);
-        *out = self.take();
-        result
+        self.stream(ins)?;
+        out.extend_from_slice(self.bytes());
+        Ok(())
     }
 
-    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`. The
-    /// bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
-    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
+    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`.
+    pub fn begin(&mut self, base: u64) {
         self.labels.clear();
         self.fault = None;
         self.at = 0;
         self.zeroed = false;
         self.upper = false;
         self.base = base;
-        self.start = out.len();
-        self.code = CodeBuffer::from_vec(out);
+        self.code.truncate(0);
     }
 
     /// Lowers the next instruction.
@@ -158,14 +153,15 @@ impl Lowerer {
         self.resolve().map_err(|error| self.fail(error))
     }
 
-    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
-    pub fn take(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.code).into_vec()
+    /// The bytes of the stream so far, or of the last one. Distances to labels that were not bound yet are filled in by
+    /// [`finish`](Lowerer::finish).
+    pub fn bytes(&self) -> &[u8] {
+        self.code.bytes()
     }
 
     #[cold]
     fn fail(&mut self, error: LowerError) -> LowerError {
-        self.code.truncate(self.start);
+        self.code.truncate(0);
         error
     }
 
@@ -188,6 +184,10 @@ impl Lowerer {
         match *ins {
             Ins::Imm { dst, value } => self.imm(dst, value),
             Ins::Mov { dst, src } => self.mov_ir(dst, src),
+            // What is most frequent goes by its own way, on which the machine instruction is known but for its registers.
+            Ins::Alu { op, flags: _, dst, a, b: Src::R(b) } if dst == a => self.alu_in_place(op, dst, b),
+            Ins::Alu { op: AluOp::Add, flags: _, dst, a, b: Src::I(imm) } if dst == a => self.alu_imm_in_place(Alu::Add, dst, imm),
+            Ins::Alu { op: AluOp::Sub, flags: _, dst, a, b: Src::I(imm) } if dst == a => self.alu_imm_in_place(Alu::Sub, dst, imm),
             Ins::Alu { op, flags, dst, a, b } => self.alu_ins(op, flags, dst, a, b),
             Ins::AluMem { op, mem, src } => self.alu_mem(op, mem, src),
             Ins::Un { op, dst, src } => self.unary(op, dst, src),
@@ -208,7 +208,9 @@ impl Lowerer {
             Ins::Test { a, b } => self.test(a, b),
             Ins::Set { cond, dst } => self.set(cond, dst),
             Ins::Select { cond, dst, a, b } => self.select(cond, dst, a, b),
+            Ins::Load { width: Width::B64, signed: _, dst, mem } => self.load_64(dst, mem),
             Ins::Load { width, signed, dst, mem } => self.load_ins(width, signed, dst, mem),
+            Ins::Store { width: Width::B64, src, mem } => self.store_64(src, mem),
             Ins::Store { width, src, mem } => self.store_ins(width, src, mem),
             Ins::StoreImm { width, value, mem } => self.store_imm(width, value, mem),
             Ins::LoadSwap { dst, mem } => self.load_swap_ins(dst, mem),

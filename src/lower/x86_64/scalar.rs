@@ -31,6 +31,23 @@ impl Lowerer {
         }
     }
 
+    /// `dst = dst op b`
+    #[inline(always)]
+    pub(super) fn alu_in_place(&mut self, op: AluOp, dst: R, b: R) {
+        let (dst, b) = (self.r(dst), self.r(b));
+        match group(op) {
+            Some(alu) => self.op_r(alu, dst, b),
+            None => self.emit(Inst::Imul { dst, src: Rm::R(b) }),
+        }
+    }
+
+    /// `dst = dst op imm`
+    #[inline(always)]
+    pub(super) fn alu_imm_in_place(&mut self, alu: Alu, dst: R, imm: i32) {
+        let dst = self.r(dst);
+        self.op_i(alu, dst, imm);
+    }
+
     pub(super) fn alu_ins(&mut self, op: AluOp, flags: bool, dst: R, a: R, b: Src) {
         let (dst, a, b) = (self.r(dst), self.r(a), self.src(b));
         let Some(alu) = group(op) else {
