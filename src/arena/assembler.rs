@@ -3,6 +3,7 @@
 use super::{Arena, CodePtr, ExecutableError};
 use crate::ir::{Ins, Label};
 use crate::lower::{Features, LowerError, Lowerer};
+use core::borrow::Borrow;
 use std::io;
 
 /// An incremental assembler. Instructions are lowered as they come; [`finish`](Assembler::finish) publishes a function and the next one begins. It owns
@@ -59,11 +60,27 @@ impl Assembler {
         label
     }
 
+    /// A whole function: [`push`](Assembler::push) of each instruction, then [`finish`](Assembler::finish).
+    ///
+    /// # Errors
+    ///
+    /// As for these.
+    pub fn compile(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<CodePtr, ExecutableError> {
+        self.open();
+        let pushed = self.lowerer.extend(ins);
+        if pushed.is_err() {
+            self.give_up();
+        }
+        pushed?;
+        self.finish()
+    }
+
     /// Lowers an instruction.
     ///
     /// # Errors
     ///
     /// What can not be lowered; the function is given up, and the next one begins.
+    #[inline]
     pub fn push(&mut self, ins: Ins) -> Result<(), LowerError> {
         self.open();
         self.lowerer.push(&ins).inspect_err(|_| self.give_up())

@@ -87,7 +87,7 @@ impl Executable {
         let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
         let mut lowerer = Lowerer::new(features);
         lowerer.begin(pages.address());
-        ins.iter().try_for_each(|ins| lowerer.push(ins))?;
+        lowerer.extend(&ins)?;
         lowerer.finish()?;
         Ok(Executable { pages: pages.publish(lowerer.bytes())?, code_bytes: lowerer.bytes().len() })
     }

@@ -24,6 +24,7 @@ use super::{LowerError, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::x86_64::{Alu, Cc, Inst, Mem, Reg, Rm, Size};
 use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, Width};
+use core::borrow::Borrow;
 
 /// How many integer registers the IR has on this target.
 pub const REGISTERS: u8 = 15;
@@ -113,7 +114,8 @@ impl Lowerer {
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
         self.begin(base);
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        self.stream(ins)?;
+        self.extend(ins)?;
+        self.finish()?;
         out.extend_from_slice(self.bytes());
         Ok(())
     }
@@ -140,8 +142,20 @@ impl Lowerer {
         self.at += 1;
         match self.fault {
             None => Ok(()),
-            Some(fault) => Err(self.fail(fault.at(self.at - 1, ins))),
+            Some(fault) => Err(self.fail(fault, ins)),
         }
+    }
+
+    /// Lowers more instructions.
+    ///
+    /// # Errors
+    ///
+    /// As for [`push`](Lowerer::push).
+    pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        for ins in ins {
+            self.push(ins.borrow())?;
+        }
+        Ok(())
     }
 
     /// Fills in what waited for labels.
@@ -150,7 +164,7 @@ impl Lowerer {
     ///
     /// A label that is nowhere bound; the stream has no bytes.
     pub fn finish(&mut self) -> Result<(), LowerError> {
-        self.resolve().map_err(|error| self.fail(error))
+        self.resolve().inspect_err(|_| self.code.truncate(0))
     }
 
     /// The bytes of the stream so far, or of the last one. Distances to labels that were not bound yet are filled in by
@@ -160,24 +174,14 @@ impl Lowerer {
     }
 
     #[cold]
-    fn fail(&mut self, error: LowerError) -> LowerError {
+    fn fail(&mut self, fault: Fault, ins: &Ins) -> LowerError {
         self.code.truncate(0);
-        error
+        fault.at(self.at - 1, ins)
     }
 
     /// Where a label of the last stream is, from `base`.
     pub fn label_offset(&self, label: Label) -> Option<u32> {
         self.labels.offset(label)
-    }
-
-    fn stream(&mut self, ins: &[Ins]) -> Result<(), LowerError> {
-        for (at, ins) in ins.iter().enumerate() {
-            self.ins(ins);
-            if let Some(fault) = self.fault {
-                return Err(self.fail(fault.at(at, ins)));
-            }
-        }
-        self.finish()
     }
 
     fn ins(&mut self, ins: &Ins) {
@@ -202,7 +206,7 @@ impl Lowerer {
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
             Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
             Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
-            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
+            Ins::Extend { width, signed, dst, src } => self.extend_bits(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),

@@ -15,7 +15,7 @@ impl Lowerer {
         self.mov(dst, src);
     }
 
-    pub(super) fn extend(&mut self, width: Width, signed: bool, dst: R, src: R) {
+    pub(super) fn extend_bits(&mut self, width: Width, signed: bool, dst: R, src: R) {
         let (dst, src) = (self.r(dst), self.r(src));
         if width == Width::B64 {
             return self.mov(dst, src);
