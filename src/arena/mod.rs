@@ -159,6 +159,15 @@ impl Arena {
         self.slot(slot).store(target.0, Ordering::Release);
     }
 
+    /// As [`Arena::set_slot`], by a slot's address.
+    ///
+    /// # Panics
+    ///
+    /// If there is no slot of this arena at `slot`.
+    pub fn set_slot_at(&self, slot: u64, target: CodePtr) {
+        self.set_slot(SlotPtr(slot), target);
+    }
+
     /// What a slot holds.
     ///
     /// # Panics

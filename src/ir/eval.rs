@@ -125,10 +125,14 @@ impl Machine {
                 Ins::Br { cond, to } => self.holds(cond, at)?.then_some(to),
                 Ins::JmpTo { addr } => return Ok(Exit::Jump(addr)),
                 Ins::BrTo { cond, addr } if self.holds(cond, at)? => return Ok(Exit::Jump(addr)),
+                Ins::Exit { cond, dst, value, to, through } if self.holds(cond, at)? => {
+                    self.set(dst, u64::from(value));
+                    return Ok(Exit::Jump(if through { self.read(to, Width::B64)? } else { to }));
+                }
                 Ins::JmpSlot { slot } => return Ok(Exit::Jump(self.read(slot, Width::B64)?)),
                 Ins::JmpReg(r) => return Ok(Exit::Jump(self.get(r))),
                 Ins::JmpMem(mem) => return Ok(Exit::Jump(self.read(self.address(mem), Width::B64)?)),
-                Ins::Ret | Ins::Leave => return Ok(Exit::Return),
+                Ins::Ret | Ins::Leave | Ins::LeaveStub => return Ok(Exit::Return),
                 _ => {
                     self.step(&this, at)?;
                     None
@@ -254,7 +258,8 @@ impl Machine {
             Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),
             Ins::Trap | Ins::Data { .. } => return Err(EvalError::Trap(at)),
             // The prologue is not modelled, a label does nothing, `run` has dealt with jumps; a branch not taken goes on.
-            Ins::Enter | Ins::Label(_) | Ins::Align { .. } | Ins::BrTo { .. } => {}
+            Ins::Enter | Ins::EnterStub | Ins::DropStub | Ins::Exit { .. } => {}
+            Ins::Label(_) | Ins::Align { .. } | Ins::BrTo { .. } => {}
             // `step_word`, `step_scalar` and `run` know all others.
             _ => debug_assert!(false, "{ins} has no meaning"),
         }

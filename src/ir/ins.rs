@@ -306,6 +306,15 @@ pub enum Ins {
     JmpTo { addr: u64 },
     /// Jumps to an address within reach if the condition holds.
     BrTo { cond: Cond, addr: u64 },
+    /// If the condition holds: `dst = value` (zero-extended), then a jump to the address `to`, or with `through` to the address held in the
+    /// 64-bit word at `to`. All of that is out of line, after the stream. Within reach as `JmpTo`; otherwise nothing happens.
+    Exit { cond: Cond, dst: R, value: u32, to: u64, through: bool },
+    /// Where code that `Call` reaches may begin: keeps the return address and the stack pointer's alignment.
+    EnterStub,
+    /// Undoes `EnterStub` and returns.
+    LeaveStub,
+    /// Undoes `EnterStub` and forgets the return address: what follows runs as if it had been jumped to.
+    DropStub,
     /// `dst` = address of a label.
     LabelAddr { dst: R, label: Label },
     /// Jumps to the address held in the 64-bit word at `slot`, which lies within reach of the code.

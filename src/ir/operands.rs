@@ -134,8 +134,9 @@ impl Ins {
             }
             Ins::JmpReg(r) | Ins::CallReg(r) => v.read(r),
             Ins::JmpMem(mem) | Ins::CallMem(mem) => v.mem(mem),
-            Ins::LabelAddr { dst, label: _ } => v.write(dst),
+            Ins::LabelAddr { dst, label: _ } | Ins::Exit { dst, .. } => v.write(dst),
             Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } | Ins::JmpSlot { .. } => &mut v,
+            Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => &mut v,
             Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap | Ins::Call { .. } | Ins::Data { .. } | Ins::Align { .. } => &mut v,
         };
     }
@@ -159,13 +160,16 @@ impl Ins {
             Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => {
                 FlagEffect::Keep
             }
-            Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::LabelAddr { .. } | Ins::Trap => FlagEffect::Keep,
+            Ins::Exit { .. } | Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::LabelAddr { .. } | Ins::Trap => {
+                FlagEffect::Keep
+            }
             Ins::Alu { flags: false, .. } | Ins::Un { .. } | Ins::ShiftImm { .. } | Ins::Shift { .. } => FlagEffect::Undefine,
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,
             Ins::DivRem { .. } | Ins::DivRemSigned { .. } | Ins::WNot { .. } | Ins::WShiftImm { .. } => FlagEffect::Undefine,
             Ins::WShift { .. } | Ins::WMul { .. } | Ins::CallMem(_) | Ins::CallReg(_) => FlagEffect::Undefine,
             Ins::MulHigh { .. } | Ins::DivWide { .. } | Ins::Call { .. } => FlagEffect::Undefine,
             Ins::Enter | Ins::Leave | Ins::Ret => FlagEffect::Undefine,
+            Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => FlagEffect::Undefine,
         }
     }
 }

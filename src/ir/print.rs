@@ -190,6 +190,12 @@ impl Display for Ins {
             Ins::Br { cond, to } => write!(f, "br {cond}, {to}"),
             Ins::JmpTo { addr } => write!(f, "jmp {addr:#x}"),
             Ins::BrTo { cond, addr } => write!(f, "br {cond}, {addr:#x}"),
+            Ins::Exit { cond, dst, value, to, through } => {
+                write!(f, "exit {cond}, {dst} = {value}, {}{to:#x}", if through { "slot " } else { "" })
+            }
+            Ins::EnterStub => f.write_str("enterstub"),
+            Ins::LeaveStub => f.write_str("leavestub"),
+            Ins::DropStub => f.write_str("dropstub"),
             Ins::JmpSlot { slot } => write!(f, "jmp slot {slot:#x}"),
             Ins::JmpReg(r) => write!(f, "jmp {r}"),
             Ins::JmpMem(mem) => write!(f, "jmp {mem}"),

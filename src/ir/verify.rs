@@ -126,7 +126,8 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),
         Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => Ok(()),
-        Ins::LabelAddr { .. } | Ins::MulHigh { .. } | Ins::Extend { .. } | Ins::Call { .. } => Ok(()),
+        Ins::LabelAddr { .. } | Ins::MulHigh { .. } | Ins::Extend { .. } | Ins::Call { .. } | Ins::Exit { .. } => Ok(()),
+        Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => Ok(()),
         Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::CallReg(_) | Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => Ok(()),
     }
 }

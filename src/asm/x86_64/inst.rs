@@ -82,10 +82,10 @@ pub enum Inst {
     Call(Rm),
     /// `jmp [rip + disp]`, from the end of the instruction.
     JmpRip { disp: i32 },
+    /// `call` by a distance from the end of the instruction.
+    CallRel { rel: i32 },
     /// `jmp` by a distance from the end of the instruction.
     JmpRel { rel: i32 },
-    /// `call` likewise.
-    CallRel { rel: i32 },
     /// `jmp short` likewise.
     JmpShort { rel: i8 },
     /// `jcc` likewise.
@@ -303,8 +303,8 @@ impl Inst {
             Inst::Jmp(rm) => reg_rm(Op::one(0xff), Rex::NONE, 4, rm),
             Inst::Call(rm) => reg_rm(Op::one(0xff), Rex::NONE, 2, rm),
             Inst::JmpRip { disp } => bytes([0xff, 0x25]).then(disp as u32 as u64, 4),
-            Inst::JmpRel { rel } => bytes([0xe9]).then(rel as u32 as u64, 4),
             Inst::CallRel { rel } => bytes([0xe8]).then(rel as u32 as u64, 4),
+            Inst::JmpRel { rel } => bytes([0xe9]).then(rel as u32 as u64, 4),
             Inst::JmpShort { rel } => bytes([0xeb, rel as u8]),
             Inst::JccRel { cc, rel } => bytes([0x0f, 0x80 | cc as u8]).then(rel as u32 as u64, 4),
             Inst::JccShort { cc, rel } => bytes([0x70 | cc as u8, rel as u8]),

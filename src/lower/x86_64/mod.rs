@@ -80,6 +80,8 @@ pub struct Lowerer {
     code: CodeBuffer,
     base: u64,
     fault: Option<Fault>,
+    /// Exits whose code is still to be emitted.
+    exits: Vec<control::OutOfLine>,
     /// Instructions pushed so far.
     at: usize,
     /// The vector register for zeroing is zero.
@@ -98,6 +100,7 @@ impl Lowerer {
             code: CodeBuffer::new(),
             base: 0,
             fault: None,
+            exits: Vec::new(),
             at: 0,
             zeroed: false,
             upper: false,
@@ -123,6 +126,7 @@ impl Lowerer {
     /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`.
     pub fn begin(&mut self, base: u64) {
         self.labels.clear();
+        self.exits.clear();
         self.fault = None;
         self.at = 0;
         self.zeroed = false;
@@ -164,7 +168,12 @@ impl Lowerer {
     ///
     /// A label that is nowhere bound; the stream has no bytes.
     pub fn finish(&mut self) -> Result<(), LowerError> {
-        self.resolve().inspect_err(|_| self.code.truncate(0))
+        self.emit_exits();
+        let result = match self.fault {
+            Some(fault) => Err(fault.at(self.at, &Ins::Trap)),
+            None => self.resolve(),
+        };
+        result.inspect_err(|_| self.code.truncate(0))
     }
 
     /// The bytes of the stream so far, or of the last one. Distances to labels that were not bound yet are filled in by
@@ -243,6 +252,14 @@ impl Lowerer {
             Ins::JmpTo { addr } => self.jmp_to(addr),
             Ins::BrTo { cond, addr } => self.branch_to(cond, addr),
             Ins::JmpSlot { slot } => self.jmp_slot(slot),
+            Ins::Exit { cond, dst, value, to, through } => self.exit(cond, dst, value, to, through),
+            Ins::EnterStub => self.move_sp(Alu::Sub, control::PADDING),
+            Ins::LeaveStub => {
+                self.clear_upper();
+                self.move_sp(Alu::Add, control::PADDING);
+                self.emit(Inst::Ret);
+            }
+            Ins::DropStub => self.move_sp(Alu::Add, 2 * control::PADDING),
             Ins::JmpReg(r) => {
                 let r = self.r(r);
                 self.emit(Inst::Jmp(Rm::R(r)));
