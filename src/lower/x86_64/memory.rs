@@ -12,6 +12,18 @@ const XMM_BYTES: usize = 16;
 const LIMB_BYTES: usize = 8;
 
 impl Lowerer {
+    #[inline(always)]
+    pub(super) fn load_64(&mut self, dst: R, mem: ir::Mem) {
+        let (dst, mem) = (self.r(dst), self.mem(mem));
+        self.load_m(dst, mem);
+    }
+
+    #[inline(always)]
+    pub(super) fn store_64(&mut self, src: R, mem: ir::Mem) {
+        let (src, mem) = (self.r(src), self.mem(mem));
+        self.store(mem, src);
+    }
+
     pub(super) fn load_ins(&mut self, width: Width, signed: bool, dst: R, mem: ir::Mem) {
         let (dst, mem) = (self.r(dst), self.mem(mem));
         self.emit(Inst::Load { size: size(width), signed, dst, src: Rm::M(mem) });
