@@ -27,9 +27,10 @@ macro_rules! callouts {
         pub struct Callouts {
             $(#[doc = concat!("Word operation `", stringify!($word), "`.")] pub $word: WordOp,)*
             $(#[doc = concat!("Frame operation `", stringify!($op), "`.")] $(#[$doc])* pub $op: FrameOp,)*
-            /// Grows memory to at least `end` bytes, paying for it: `spare` is static gas of the section that is charged already but
-            /// not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the frame then runs out of gas in this section.
-            pub grow: unsafe extern "C" fn(frame: *mut Frame, end: u64, spare: u64) -> u64,
+            /// Grows memory to hold a number of bytes (the high half of the last argument) at `offset`, paying for it. The low half is static
+            /// gas of the section that is charged already but not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the
+            /// frame then runs out of gas in this section.
+            pub grow: unsafe extern "C" fn(frame: *mut Frame, offset: u64, len_and_spare: u64) -> u64,
             /// Puts the 32 bytes of call data at `offset` (zeros beyond its end) as a word into `frame.scratch`. Returns 0.
             pub input_word: unsafe extern "C" fn(frame: *mut Frame, offset: u64, unused: u64) -> u64,
         }

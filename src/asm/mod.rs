@@ -129,6 +129,11 @@ impl CodeBuffer {
         self.bytes.extend_from_slice(&bytes[..28]);
     }
 
+    /// Takes back what lies behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
     /// Replaces the byte at `at`, which exists.
     pub fn patch_u8(&mut self, at: usize, value: u8) {
         self.bytes[at] = value;

@@ -19,9 +19,9 @@
 mod labels;
 pub mod x86_64;
 
-pub use x86_64::{Features, Lowerer};
+pub use x86_64::{Features, Lowerer, RESULT, RESULTS};
 
-use crate::ir::Label;
+use crate::ir::{Ins, Label};
 
 /// Why a stream was not lowered. `at` is the index of the instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,15 @@ pub enum LowerError {
         /// The address.
         addr: u64,
     },
+    /// What the target, or a machine of these features, does not have.
+    Unsupported {
+        /// Index.
+        at: usize,
+        /// The instruction.
+        ins: Ins,
+        /// What it takes.
+        needs: &'static str,
+    },
     /// Fixed registers that an instruction demands on this target are not the ones given.
     FixedRegisters {
         /// Index.
@@ -78,6 +87,7 @@ impl core::fmt::Display for LowerError {
             LowerError::LabelNumber { at, label } => write!(f, "instruction {at}: label {} is too large", label.0),
             LowerError::Unbound { label } => write!(f, "label {} is never bound", label.0),
             LowerError::Reach { at, addr } => write!(f, "instruction {at}: {addr:#x} is out of reach"),
+            LowerError::Unsupported { at, ins, needs } => write!(f, "instruction {at}: {ins} needs {needs}"),
             LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers the target demands"),
         }
     }

@@ -141,7 +141,7 @@ mod tests {
         let mut inputs: Vec<Vec<u8>> = vec![vec![0; 32], vec![0; 64], vec![7; 32], [[7; 32], [0; 32]].concat()];
         inputs.extend((0..400).map(|i| (0..if i % 2 == 0 { 32 } else { 64 }).map(|_| random.limb() as u8).collect()));
         for _ in 0..20_000 {
-            let skewed = random.limb() % inputs.len() as u64 & random.limb();
+            let skewed = (random.limb() % inputs.len() as u64) & random.limb();
             let input = &inputs[skewed as usize % inputs.len()];
             let expected = U256::from_be_bytes(keccak256(input).0);
             assert_eq!(U256::from_limbs(hash(input, Some(&mut memo))), expected);

@@ -175,7 +175,7 @@ impl Harness {
     }
 }
 
-fn decode_all(code: &[u8]) {
+pub fn decode_all(code: &[u8]) {
     let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
     while decoder.can_decode() {
         assert!(!decoder.decode().is_invalid(), "{code:02x?}");
