@@ -103,11 +103,11 @@ macro_rules! limb {
             }
             #[inline(always)]
             fn funnel_left(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) << by >> Self::BITS) as $digit
+                (((self as $double) << Self::BITS | low as $double) << (by % Self::BITS) >> Self::BITS) as $digit
             }
             #[inline(always)]
             fn funnel_right(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) >> by) as $digit
+                (((self as $double) << Self::BITS | low as $double) >> (by % Self::BITS)) as $digit
             }
             #[inline(always)]
             fn reciprocal(self) -> Self {
@@ -138,7 +138,7 @@ const FIRST: [u16; 256] = {
 #[inline(always)]
 fn reciprocal(d: u64) -> u64 {
     let (d40, d63, d0) = ((d >> 24) + 1, (d >> 1) + (d & 1), d & 1);
-    let v0 = u64::from(FIRST[(d >> 55) as usize - 256]);
+    let v0 = u64::from(FIRST[(d >> 55) as usize % 256]);
     let v1 = (v0 << 11) - ((v0 * v0 * d40) >> 40) - 1;
     let v2 = (v1 << 13) + ((v1 * ((1 << 60) - v1 * d40)) >> 47);
     let error = ((v2 >> 1) & d0.wrapping_neg()).wrapping_sub(v2.wrapping_mul(d63));
