@@ -27,6 +27,8 @@ pub(crate) trait Limb: Copy + Ord + Debug {
     fn and(self, b: Self) -> Self;
     /// `self | b`
     fn or(self, b: Self) -> Self;
+    /// `a` if `first`, otherwise `b`, by masks: nobody could predict a branch.
+    fn select(first: bool, a: Self, b: Self) -> Self;
     /// A small number.
     fn from_u8(number: u8) -> Self;
     /// Zero bits above the highest one.
@@ -92,6 +94,10 @@ macro_rules! limb {
             #[inline(always)]
             fn or(self, b: Self) -> Self {
                 self | b
+            }
+            #[inline(always)]
+            fn select(first: bool, a: Self, b: Self) -> Self {
+                b ^ ((a ^ b) & Self::from(first).wrapping_neg())
             }
             #[inline(always)]
             fn from_u8(number: u8) -> Self {

@@ -167,7 +167,7 @@ fn multiply_and_divide(a: Word, b: Word, n: Word) -> Word {
 
 #[inline(always)]
 fn xor(a: &Word, b: &Word) -> Word {
-    core::array::from_fn(|i| a[i] ^ b[i])
+    [a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]]
 }
 
 #[inline(always)]

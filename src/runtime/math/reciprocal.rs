@@ -99,7 +99,8 @@ impl<L: Limb> Reciprocal<L> {
                 let (sum, carry) = add(&low, &high);
                 // Both halves together are less than twice the divisor, and what carries is at most that less one.
                 let sum = plus_carry(sum, carry);
-                if sum == self.divisor { [L::ZERO; 4] } else { sum }
+                let is_divisor = sum[0].and(sum[1]).and(sum[2]).and(sum[3]) == L::MAX;
+                select(is_divisor, &[L::ZERO; 4], &sum)
             }
             Form::Fold => {
                 let rest = self.fold(full(a, b));
@@ -139,7 +140,7 @@ impl<L: Limb> Reciprocal<L> {
     #[inline(always)]
     fn masked(&self, a: &[L; 4]) -> [L; 4] {
         let mask = sub(&self.divisor, &[L::ONE, L::ZERO, L::ZERO, L::ZERO]).0;
-        core::array::from_fn(|i| a[i].and(mask[i]))
+        [a[0].and(mask[0]), a[1].and(mask[1]), a[2].and(mask[2]), a[3].and(mask[3])]
     }
 
     /// Two factors whose product is that of `a` and `b` modulo `d`, times `2^s`: one of them is less than `e`, so the product's upper half is too.
