@@ -66,7 +66,7 @@ impl Default for Config {
             slots: 1 << 20,
             contracts: 4096,
             count: false,
-            payback: 8,
+            payback: 6,
             least_work: 0,
         }
     }
