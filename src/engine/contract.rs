@@ -129,3 +129,55 @@ impl Contract {
         self.index.get().is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract(len: usize) -> Contract {
+        Contract::new(Code::new(&vec![0x5b; len]), SpecId::OSAKA)
+    }
+
+    /// The rental rule: whatever is compiled, and whenever, it has taken at most a `payback`th of the work before, but for what one unit
+    /// is longer than was counted on.
+    #[test]
+    fn compiling_is_paid_by_work() {
+        const PAYBACK: u64 = 6;
+        let contract = contract(20_000);
+        let (mut work, mut cost, mut units) = (0, 0, 0);
+        for step in 0..10_000u64 {
+            let pc = step * 37 % 20_000;
+            if contract.missing_work(pc, PAYBACK, 0) == 0 {
+                let bytes = EXPECTED_BYTES.min(20_000 - pc as usize);
+                contract.add_unit(bytes);
+                cost += UNIT_WORK + BYTE_WORK * bytes as u64;
+                units += 1;
+                assert!(cost * PAYBACK <= work, "unit {units} at step {step}: {cost} against {work}");
+            }
+            contract.add_work(step % 3000);
+            work += step % 3000;
+        }
+        assert!(units > 10, "{units}");
+    }
+
+    #[test]
+    fn without_payback_the_least_work_decides() {
+        let contract = contract(100);
+        assert_eq!(contract.missing_work(0, 0, 60), 60);
+        contract.add_work(59);
+        assert_eq!(contract.missing_work(0, 0, 60), 1);
+        contract.add_work(1);
+        contract.add_unit(100);
+        assert_eq!(contract.missing_work(50, 0, 60), 0);
+    }
+
+    #[test]
+    fn a_refused_block_has_no_code() {
+        let contract = contract(4);
+        contract.refuse(1);
+        assert!(contract.is_refused(1) && !contract.is_refused(2));
+        assert_eq!(contract.offset(1), None);
+        contract.set_offset(Pc(2), 64);
+        assert_eq!((contract.offset(2), contract.offset(3), contract.offset(u64::MAX)), (Some(64), None, None));
+    }
+}

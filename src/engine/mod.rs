@@ -69,7 +69,7 @@ impl Default for Config {
             slots: 1 << 20,
             contracts: 4096,
             count: false,
-            payback: 8,
+            payback: 3,
             remember_hashes: true,
             least_work: 0,
         }

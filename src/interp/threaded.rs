@@ -7,11 +7,10 @@
 
 use super::exact::{self, with_runtime_opcodes};
 use super::step::{Registers, step, with_fast_opcodes};
-use crate::abi::{
-    AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite,
-};
+use crate::abi::{CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite};
 use crate::evm::{Address, B256, SpecId, U256, code::Code, opcode::*};
 use core::mem::MaybeUninit;
+use revm_primitives::Bytes;
 use std::sync::OnceLock;
 
 /// An argument that is never given a value. It takes the place of the register that x86 demands for variable shifts (`rcx`), so that
@@ -264,7 +263,16 @@ impl Host for NoHost {
     fn tstore(&mut self, _: Address, _: U256, _: U256) {
         match *self {}
     }
-    fn account(&mut self, _: Address, _: bool, _: bool) -> Result<AccountLoad, HostError> {
+    fn balance(&mut self, _: Address, _: bool) -> Result<Loaded<U256>, HostError> {
+        match *self {}
+    }
+    fn code_hash(&mut self, _: Address, _: bool) -> Result<Loaded<B256>, HostError> {
+        match *self {}
+    }
+    fn code_len(&mut self, _: Address, _: bool) -> Result<Loaded<usize>, HostError> {
+        match *self {}
+    }
+    fn code(&mut self, _: Address, _: bool) -> Result<Loaded<Bytes>, HostError> {
         match *self {}
     }
     fn self_balance(&mut self, _: Address) -> Result<U256, HostError> {
