@@ -16,6 +16,8 @@ use core::ops::Range;
 pub enum Place {
     /// At home: its slot of the EVM stack.
     Home,
+    /// In the slot that is the home of the element at this depth (1 is the top), which may be an element of the same value or of another.
+    Slot(i16),
     /// Nowhere: it is this constant of [`Versions::constant`].
     Const(u32),
     /// The low limb in a register, the others zero.
@@ -63,12 +65,21 @@ pub struct Version {
     pub address: u64,
     /// Address of its link slot; 0 if it has none.
     pub slot: u64,
-    /// It goes on where a result did not fit 64 bits: its first instruction is for wide words from now on.
-    pub widens: bool,
+    /// It goes on where a word did not fit 64 bits: what is to be made for wide words from now on.
+    pub widens: Option<Wide>,
     /// It is reached from a loop.
     pub looping: bool,
     /// The next version of the same block, plus one.
     next: u32,
+}
+
+/// What was taken to fit 64 bits, and did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wide {
+    /// The result of the version's first instruction.
+    Result,
+    /// The element at a depth, at the loop header where the version begins.
+    Element(u16),
 }
 
 /// Number of a version.
@@ -99,6 +110,8 @@ pub struct Versions {
     loops: Vec<u64>,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
+    /// Loop headers and depths of elements that do not; a few.
+    wide_elements: Vec<(Pc, u16)>,
 }
 
 impl Versions {
@@ -158,7 +171,7 @@ impl Versions {
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
         let head = &mut self.heads[pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, widens: false, looping, next });
+        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, next });
         VersionId(self.list.len() as u32 - 1)
     }
 
@@ -168,10 +181,10 @@ impl Versions {
         found.unwrap_or_else(|| self.add(pc, Context::default(), false))
     }
 
-    /// As [`Versions::add`], for where a result of the instruction at `pc` does not fit 64 bits.
-    pub fn add_widening(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
-        let id = self.add(pc, context, looping);
-        self.get_mut(id).widens = true;
+    /// As [`Versions::add`], for where `wide` does not fit 64 bits.
+    pub fn add_widening(&mut self, pc: Pc, context: Context, wide: Wide) -> VersionId {
+        let id = self.add(pc, context, true);
+        self.get_mut(id).widens = Some(wide);
         id
     }
 
@@ -180,8 +193,21 @@ impl Versions {
         self.wide.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
     }
 
-    /// Notes that they do not.
-    pub fn set_wide(&mut self, pc: Pc) {
+    /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
+    pub fn is_wide_element(&self, pc: Pc, depth: u16) -> bool {
+        self.wide_elements.contains(&(pc, depth))
+    }
+
+    /// Notes what a version was made for.
+    pub fn widen(&mut self, pc: Pc, wide: Wide) {
+        match wide {
+            Wide::Result => self.widen_result(pc),
+            Wide::Element(depth) if !self.is_wide_element(pc, depth) => self.wide_elements.push((pc, depth)),
+            Wide::Element(_) => {}
+        }
+    }
+
+    fn widen_result(&mut self, pc: Pc) {
         if let Some(bits) = self.wide.get_mut(pc.index() / 64) {
             *bits |= 1 << (pc.index() % 64);
         }
@@ -212,6 +238,7 @@ impl Versions {
         for entry in self.entries(context) {
             let place = match entry.place {
                 Place::Home => format!("{} bits", entry.bits),
+                Place::Slot(depth) => format!("{} bits where {depth} belongs", entry.bits),
                 Place::Const(k) => format!("{:#x}", self.constant(k)),
                 Place::Narrow(r) => format!("{} bits in {r}", entry.bits),
                 Place::Wide(q) => format!("{} bits in {q}", entry.bits),

@@ -1,6 +1,6 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::context::{Context, VersionId, Versions};
+use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::values::{Regs, ValueId};
 use super::words::invert;
@@ -21,6 +21,9 @@ const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
 
 /// Instructions that a block which ends in REVERT has at most, to be told from others.
 const COLD_INSTRUCTIONS: usize = 24;
+
+/// Elements from the top that are taken to be narrow in a loop until one is not.
+const GUARDED: usize = 8;
 
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
@@ -191,6 +194,7 @@ impl Translator {
             None if room && !self.is_full(job, to) => {
                 // A backward jump will arrive with other numbers.
                 self.generalise(job);
+                self.guard(job, to)?;
                 let context = self.s.capture(self.facts(), job.versions);
                 self.looping = true;
                 let id = job.versions.add(to, context, true);
@@ -244,6 +248,32 @@ impl Translator {
             }
         }
         self.s.settle();
+    }
+
+    /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
+    fn guard(&mut self, job: &mut Job<'_>, header: Pc) -> Result<(), Refusal> {
+        let [t0, t1, _] = self.s.target.scratch;
+        for depth in 1..=GUARDED.min(self.s.len()) {
+            let v = self.s.at(self.s.len() - depth);
+            let value = *self.s.value(v);
+            if value.bits <= 64 || value.konst.is_some() || job.versions.is_wide_element(header, depth as u16) {
+                continue;
+            }
+            let context = self.s.capture(self.facts(), job.versions);
+            let id = job.versions.add_widening(header, context, Wide::Element(depth as u16));
+            let to = self.way(job, id)?;
+            self.s.limb_to(v, 1, t0);
+            for limb in 2..4 {
+                let b = self.s.limb_or(v, limb, t1);
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
+            }
+            self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+            let at = self.label();
+            self.s.emit(Ins::Br { cond: Cond::Ne, to: at });
+            self.cold.push(Cold::Widen { at, spare: 0, to });
+            self.s.narrow_to_limb(v, LOOP_FREE);
+        }
+        Ok(())
     }
 
     // ---- jumps ----

@@ -2,7 +2,7 @@
 //! a result that does not fit goes on in a *widening* version of the same instruction, which is compiled when that first happens; from then on
 //! the instruction is compiled for wide words.
 
-use super::context::VersionId;
+use super::context::{VersionId, Wide};
 use super::control::To;
 use super::values::ValueId;
 use super::{Cold, Job, Translator, push_immediate};
@@ -117,9 +117,9 @@ impl Translator {
         }
         // Nothing may be spilled between here and the branch: registers are as captured.
         let dst = self.s.alloc();
-        self.s.settle();
+        self.s.unspill();
         let context = self.s.capture(self.facts(), job.versions);
-        let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, self.looping);
+        let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
         let gas = self.spare + u32::from(job.schedule.static_gas[job.code.padded()[pc] as usize]);
         match self.way(job, id) {
             Ok(to) => Some(Guess { dst, to, gas }),

@@ -152,7 +152,7 @@ impl State {
             let v = self.stack[i];
             self.value_mut(v).bits = entry.bits;
             match entry.place {
-                Place::Home => {}
+                Place::Home | Place::Slot(_) => {}
                 Place::Const(k) => {
                     let k = self.new_const(*versions.constant(k));
                     self.value_mut(v).konst = Some(k);
@@ -162,6 +162,29 @@ impl State {
             }
             if !entry.home && entry.place != Place::Home {
                 self.drop_slot(v);
+            }
+        }
+        for entry in entries {
+            if let Place::Slot(depth) = entry.place {
+                self.begin_elsewhere(usize::from(entry.depth), depth as usize);
+            }
+        }
+    }
+
+    /// The element at `depth` is in the slot where the one at `place` belongs, and is the same value if that one is there too.
+    fn begin_elsewhere(&mut self, depth: usize, place: usize) {
+        let (i, slot) = (self.stack.len() - depth, self.stack.len() - place);
+        let v = self.stack[i];
+        self.moved = true;
+        match self.slot_owner[slot] {
+            Some(owner) => {
+                self.stack[i] = owner;
+                self.value_mut(owner).refs += 1;
+                self.release(v);
+            }
+            None => {
+                self.value_mut(v).slot = Some(self.position(slot));
+                self.slot_owner[slot] = Some(v);
             }
         }
     }
@@ -242,6 +265,23 @@ impl State {
         }
         self.stack[i] = own;
         self.release(v);
+    }
+
+    /// What was seen to fit 64 bits becomes narrow, in a register if it was in some or more than `keep_free` are free.
+    pub fn narrow_to_limb(&mut self, v: ValueId, keep_free: u32) {
+        let regs = self.value(v).regs;
+        self.value_mut(v).bits = 64;
+        match regs {
+            Regs::Wide(q) => {
+                self.drop_regs(v);
+                self.set_regs(v, Regs::Narrow(q.0[0]));
+            }
+            Regs::None if self.free.count_ones() > keep_free => {
+                self.load_regs(v);
+                self.unpin();
+            }
+            Regs::None | Regs::Narrow(_) => {}
+        }
     }
 
     /// Widens what is known of an element's width.
