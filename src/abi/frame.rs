@@ -159,8 +159,6 @@ pub struct Frame {
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
     pub interpreted: u64,
-    /// Gas that runtime functions took in the interpreter, that of callees included: work that compiling does not spare.
-    pub gas_of_effects: i64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
     /// Where compiled code keeps its registers for words when it leaves for a while, or around an out-of-line callout.
@@ -191,6 +189,8 @@ pub struct Frame {
     pub memory_limit: u64,
     /// Most bytes that init code may have (EIP-3860).
     pub init_code_limit: usize,
+    /// Gas that runtime functions took in the interpreter, that of callees included: work that compiling does not spare.
+    pub gas_of_effects: i64,
     /// What the frame waits for when suspended.
     pub request: Request,
     /// Owner of EVM memory.

@@ -92,18 +92,22 @@ fn lift(error: LoadError) -> HostError {
 
 impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
-        let load = self.ctx.sload_skip_cold_load(address, key, skip_cold).map_err(lift)?;
-        Ok(Loaded { value: load.data, is_cold: load.is_cold })
+        match self.ctx.sload_skip_cold_load(address, key, skip_cold) {
+            Ok(load) => Ok(Loaded { value: load.data, is_cold: load.is_cold }),
+            Err(error) => Err(lift(error)),
+        }
     }
 
     fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError> {
-        let load = self.ctx.sstore_skip_cold_load(address, key, value, skip_cold).map_err(lift)?;
-        Ok(StorageWrite {
-            original: load.data.original_value,
-            present: load.data.present_value,
-            new: load.data.new_value,
-            is_cold: load.is_cold,
-        })
+        match &self.ctx.sstore_skip_cold_load(address, key, value, skip_cold) {
+            Ok(load) => Ok(StorageWrite {
+                original: load.data.original_value,
+                present: load.data.present_value,
+                new: load.data.new_value,
+                is_cold: load.is_cold,
+            }),
+            Err(error) => Err(lift(*error)),
+        }
     }
 
     fn tload(&mut self, address: Address, key: U256) -> U256 {

@@ -90,9 +90,11 @@ impl Contract {
         usize::try_from(pc).is_ok_and(|pc| self.index().get(pc) == REFUSED)
     }
 
-    /// Notes that the block at `pc` cannot be compiled.
+    /// Notes that the block at `pc` cannot be compiled, unless a version of it is.
     pub(super) fn refuse(&self, pc: u64) {
-        if let Ok(pc) = usize::try_from(pc) {
+        if let Ok(pc) = usize::try_from(pc)
+            && self.index().get(pc) == 0
+        {
             self.index().set(pc, REFUSED);
         }
     }

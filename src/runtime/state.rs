@@ -98,12 +98,16 @@ host_ops! {
         let cold = frame.schedule().cold_storage;
         let skip_cold = !frame.can_pay(cold);
         // SAFETY: `H` is the host's type by this function's instantiation in its table.
-        let slot = unsafe { frame.host::<H>() }.sload(frame.address, frame.operand(1), skip_cold)?;
-        if slot.is_cold {
-            frame.charge(cold)?;
+        match &unsafe { frame.host::<H>() }.sload(frame.address, frame.operand(1), skip_cold) {
+            Ok(slot) => {
+                if slot.is_cold {
+                    frame.charge(cold)?;
+                }
+                frame.replace(1, slot.value);
+                Ok(())
+            }
+            Err(error) => Err((*error).into()),
         }
-        frame.replace(1, slot.value);
-        Ok(())
     };
     /// SSTORE
     sstore = store::<H>;
@@ -136,8 +140,14 @@ fn store<H: Host>(frame: &mut Frame) -> Flow {
     let skip_cold = !frame.can_pay(prices.cold);
     // SAFETY: `H` is the host's type by this function's instantiation in its table.
     let answer = unsafe { frame.host::<H>() }.sstore(frame.address, frame.operand(1), frame.operand(2), skip_cold);
-    let write = answer.inspect_err(|_| frame.gas = before)?;
-    let (cost, refund) = price(prices, &write);
+    // Looked at where it is: to move it costs loads that wait for the host's stores.
+    let (cost, refund) = match &answer {
+        Ok(write) => price(prices, write),
+        Err(error) => {
+            frame.gas = before;
+            return Err((*error).into());
+        }
+    };
     frame.charge(cost)?;
     frame.refund += refund;
     frame.drop_operands(2);
@@ -145,6 +155,7 @@ fn store<H: Host>(frame: &mut Frame) -> Flow {
 }
 
 /// What an SSTORE costs beyond its base, and its refund.
+#[inline]
 fn price(prices: &StorePrices, write: &StorageWrite) -> (u64, i64) {
     let StorageWrite { original, present, new, is_cold } = write;
     let clear = prices.clear_refund as i64;
