@@ -19,23 +19,15 @@ pub(super) fn leave_at_site(frame: &mut Frame, contract: &Contract, words: &[R])
 pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions, registers: &[R]) {
     let register = |r: R| frame.saved[registers.iter().position(|word| *word == r).expect("contexts name registers for words")];
     let top = frame.sp.wrapping_offset(context.lead as isize);
-    let slot = |depth: isize| top.wrapping_offset(-depth);
-    // All is read before any of it is written: elements may be in each other's slots.
-    let mut words = Vec::new();
     for entry in versions.entries(context).iter().filter(|entry| !entry.home) {
         let value = match entry.place {
             Place::Home => continue,
-            // SAFETY: the context held, so that the slot is one of the stack's, or of those for spilling above it, and was written.
-            Place::Slot(depth) => unsafe { slot(depth.into()).read() },
             Place::Const(k) => *versions.constant(k),
             Place::Narrow(r) => U256::from(register(r)),
             Place::Wide(quad) => U256::from_limbs(quad.0.map(register)),
         };
-        words.push((entry.depth, value));
-    }
-    for (depth, value) in words {
         // SAFETY: the context held, so that the stack has this element: its slot is below the top and not below the stack's first.
-        unsafe { slot(depth as isize).write(value) };
+        unsafe { top.sub(entry.depth.into()).write(value) };
     }
     frame.sp = top;
 }

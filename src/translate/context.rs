@@ -16,8 +16,6 @@ use core::ops::Range;
 pub enum Place {
     /// At home: its slot of the EVM stack.
     Home,
-    /// In the slot that is the home of the element at this depth (1 is the top), which may be an element of the same value or of another.
-    Slot(i16),
     /// Nowhere: it is this constant of [`Versions::constant`].
     Const(u32),
     /// The low limb in a register, the others zero.
@@ -238,7 +236,6 @@ impl Versions {
         for entry in self.entries(context) {
             let place = match entry.place {
                 Place::Home => format!("{} bits", entry.bits),
-                Place::Slot(depth) => format!("{} bits where {depth} belongs", entry.bits),
                 Place::Const(k) => format!("{:#x}", self.constant(k)),
                 Place::Narrow(r) => format!("{} bits in {r}", entry.bits),
                 Place::Wide(q) => format!("{} bits in {q}", entry.bits),

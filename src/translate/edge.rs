@@ -98,27 +98,7 @@ impl State {
         }
     }
 
-    /// Before a version that only the code here goes to: no element is in the flags or in a spill slot. Flags survive.
-    pub fn unspill(&mut self) {
-        self.kill_flags();
-        if !self.moved {
-            return;
-        }
-        let spilled = |s: &State, i: usize| {
-            let value = s.value(s.at(i));
-            value.regs == Regs::None && value.konst.is_none() && value.slot.is_some_and(|slot| slot >= s.height())
-        };
-        while (0..self.len()).any(|i| spilled(self, i)) {
-            self.bring_home(|s, i| spilled(s, i));
-            for i in 0..self.len() {
-                if spilled(self, i) {
-                    self.split(i);
-                }
-            }
-        }
-    }
-
-    /// The context of the state as it is; no element is in the flags.
+    /// The context of the state as it is, settled.
     pub fn capture(&self, facts: Facts, versions: &mut Versions) -> Context {
         let first = versions.begin_context();
         let len = self.len();
@@ -129,7 +109,6 @@ impl State {
                 (Some(k), _) => Place::Const(versions.add_constant(*self.const_of(k))),
                 (None, Regs::Narrow(r)) => Place::Narrow(r),
                 (None, Regs::Wide(q)) => Place::Wide(q),
-                (None, Regs::None) if !at_home => Place::Slot((self.height() - value.slot.unwrap_or_default()) as i16),
                 (None, Regs::None) if value.bits >= 256 => continue,
                 (None, Regs::None) => Place::Home,
             };
@@ -181,7 +160,7 @@ impl State {
             }
             loss += match entry.place {
                 Place::Const(k) if konst == Some(versions.constant(k)) => 0,
-                Place::Const(_) | Place::Slot(_) => return None,
+                Place::Const(_) => return None,
                 Place::Home => match (konst, value.regs) {
                     (Some(_), _) => destination(2),
                     (None, Regs::None) => 0,
@@ -289,7 +268,7 @@ impl State {
             }
             (Place::Wide(dst), None, Regs::None) => out.push(Ins::WLoad { dst, base, disp }),
             (Place::Wide(q), _, Regs::Narrow(_)) => out.extend(q.0[1..].iter().map(|&dst| Ins::Imm { dst, value: 0 })),
-            (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Slot(_) | Place::Const(_), _, _) => {}
+            (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
         }
     }
 }

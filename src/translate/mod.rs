@@ -405,7 +405,7 @@ impl Translator {
         if (block.need == 0 || low >= self.floor) && (block.grow == 0 || high <= self.ceil) {
             return;
         }
-        self.s.kill_flags();
+        self.s.settle();
         let site = self.site(job, block.start, self.spare);
         let (t0, sp, frame) = (self.t0(), self.s.target.sp, self.s.target.frame);
         let base = self.s.base;
@@ -426,7 +426,7 @@ impl Translator {
         }
     }
 
-    /// A site at which the interpreter goes on at `pc`, with the state as it is; no element is in the flags.
+    /// A site at which the interpreter goes on at `pc`, with the state as it is, settled.
     fn site(&mut self, job: &mut Job<'_>, pc: Pc, gas: u32) -> u32 {
         let context = match self.captured.take() {
             // Nothing but names of blocks has been emitted since.
@@ -445,7 +445,7 @@ impl Translator {
     /// Charges a section's static gas; what cannot be paid is left to the interpreter, from the section's start.
     fn charge(&mut self, job: &mut Job<'_>, gas: u32, pc: Pc, instructions: u32) {
         let reg = self.s.target.gas;
-        self.s.kill_flags();
+        self.s.settle();
         self.spare = gas;
         self.open.gas = gas;
         self.open.charge = None;

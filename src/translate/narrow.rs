@@ -117,7 +117,7 @@ impl Translator {
         }
         // Nothing may be spilled between here and the branch: registers are as captured.
         let dst = self.s.alloc();
-        self.s.unspill();
+        self.s.settle();
         let context = self.s.capture(self.facts(), job.versions);
         let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
         let gas = self.spare + u32::from(job.schedule.static_gas[job.code.padded()[pc] as usize]);

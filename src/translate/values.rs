@@ -152,7 +152,7 @@ impl State {
             let v = self.stack[i];
             self.value_mut(v).bits = entry.bits;
             match entry.place {
-                Place::Home | Place::Slot(_) => {}
+                Place::Home => {}
                 Place::Const(k) => {
                     let k = self.new_const(*versions.constant(k));
                     self.value_mut(v).konst = Some(k);
@@ -162,29 +162,6 @@ impl State {
             }
             if !entry.home && entry.place != Place::Home {
                 self.drop_slot(v);
-            }
-        }
-        for entry in entries {
-            if let Place::Slot(depth) = entry.place {
-                self.begin_elsewhere(usize::from(entry.depth), depth as usize);
-            }
-        }
-    }
-
-    /// The element at `depth` is in the slot where the one at `place` belongs, and is the same value if that one is there too.
-    fn begin_elsewhere(&mut self, depth: usize, place: usize) {
-        let (i, slot) = (self.stack.len() - depth, self.stack.len() - place);
-        let v = self.stack[i];
-        self.moved = true;
-        match self.slot_owner[slot] {
-            Some(owner) => {
-                self.stack[i] = owner;
-                self.value_mut(owner).refs += 1;
-                self.release(v);
-            }
-            None => {
-                self.value_mut(v).slot = Some(self.position(slot));
-                self.slot_owner[slot] = Some(v);
             }
         }
     }
