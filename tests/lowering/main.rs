@@ -7,6 +7,7 @@ mod control;
 mod generate;
 mod golden;
 mod harness;
+mod library;
 mod vector;
 
 use ejit::ir::{AluOp, Ins, Mem, R, ShiftOp, Src, UnOp, Width};
