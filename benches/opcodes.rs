@@ -202,7 +202,7 @@ impl Case {
     /// The loop with the operation, or with as many POPs as it has operands.
     fn program(&self, with: bool, loops: u64) -> Vec<u8> {
         let inputs = self.operands.len();
-        let mut asm = Asm::new().push(0x2020).ops(&[PUSH0, MSTORE]);
+        let mut asm = Asm::new().ops(&[PUSH0]).push(0x2020).ops(&[MSTORE]);
         for i in (0..inputs).rev() {
             asm = asm.push(32 * i as u64).ops(&[CALLDATALOAD]);
         }

@@ -111,7 +111,7 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
         assert_eq!(quotient(&a, &n, known.as_deref_mut()), quotient_is, "{}", note());
         assert_eq!(remainder(&a, &n, known.as_deref_mut()), remainder_is, "{}", note());
         assert_eq!(add_modulo(&a, &b, &n, known.as_deref_mut()), sum_is, "{}", note());
-        assert_eq!(multiply_modulo(&a, &b, &n, known.as_deref_mut()), product_is, "{}", note());
+        assert_eq!(multiply_modulo(&a, &b, &n, known), product_is, "{}", note());
     }
     if !m.is_zero() {
         let reciprocal = Reciprocal::new(&n);
