@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 pub mod x86_64;
 
 /// The bytes of one instruction: at most fifteen, and their number in the last byte. Two machine words, so that it travels in registers.
@@ -109,6 +110,12 @@ impl CodeBuffer {
         let all = u128::from(code.low) | u128::from(code.high) << 64;
         self.bytes.extend_from_slice(&all.to_le_bytes());
         self.bytes.truncate(end);
+    }
+
+    /// Appends an instruction of four bytes.
+    #[inline(always)]
+    pub fn push_u32(&mut self, code: u32) {
+        self.bytes.extend_from_slice(&code.to_le_bytes());
     }
 
     /// Appends four instructions of four bytes each.
