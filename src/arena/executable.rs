@@ -54,7 +54,7 @@ impl From<Full> for ExecutableError {
 /// ```no_run
 /// use ejit::arena::Executable;
 /// use ejit::ir::{AluOp, Ins, R, Src};
-/// use ejit::lower::x86_64::RESULT;
+/// use ejit::lower::RESULT;
 /// let add = [Ins::Alu { op: AluOp::Add, flags: false, dst: RESULT, a: R(0), b: Src::R(R(1)) }, Ins::Ret];
 /// let add = Executable::from_ir(add)?;
 /// // SAFETY: the function takes two integers, touches no memory, and returns.

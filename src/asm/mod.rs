@@ -136,6 +136,11 @@ impl CodeBuffer {
         self.bytes.extend_from_slice(&bytes[..28]);
     }
 
+    /// The four bytes at `at`, which exist, in little-endian order.
+    pub fn u32_at(&self, at: usize) -> u32 {
+        self.bytes[at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+    }
+
     /// Replaces the byte at `at`, which exists.
     pub fn patch_u8(&mut self, at: usize, value: u8) {
         self.bytes[at] = value;

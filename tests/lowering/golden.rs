@@ -1,7 +1,7 @@
 //! Listings: the choice of machine instructions for the cases that matter most.
 
 use ejit::ir::*;
-use ejit::lower::{Features, Lowerer};
+use ejit::lower::x86_64::{Features, Lowerer};
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 
 fn listing(features: Features, ins: &[Ins]) -> Vec<String> {

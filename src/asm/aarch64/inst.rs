@@ -226,3 +226,41 @@ const fn shift_imm(op: Shift, dst: Reg, a: Reg, amount: u32) -> u32 {
 const fn compare_imm(head: u32, cond: Cond, a: Reg, imm: u8, nzcv: u8) -> u32 {
     head | (imm as u32 & 31) << 16 | (cond as u32) << 12 | n(a) | (nzcv as u32 & 15)
 }
+
+/// An instruction that depends on a distance, `code` at address `from`, made to reach `to`: a branch, `adr`, `adrp`, a load of a literal, or
+/// the `add` behind `adrp`. None if `to` is too far, or at no multiple of 4 where it must be, or if `code` is something else.
+pub const fn aim(code: u32, from: u64, to: u64) -> Option<u32> {
+    let distance = to.wrapping_sub(from) as i64;
+    let words = if distance & 3 == 0 { Some(distance >> 2) } else { None };
+    if code & 0xfc00_0000 == (Inst::B { distance: 0 }).encode() {
+        field(code, words, 26, 0)
+    } else if code & 0xff00_0000 == 0x5400_0000 || code & 0xff00_0000 == 0x5800_0000 {
+        field(code, words, 19, 5)
+    } else if code & 0x9f00_0000 == 0x1000_0000 {
+        halves(code, distance)
+    } else if code & 0x9f00_0000 == 0x9000_0000 {
+        halves(code, (to >> PAGE_BITS) as i64 - (from >> PAGE_BITS) as i64)
+    } else if code & 0xffc0_0000 == 0x9100_0000 {
+        Some(code | (to as u32 & ((1 << PAGE_BITS) - 1)) << 10)
+    } else {
+        None
+    }
+}
+
+const PAGE_BITS: u32 = 12;
+
+/// Puts a signed number into a field of zeros, if it fits.
+const fn field(code: u32, value: Option<i64>, bits: u32, at: u32) -> Option<u32> {
+    match value {
+        Some(value) if value >> (bits - 1) == 0 || value >> (bits - 1) == -1 => Some(code | low(value as i32, bits) << at),
+        _ => None,
+    }
+}
+
+/// Likewise into the two fields of `adr`.
+const fn halves(code: u32, value: i64) -> Option<u32> {
+    match field(code, Some(value >> 2), 19, 5) {
+        Some(code) => Some(code | low(value as i32, 2) << 29),
+        None => None,
+    }
+}

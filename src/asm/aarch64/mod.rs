@@ -5,7 +5,7 @@
 mod inst;
 mod print;
 
-pub use inst::Inst;
+pub use inst::{Inst, aim};
 
 /// A general-purpose register, the zero register or the stack pointer. The last two have one number, 31; the instruction and the position
 /// of the operand say which of them it means.
@@ -176,6 +176,15 @@ impl Imm12 {
         } else {
             None
         }
+    }
+
+    /// Nothing.
+    pub const ZERO: Imm12 = Imm12(0);
+
+    /// The low twelve bits of a number.
+    #[inline(always)]
+    pub const fn low(value: u64) -> Imm12 {
+        Imm12(value as u16 & 0xfff)
     }
 
     /// The bits, with that of the shift above them.
