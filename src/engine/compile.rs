@@ -8,7 +8,7 @@ use crate::evm::block::Pc;
 use crate::ir::{Ins, Label};
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
-use crate::translate::{CodeMap, Options, Refusal, Stubs, Target, Translator, X86_64, stubs};
+use crate::translate::{AARCH64, CodeMap, Options, Refusal, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
 use std::time::Instant;
 
@@ -189,5 +189,9 @@ fn link(
 
 /// The description of the machine that this runs on.
 fn host_target() -> Option<&'static Target> {
-    cfg!(target_arch = "x86_64").then_some(&X86_64)
+    match () {
+        () if cfg!(target_arch = "x86_64") => Some(&X86_64),
+        () if cfg!(target_arch = "aarch64") => Some(&AARCH64),
+        () => None,
+    }
 }

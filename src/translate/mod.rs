@@ -17,7 +17,7 @@ mod values;
 mod words;
 
 pub use stubs::{Stubs, stubs};
-pub use target::{Target, X86_64};
+pub use target::{AARCH64, Target, X86_64};
 
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;

@@ -120,6 +120,26 @@ fn addresses_of_labels_before_and_behind() {
     assert_eq!(unsafe { function.call(&[]) }, 5);
 }
 
+/// Beyond the reach of aarch64's conditional branches and addresses.
+#[test]
+fn references_over_more_than_a_mebibyte() {
+    let [back, ahead, end] = [Label(0), Label(1), Label(2)];
+    let padding = || vec![Ins::Mov { dst: R(3), src: R(4) }; 300_000];
+    let mut ins = vec![Ins::Mov { dst: R(5), src: R(0) }, Ins::Imm { dst: RESULT, value: 0 }];
+    ins.extend([Ins::Jmp(end), Ins::Label(back), ONE_MORE, Ins::Ret]);
+    ins.extend(padding());
+    ins.extend([Ins::Label(end), Ins::Imm { dst: R(1), value: 7 }, Ins::Cmp { a: R(5), b: Src::R(R(1)) }]);
+    ins.extend([Ins::Br { cond: Cond::Ugt, to: ahead }, Ins::LabelAddr { dst: R(2), label: ahead }]);
+    ins.extend([Ins::Imm { dst: RESULT, value: 10 }, Ins::JmpReg(R(2))]);
+    ins.extend(padding());
+    // An addition: greater than is two conditions on aarch64.
+    ins.extend([Ins::Label(ahead), Ins::Alu { op: AluOp::Add, flags: true, dst: R(2), a: R(1), b: Src::I(-8) }]);
+    ins.extend([Ins::Br { cond: Cond::Ugt, to: back }, Ins::Trap]);
+    let function = Executable::from_ir(ins).unwrap();
+    // SAFETY: it takes an integer, touches no memory, and returns.
+    assert_eq!([3, 8].map(|n| unsafe { function.call(&[n]) }), [11, 1]);
+}
+
 extern "C" fn weigh(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
     a + 10 * b + 100 * c + 1000 * d + 10_000 * e + 100_000 * f
 }
@@ -282,20 +302,45 @@ fn verification_names_the_rule() {
     assert!(verify(&sum(3), 15).is_ok());
 }
 
-#[test]
-fn forks_inherit_no_code() {
-    let mut arena = Arena::new(4096, 0).unwrap();
-    let entry = publish(&mut arena, &[Ins::Imm { dst: RESULT, value: 1 }, Ins::Ret]);
-    // SAFETY: the child calls what is safe after a fork alone: it runs the code, and a fault ends it.
-    let status = unsafe {
+/// How a child process ends that runs `body`, which may only do what is safe after a fork.
+fn in_child(body: impl FnOnce()) -> i32 {
+    // SAFETY: the child does what the caller answers for, and ends.
+    unsafe {
         let child = libc::fork();
         if child == 0 {
-            call(entry, &[]);
+            body();
             libc::_exit(0);
         }
         let mut status = 0;
         libc::waitpid(child, &mut status, 0);
         status
-    };
-    assert!(libc::WIFSIGNALED(status), "{status}");
+    }
+}
+
+/// Whether the system keeps a page from children that were not to have it. An emulator of user programs (qemu) may not.
+fn system_withholds_pages() -> bool {
+    const LEN: usize = 4096;
+    // SAFETY: a fresh mapping, read in a child.
+    unsafe {
+        let (prot, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let page = libc::mmap(core::ptr::null_mut(), LEN, prot, flags, -1, 0);
+        assert_ne!(page, libc::MAP_FAILED);
+        libc::madvise(page, LEN, libc::MADV_DONTFORK);
+        let status = in_child(|| {
+            page.cast::<u8>().read_volatile();
+        });
+        libc::munmap(page, LEN);
+        libc::WIFSIGNALED(status)
+    }
+}
+
+#[test]
+fn forks_inherit_no_code() {
+    let mut arena = Arena::new(4096, 0).unwrap();
+    let entry = publish(&mut arena, &[Ins::Imm { dst: RESULT, value: 1 }, Ins::Ret]);
+    let status = in_child(|| {
+        // SAFETY: the code returns, or a fault ends the child.
+        unsafe { call(entry, &[]) };
+    });
+    assert_eq!(libc::WIFSIGNALED(status), system_withholds_pages(), "{status}");
 }
