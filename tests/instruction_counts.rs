@@ -13,7 +13,6 @@ use ejit::lower::{LowerError, aarch64, x86_64};
 use ejit::translate::{AARCH64, CodeMap, Options, Refusal, Stubs, Target, Translator, X86_64, stubs};
 use revm::Inspector;
 use revm::interpreter::{Interpreter, interpreter::EthInterpreter, interpreter_types::Jumps};
-use revm::primitives::B256;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -31,13 +30,13 @@ struct Executed {
 }
 
 #[derive(Default)]
-struct Trace(BTreeMap<B256, Executed>);
+struct Trace(BTreeMap<[u8; 32], Executed>);
 
 impl Inspector<CallContext, EthInterpreter> for Trace {
     fn step(&mut self, interpreter: &mut Interpreter<EthInterpreter>, _: &mut CallContext) {
         let pc = interpreter.bytecode.pc() as u32;
+        let hash = interpreter.bytecode.get_or_calculate_hash().0;
         let code = interpreter.bytecode.original_byte_slice();
-        let hash = *interpreter.bytecode.get_or_calculate_hash();
         let executed = self.0.entry(hash).or_insert_with(|| Executed { code: code.to_vec(), ..Executed::default() });
         let count = executed.counts.entry(pc).or_default();
         if *count == 0 {
