@@ -14,6 +14,7 @@ use ejit::runtime::{
 };
 use revm::primitives::{Address, B256, U256};
 use std::collections::HashMap;
+use std::ffi::c_void;
 
 /// Storage, and nothing else.
 #[derive(Default)]
@@ -209,7 +210,7 @@ unsafe extern "C" fn wrong_sload(frame: *mut Frame) -> u64 {
     }
 }
 
-unsafe extern "C" fn wrong_addmod(out: *mut U256, _: *const U256, _: *const U256, _: *const U256) {
+unsafe extern "C" fn wrong_addmod(out: *mut U256, _: *const U256, _: *const U256, _: *const U256, _: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { out.write(U256::from(99)) }
 }

@@ -141,6 +141,7 @@ fn moves_and_shifts() {
                 }
                 some().into_iter().for_each(|low| o.check(Inst::Extr { dst, high: a, low, amount }));
             }
+            [Size::B8, Size::B16, Size::B32].into_iter().for_each(|size| o.check(Inst::SignExtend { size, dst, src: a }));
             [Unary::Rbit, Unary::Rev, Unary::Clz].into_iter().for_each(|op| o.check(Inst::Unary { op, dst, src: a }));
             for b in some() {
                 SHIFTS.into_iter().for_each(|op| o.check(Inst::Shift { op, dst, a, b }));
@@ -259,11 +260,13 @@ fn control() {
     }
     for distance in NEAR.into_iter().chain([(1 << 27) - 4, -(1 << 27)]) {
         o.check(Inst::B { distance });
+        o.check(Inst::Bl { distance });
     }
     for cond in Cond::ALL {
         NEAR.into_iter().for_each(|distance| o.check(Inst::BCond { cond, distance }));
     }
     o.check(Inst::Ret);
     o.check(Inst::Brk);
+    o.check(Inst::Nop);
     assert!(o.checked > 1000);
 }

@@ -1,7 +1,9 @@
 //! Every machine instruction over its boundary operands: what it prints is what an outside disassembler reads.
 
-use ejit::asm::CodeBuffer;
-use ejit::asm::x86_64::{Adx, Alu, Cc, Count, Double, Inst, Mem, Reg, Rm, Shift, ShiftX, Size, Unary, Xmm};
+use core::fmt::Display;
+use ejit::asm::x86_64::{Adx, Alu, Cc, Coding, Count, Double, Inst, Mem, Reg, Rm, Shift, ShiftX, Size, Unary, Xmm};
+use ejit::asm::x86_64::{VectorInst, VectorOp, VectorRm};
+use ejit::asm::{Code, CodeBuffer};
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, MemorySizeOptions, OpKind};
 
 const IMMEDIATES: [i32; 12] = [0, 1, -1, 127, 128, -128, -129, 255, 0x7fff, 0x1_0000, i32::MAX, i32::MIN];
@@ -50,8 +52,12 @@ impl Outside {
     }
 
     fn check(&mut self, inst: Inst) {
+        self.check_code(inst.encode(), inst);
+    }
+
+    fn check_code(&mut self, bytes: Code, inst: impl Display) {
         let mut code = CodeBuffer::new();
-        code.push(inst.encode());
+        code.push(bytes);
         let mut decoder = Decoder::with_ip(64, code.bytes(), 0x1000_0000, DecoderOptions::NONE);
         let instruction = decoder.decode();
         assert!(!instruction.is_invalid(), "{inst}: {:02x?}", code.bytes());
@@ -193,7 +199,7 @@ fn moves() {
 fn shifts() {
     let mut o = Outside::new();
     for dst in Reg::ALL {
-        for op in [Shift::Ror, Shift::Shl, Shift::Shr, Shift::Sar] {
+        for op in [Shift::Rol, Shift::Ror, Shift::Shl, Shift::Shr, Shift::Sar] {
             [1, 2, 63].into_iter().for_each(|amount| o.check(Inst::ShiftImm { op, dst, amount }));
             o.check(Inst::ShiftCl { op, dst });
         }
@@ -223,13 +229,62 @@ fn control() {
         o.check(Inst::JmpRip { disp: rel });
         Reg::ALL.into_iter().for_each(|dst| o.check(Inst::LeaRip { dst, disp: rel }));
         o.check(Inst::JmpRel { rel });
+        o.check(Inst::CallRel { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccRel { cc, rel }));
     }
     for rel in [0, 1, -1, i8::MAX, i8::MIN] {
         o.check(Inst::JmpShort { rel });
         CONDITIONS.into_iter().for_each(|cc| o.check(Inst::JccShort { cc, rel }));
     }
-    for inst in [Inst::Cqo, Inst::Stc, Inst::Cmc, Inst::Ret, Inst::Ud2] {
+    for inst in [Inst::Cqo, Inst::Stc, Inst::Cmc, Inst::Ret, Inst::Ud2, Inst::Nop] {
         o.check(inst);
     }
+}
+
+/// Every row of the table in every encoding that it says there is, over the registers at the edges of each field.
+#[test]
+fn vectors() {
+    const EDGES: [u8; 4] = [0, 7, 8, 15];
+    let mut o = Outside::new();
+    let mut check = |inst: VectorInst| o.check_code(inst.encode(), inst);
+    for &op in VectorOp::ALL {
+        assert!(!op.codings().is_empty());
+        for &coding in op.codings() {
+            if op == VectorOp::Vzeroupper {
+                check(VectorInst::three(op, coding, 0, 0, 0));
+                continue;
+            }
+            let masks = format!("{}", VectorInst::three(op, coding, 0, 0, 0)).contains(" k0");
+            let from_masks = format!("{}", VectorInst::three(op, coding, 0, 0, 0)).contains(", k0");
+            let has_middle =
+                VectorInst::three(op, coding, 0, 1, 0).to_string() != VectorInst::three(op, coding, 0, 0, 0).to_string();
+            for reg in EDGES {
+                for mid in EDGES {
+                    for rm in EDGES {
+                        if (masks && reg > 7) || (from_masks && rm > 7) || (!has_middle && mid != 0) {
+                            continue;
+                        }
+                        for imm in [0, 1, 0x7f, 0xff] {
+                            check(VectorInst::three(op, coding, reg, mid, rm).imm(imm));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for op in [VectorOp::Movups, VectorOp::MovupsStore, VectorOp::Movq, VectorOp::MovqStore] {
+        for &coding in op.codings() {
+            for reg in EDGES {
+                few_memories().into_iter().for_each(|mem| check(VectorInst::memory(op, coding, reg, mem)));
+            }
+            let unit = coding.bytes() as i32;
+            for base in [Reg::Rax, Reg::Rbp, Reg::R13, Reg::Rsp, Reg::R12] {
+                for disp in [0, 1, 8, unit, -unit, 127 * unit, 128 * unit, -128 * unit, -129 * unit, unit / 2, i32::MAX, i32::MIN] {
+                    check(VectorInst::memory(op, coding, 1, Mem::new(base, disp)));
+                }
+            }
+        }
+    }
+    assert_eq!(VectorInst::memory(VectorOp::Movups, Coding::Sse, 1, Mem::new(Reg::Rax, 0)).rm, VectorRm::M(Mem::new(Reg::Rax, 0)));
+    assert!(o.checked > 50_000, "{}", o.checked);
 }

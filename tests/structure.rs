@@ -21,8 +21,15 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Where `unsafe` may stand: machine code is stored, entered or called back from there, or the frame's pointers are followed.
-const UNSAFE: &[&str] =
-    &["src/arena/", "src/runtime/", "src/interp/", "src/engine/executor.rs", "src/engine/compile.rs", "src/evm/jumps/"];
+const UNSAFE: &[&str] = &[
+    "src/arena/",
+    "src/runtime/",
+    "src/interp/",
+    "src/engine/executor.rs",
+    "src/engine/compile.rs",
+    "src/engine/deopt.rs",
+    "src/evm/jumps/",
+];
 
 /// Lines a file may have, tests (from `#[cfg(test)]` on) and tables aside.
 const MAX_LINES: usize = 800;

@@ -1,6 +1,7 @@
 //! The functions that compiled code and the interpreter call, as one list.
 
 use super::Frame;
+use core::ffi::c_void;
 use revm_primitives::U256;
 
 /// A runtime operation on the frame. On entry `frame.gas`, `frame.sp` and (for suspending ones) `frame.pc`, the pc of the *next*
@@ -11,11 +12,12 @@ use revm_primitives::U256;
 /// `frame` is valid and exclusively borrowed; its `sp` has the operands below it.
 pub type FrameOp = unsafe extern "C" fn(frame: *mut Frame) -> u64;
 
-/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything.
+/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything. `memo` is the
+/// frame's ([`Frame::memo`]), for divisions and modular arithmetic.
 ///
 /// # Safety
 /// The pointers that the operation uses are valid.
-pub type WordOp = unsafe extern "C" fn(out: *mut U256, a: *const U256, b: *const U256, c: *const U256);
+pub type WordOp = unsafe extern "C" fn(out: *mut U256, a: *const U256, b: *const U256, c: *const U256, memo: *mut c_void);
 
 macro_rules! callouts {
     (words { $($word:ident)* } frames { $($(#[$doc:meta])* $op:ident)* }) => {
@@ -25,9 +27,10 @@ macro_rules! callouts {
         pub struct Callouts {
             $(#[doc = concat!("Word operation `", stringify!($word), "`.")] pub $word: WordOp,)*
             $(#[doc = concat!("Frame operation `", stringify!($op), "`.")] $(#[$doc])* pub $op: FrameOp,)*
-            /// Grows memory to at least `end` bytes, paying for it: `spare` is static gas of the section that is charged already but
-            /// not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the frame then runs out of gas in this section.
-            pub grow: unsafe extern "C" fn(frame: *mut Frame, end: u64, spare: u64) -> u64,
+            /// Grows memory to hold a number of bytes (the high half of the last argument) at `offset`, paying for it. The low half is static
+            /// gas of the section that is charged already but not due yet. Returns 0 or an exit code. May leave `frame.gas` negative: the
+            /// frame then runs out of gas in this section.
+            pub grow: unsafe extern "C" fn(frame: *mut Frame, offset: u64, len_and_spare: u64) -> u64,
             /// Puts the 32 bytes of call data at `offset` (zeros beyond its end) as a word into `frame.scratch`. Returns 0.
             pub input_word: unsafe extern "C" fn(frame: *mut Frame, offset: u64, unused: u64) -> u64,
         }

@@ -33,12 +33,14 @@ exits! {
     Suspend = 8,
     /// Compiled code does not go on here: the interpreter executes from `frame.pc` (which is a block's or section's start).
     Interpret = 9,
-    /// Compiled code reached a block that is not compiled: `frame.pc` is its start.
+    /// Compiled code reached a version that is not compiled: `frame.pc` is its number, `frame.saved` has the registers.
     Compile = 10,
     /// The interpreter's budget is spent at the jump destination `frame.pc`: compiling may pay now.
     Hot = 11,
     /// Compiled code jumped to `frame.pc`, computed at run time, for which it has no code: it may not be a jump destination.
     DynamicJump = 13,
+    /// Compiled code leaves to the interpreter through the site whose number is `frame.pc`; `frame.saved` has the registers.
+    Deopt = 14,
     /// The host cannot answer yet: execute the instruction at `frame.pc` again later.
     Pending = 12,
     /// Static or dynamic gas not affordable.

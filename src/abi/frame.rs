@@ -36,6 +36,9 @@ pub struct Env {
 /// Slots that compiled code may use above the EVM stack's 1024 elements to spill words that are not at home.
 pub const SPILL_SLOTS: usize = 64;
 
+/// Registers that compiled code can keep in [`Frame::saved`].
+pub const SAVED_REGISTERS: usize = 24;
+
 /// Memory of one EVM stack: 1024 elements, then spill slots of compiled code.
 #[repr(C, align(64))]
 pub struct StackBuffer(pub [U256; STACK_LIMIT + SPILL_SLOTS]);
@@ -121,6 +124,8 @@ pub struct Frame {
     pub memory: *mut u8,
     /// Its size in bytes, a multiple of 32.
     pub memory_len: u64,
+    /// At how many offsets a whole word lies in memory: `memory_len - 31`, or 0 without memory.
+    pub memory_words: u64,
     /// Program counter: valid whenever an engine has handed the frame back.
     pub pc: u64,
     /// Bytecode; at least 33 zero bytes follow it.
@@ -143,6 +148,8 @@ pub struct Frame {
     pub env: *const Env,
     /// The host, of the type that `callouts` was made for.
     pub host: *mut c_void,
+    /// What runtime functions remember between them: the executor's `runtime::Memo`, or null.
+    pub memo: *mut c_void,
     /// Compiled code's table from pc to code offset (0: none; negative: none that may be jumped to), one entry per byte of bytecode;
     /// null while there is none.
     pub pc_index: *const u32,
@@ -154,8 +161,8 @@ pub struct Frame {
     pub interpreted: u64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
-    /// Where compiled code keeps its caller-saved registers around an out-of-line callout; the last entry is the return address.
-    pub saved: [u64; 16],
+    /// Where compiled code keeps its registers for words when it leaves for a while, or around an out-of-line callout.
+    pub saved: [u64; SAVED_REGISTERS],
     /// A word that a callout returns to compiled code.
     pub scratch: U256,
     /// ADDRESS as a word.
@@ -200,6 +207,7 @@ impl Frame {
             stack_limit: ptr::null_mut(),
             memory: ptr::null_mut(),
             memory_len: 0,
+            memory_words: 0,
             pc: 0,
             code: ptr::null(),
             code_len: 0,
@@ -211,12 +219,13 @@ impl Frame {
             callouts: ptr::null(),
             env: ptr::null(),
             host: ptr::null_mut(),
+            memo: ptr::null_mut(),
             pc_index: ptr::null(),
             code_base: ptr::null(),
             fuel: u64::MAX,
             interpreted: 0,
             compiled: 0,
-            saved: [0; 16],
+            saved: [0; SAVED_REGISTERS],
             scratch: U256::ZERO,
             address_word: U256::ZERO,
             caller_word: U256::ZERO,

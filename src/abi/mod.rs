@@ -11,5 +11,5 @@ mod host;
 
 pub use callouts::{Callouts, FrameOp, WordOp};
 pub use exit::Exit;
-pub use frame::{CallKind, CallRequest, CreateRequest, Env, Frame, Request, SPILL_SLOTS, StackBuffer};
+pub use frame::{CallKind, CallRequest, CreateRequest, Env, Frame, Request, SAVED_REGISTERS, SPILL_SLOTS, StackBuffer};
 pub use host::{AccountLoad, CallTarget, Host, HostError, Loaded, SelfDestruct, StorageWrite};

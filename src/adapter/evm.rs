@@ -122,6 +122,11 @@ impl<CTX, INSP, I, P> EjitEvm<CTX, INSP, I, P> {
         self.runner.counters()
     }
 
+    /// Forgets the hashes that are remembered from earlier transactions. Results do not depend on them.
+    pub fn forget_hashes(&mut self) {
+        self.runner.executor.memo().forget_hashes();
+    }
+
     /// The first difference that `check` mode found.
     pub fn first_difference(&self) -> Option<&Difference> {
         self.runner.first_difference()

@@ -562,7 +562,7 @@ fn instruction_result(exit: Exit) -> InstructionResult {
         Exit::InitCodeLimit => InstructionResult::CreateInitCodeSizeLimit,
         Exit::Fatal => InstructionResult::FatalExternalError,
         Exit::InvalidImmediate => InstructionResult::InvalidImmediateEncoding,
-        Exit::Suspend | Exit::Interpret | Exit::Compile | Exit::Hot | Exit::DynamicJump | Exit::Pending => {
+        Exit::Suspend | Exit::Interpret | Exit::Compile | Exit::Deopt | Exit::Hot | Exit::DynamicJump | Exit::Pending => {
             unreachable!("{exit:?} does not end a frame")
         }
     }

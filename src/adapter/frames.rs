@@ -130,6 +130,7 @@ impl Slot {
         frame.buffer.clear();
         frame.memory = frame.buffer.as_mut_ptr();
         frame.memory_len = 0;
+        frame.memory_words = 0;
         frame.memory_limit = memory_limit;
         frame.pc = 0;
         frame.code = self.contract.code.padded().as_ptr();

@@ -1,12 +1,10 @@
 //! A function from IR, ready to call.
 
-use super::{Arena, CodePtr, Full};
+use super::pages::Pages;
+use super::{Arguments, CodePtr, Full, Function, Results, call};
 use crate::ir::Ins;
 use crate::lower::{Features, LowerError, Lowerer};
 use std::io;
-
-/// Most integer arguments a function takes.
-pub const MAX_ARGUMENTS: usize = 6;
 
 /// Why there is no executable.
 #[derive(Debug)]
@@ -49,87 +47,79 @@ impl From<Full> for ExecutableError {
     }
 }
 
-/// Machine code of one function in memory of its own.
+/// Machine code of one function in pages of its own.
 ///
-/// ```no_run
+/// ```
 /// use ejit::arena::Executable;
 /// use ejit::ir::{AluOp, Ins, R, Src};
 /// use ejit::lower::RESULT;
 /// let add = [Ins::Alu { op: AluOp::Add, flags: false, dst: RESULT, a: R(0), b: Src::R(R(1)) }, Ins::Ret];
 /// let add = Executable::from_ir(add)?;
-/// // SAFETY: the function takes two integers, touches no memory, and returns.
-/// assert_eq!(unsafe { add.call(&[40, 2]) }, 42);
+/// let add = add.function::<(u64, u64), u64>();
+/// // SAFETY: the function takes two integers, touches no memory, and returns one.
+/// assert_eq!(unsafe { add.call((40, 2)) }, 42);
 /// # Ok::<(), ejit::arena::ExecutableError>(())
 /// ```
 #[derive(Debug)]
 pub struct Executable {
-    arena: Arena,
-    entry: CodePtr,
+    pages: Pages,
+    code_bytes: usize,
 }
 
 impl Executable {
-    /// Compiles a function of at most [`MAX_ARGUMENTS`] integers, which come in `R(0)`.., for the machine this runs on.
+    /// Compiles a function for the machine this runs on. Its arguments, at most [`MAX_ARGUMENTS`](super::MAX_ARGUMENTS) integers, are in `R(0)`.. .
     ///
     /// # Errors
     ///
     /// If the stream can not be lowered, or there is no code memory.
     pub fn from_ir(ins: impl IntoIterator<Item = Ins>) -> Result<Executable, ExecutableError> {
+        Executable::with_features(ins, Features::detect())
+    }
+
+    /// The same for a machine with these features.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_ir`](Executable::from_ir).
+    pub fn with_features(ins: impl IntoIterator<Item = Ins>, features: Features) -> Result<Executable, ExecutableError> {
         let ins: Vec<Ins> = ins.into_iter().collect();
+        // The address is to be known before the code is: its size is bounded by that of the stream.
+        let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
         let mut code = Vec::new();
-        // Where the code will lie is known once there is an arena, and how large that must be is bounded by the stream.
-        let mut arena = Arena::new((ins.len() + 1) * MOST_BYTES, 0)?;
-        Lowerer::new(Features::detect()).lower(&ins, arena.next_address(), &mut code)?;
-        let entry = arena.publish(&code)?;
-        Ok(Executable { arena, entry })
+        Lowerer::new(features).lower(&ins, pages.address(), &mut code)?;
+        Ok(Executable { pages: pages.publish(&code)?, code_bytes: code.len() })
     }
 
     /// Where it starts.
     pub fn entry(&self) -> CodePtr {
-        self.entry
+        CodePtr(self.pages.address())
     }
 
-    /// Bytes of machine code, rounded up.
+    /// Bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.arena.used().0
+        self.code_bytes
     }
 
-    /// Calls the function.
+    /// As a function of `A` that returns `T`.
+    pub fn function<A: Arguments, T: Results>(&self) -> Function<'_, A, T> {
+        // SAFETY: the pages live, unchanged, as long as `self` does.
+        unsafe { Function::new(self.entry()) }
+    }
+
+    /// Calls it as a function of integers.
     ///
     /// # Panics
     ///
-    /// With more than [`MAX_ARGUMENTS`] arguments.
+    /// With more than [`MAX_ARGUMENTS`](super::MAX_ARGUMENTS) arguments.
     ///
     /// # Safety
     ///
-    /// As for [`call`](call()).
+    /// As for [`Function::call`].
     pub unsafe fn call(&self, args: &[u64]) -> u64 {
         // SAFETY: the code is alive as long as `self` is; the rest is the caller's promise.
-        unsafe { call(self.entry, args) }
+        unsafe { call(self.entry(), args) }
     }
 }
 
 /// No instruction lowers to more bytes: the longest (a variable 256-bit shift, a 256-bit product) take fewer.
 const MOST_BYTES: usize = 256;
-
-/// Calls published code as a function of integers.
-///
-/// # Panics
-///
-/// With more than [`MAX_ARGUMENTS`] arguments.
-///
-/// # Safety
-///
-/// `entry` is the start of a function in an arena that outlives the call; the function keeps the platform's calling convention (saves
-/// what is callee-saved, returns); with these arguments it accesses only memory that it may.
-pub unsafe fn call(entry: CodePtr, args: &[u64]) -> u64 {
-    type Function = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64) -> u64;
-    assert!(args.len() <= MAX_ARGUMENTS, "too many arguments");
-    let mut all = [0; MAX_ARGUMENTS];
-    all[..args.len()].copy_from_slice(args);
-    let [a, b, c, d, e, f] = all;
-    // SAFETY: the caller promises that a function of this convention is there; registers of arguments it does not take are free.
-    unsafe {
-        let function = core::mem::transmute::<*const (), Function>(entry.0 as *const ());
-        function(a, b, c, d, e, f)
-    }
-}

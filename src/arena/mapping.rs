@@ -4,7 +4,7 @@ use core::sync::atomic::AtomicU64;
 use std::io;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) use linux::Mapping;
+pub(super) use linux::{Mapping, Range, map_anywhere, page_size};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(super) use nowhere::Mapping;
 
@@ -58,9 +58,19 @@ mod linux {
 
     /// An address range of our own, unmapped when dropped.
     #[derive(Debug)]
-    struct Range {
+    pub(in super::super) struct Range {
         start: NonNull<u8>,
         len: usize,
+    }
+
+    impl Range {
+        pub(in super::super) fn start(&self) -> *mut u8 {
+            self.start.as_ptr()
+        }
+
+        pub(in super::super) fn len(&self) -> usize {
+            self.len
+        }
     }
 
     impl Drop for Range {
@@ -135,7 +145,7 @@ mod linux {
         }
     }
 
-    fn page_size() -> usize {
+    pub(in super::super) fn page_size() -> usize {
         // SAFETY: no preconditions.
         let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         usize::try_from(size).unwrap_or(4096)
@@ -172,6 +182,11 @@ mod linux {
             Some(start) if start.as_ptr().cast() != MAP_FAILED => Ok(Range { start, len }),
             Some(_) | None => Err(io::Error::last_os_error()),
         }
+    }
+
+    /// Maps `len` bytes of no file, where the system likes.
+    pub(in super::super) fn map_anywhere(len: usize, prot: c_int, flags: c_int) -> io::Result<Range> {
+        map(None, len, prot, flags, None)
     }
 
     /// Maps over a piece of a reservation, whose owner stays the owner.

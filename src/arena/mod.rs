@@ -9,12 +9,17 @@
 //! writable view     [ the same code pages, read + write ]                      elsewhere
 //! ```
 
+mod assembler;
 mod coherence;
 mod executable;
+mod function;
 mod index;
 mod mapping;
+mod pages;
 
-pub use executable::{Executable, ExecutableError, call};
+pub use assembler::Assembler;
+pub use executable::{Executable, ExecutableError};
+pub use function::{Arguments, Function, MAX_ARGUMENTS, Results, Word, call};
 pub use index::PcIndex;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -155,6 +160,15 @@ impl Arena {
     /// If the slot is not one of this arena.
     pub fn set_slot(&self, slot: SlotPtr, target: CodePtr) {
         self.slot(slot).store(target.0, Ordering::Release);
+    }
+
+    /// As [`Arena::set_slot`], by a slot's address.
+    ///
+    /// # Panics
+    ///
+    /// If there is no slot of this arena at `slot`.
+    pub fn set_slot_at(&self, slot: u64, target: CodePtr) {
+        self.set_slot(SlotPtr(slot), target);
     }
 
     /// What a slot holds.

@@ -141,6 +141,11 @@ impl CodeBuffer {
         self.bytes[at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 
+    /// Takes back what lies behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
     /// Replaces the byte at `at`, which exists.
     pub fn patch_u8(&mut self, at: usize, value: u8) {
         self.bytes[at] = value;

@@ -235,9 +235,12 @@ impl Machine {
         result.map_err(failed)
     }
 
-    /// Forgets the changes of the last run.
+    /// Forgets the changes of the last run, and the hashes that it computed.
     pub fn reset(&mut self) {
         self.context().journal_mut().finalize();
+        if let Machine::Ejit(evm) = self {
+            evm.forget_hashes();
+        }
     }
 
     /// Makes revm forget all code that it has analysed; a new machine of ejit's has seen none.

@@ -4,7 +4,8 @@
 //! compiled code runs a second frame, made from the same inputs, on a host that answers from the tape. Both must ask the same in the same
 //! order with the same gas left, suspend with the same request, and end alike. The first [`Difference`] is an error.
 //!
-//! The second run's stack is filled with a pattern first, so that reading a slot that was not written shows.
+//! The second run's stack is filled with a pattern first, so that reading a slot that was not written shows. It has no memo: what the first run took
+//! from there is computed anew.
 
 use super::contract::Contract;
 use super::counters::Counters;
@@ -76,8 +77,9 @@ impl Executor {
         let mut recorder = Recorder::new(host, tape);
         frame.callouts = callouts::<Recorder<'_, H>>();
         frame.host = ptr::from_mut(&mut recorder).cast();
+        frame.memo = ptr::from_mut(self.memo()).cast();
         let exit = self.interpret(frame, u64::MAX);
-        frame.host = ptr::null_mut();
+        (frame.host, frame.memo) = (ptr::null_mut(), ptr::null_mut());
         tape.instructions += core::mem::take(&mut frame.interpreted);
         if exit == Exit::Suspend {
             tape.pause(frame);

@@ -3,14 +3,20 @@
 use super::Config;
 use super::contract::Contract;
 use super::counters::Counters;
-use crate::arena::{Arena, CodePtr, SlotPtr};
+use crate::arena::{Arena, SlotPtr};
 use crate::evm::block::Pc;
-use crate::ir::{Ins, Label};
+use crate::ir::{Ins, R};
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
-use crate::translate::{AARCH64, CodeMap, Options, Refusal, Stubs, Target, Translator, X86_64, stubs};
+use crate::translate::context::VersionId;
+use crate::translate::{AARCH64, Job, Options, Refusal, Slots, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
+
+/// Bytes of machine code per byte of bytecode, and besides them, after which a contract gets no further versions but generic ones.
+const NATIVE_PER_BYTE: u64 = 16;
+const NATIVE_AT_LEAST: u64 = 1 << 16;
 
 /// Nanoseconds that compiling took, by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,38 +54,21 @@ pub(super) struct Compiler {
     entry: Entry,
 }
 
-struct Map<'a> {
-    contract: &'a Contract,
-    arena: &'a mut Arena,
-    base: u64,
-    made: Vec<(Pc, SlotPtr)>,
-}
+struct ArenaSlots<'a>(&'a mut Arena);
 
-impl CodeMap for Map<'_> {
-    fn address(&self, pc: Pc) -> Option<u64> {
-        self.contract.offset(u64::from(pc.0)).map(|offset| self.base + u64::from(offset))
-    }
-
-    fn slot(&mut self, pc: Pc) -> Result<(u64, bool), Refusal> {
-        let mut slots = self.contract.slots.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(slot) = slots.get(&pc) {
-            return Ok((slot.address(), false));
-        }
-        let slot = self.arena.new_slot(0).map_err(|_| Refusal::Full)?;
-        slots.insert(pc, slot);
-        self.made.push((pc, slot));
-        Ok((slot.address(), true))
+impl Slots for ArenaSlots<'_> {
+    fn new_slot(&mut self, initial: u64) -> Result<u64, Refusal> {
+        self.0.new_slot(initial).map(SlotPtr::address).map_err(|_| Refusal::Full)
     }
 }
 
-impl Map<'_> {
-    /// Forgets slots made for a unit that was not published.
-    fn undo(self) {
-        let mut slots = self.contract.slots.lock().unwrap_or_else(|e| e.into_inner());
-        for (pc, _) in &self.made {
-            slots.remove(pc);
-        }
-    }
+/// What to compile.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// The generic version of the block at a pc.
+    Block(Pc),
+    /// A version that compiled code has met.
+    Version(VersionId),
 }
 
 impl Compiler {
@@ -92,8 +81,8 @@ impl Compiler {
         lowerer.lower(&stubs(target), base, &mut bytes).map_err(io::Error::other)?;
         arena.publish(&bytes).map_err(io::Error::other)?;
         let stubs = Stubs::resolve(|label| base + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
-        // SAFETY: the stub was just published at this address, in the arena that this compiler owns for as long as its engine lives.
-        let entry = unsafe { Entry::new(stubs.enter) };
+        // SAFETY: the stubs were just published at these addresses, in the arena that this compiler owns for as long as its engine lives.
+        let entry = unsafe { Entry::new(stubs.enter, stubs.resume) };
         let translator = Translator::new(target, stubs, Options { count: config.count });
         Ok(Compiler { arena, translator, lowerer, bytes, entry })
     }
@@ -106,42 +95,56 @@ impl Compiler {
         self.arena.code_base() as u64
     }
 
-    /// Compiles the block at `pc` and likely successors, unless it is compiled already. Gives its offset in the arena.
-    pub(super) fn compile(&mut self, contract: &Contract, pc: u64, counters: &Counters) -> Result<u32, Refusal> {
-        if let Some(offset) = contract.offset(pc) {
-            return Ok(offset);
-        }
-        let entry = Pc(u32::try_from(pc).map_err(|_| Refusal::Unsupported)?);
-        let start = Instant::now();
-        let base = self.arena.code_base() as u64;
-        let mut map = Map { contract, arena: &mut self.arena, base, made: Vec::new() };
-        let unit = match self.translator.translate(&contract.code, contract.schedule, entry, &mut map) {
-            Ok(unit) => unit,
-            Err(refusal) => {
-                map.undo();
-                if refusal == Refusal::Full {
-                    Counters::add(&counters.refused_full, 1);
-                }
-                return Err(refusal);
-            }
+    /// Compiles what is wanted, and likely successors, unless it is compiled already. Gives its address.
+    pub(super) fn compile(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
+        let mut versions = contract.versions();
+        let id = match wanted {
+            Wanted::Block(pc) if pc.index() <= contract.code.bytes().len() => versions.generic(pc),
+            Wanted::Block(_) => return Err(Refusal::Unsupported),
+            Wanted::Version(id) => id,
         };
+        if versions.get(id).address != 0 {
+            return Ok(versions.get(id).address);
+        }
+        let start = Instant::now();
+        let frugal = contract.native_bytes.load(Relaxed) > NATIVE_PER_BYTE * contract.code.bytes().len() as u64 + NATIVE_AT_LEAST;
+        let mut job = Job {
+            code: &contract.code,
+            schedule: contract.schedule,
+            versions: &mut versions,
+            slots: &mut ArenaSlots(&mut self.arena),
+            frugal,
+        };
+        let unit = self.translator.translate(&mut job, id).inspect_err(|refusal| {
+            Counters::add(&counters.refused_full, u64::from(*refusal == Refusal::Full));
+        })?;
         let translated = Instant::now();
         self.bytes.clear();
-        let address = map.arena.next_address();
-        if self.lowerer.lower(unit.ins, address, &mut self.bytes).is_err() {
+        if self.lowerer.lower(unit.ins, self.arena.next_address(), &mut self.bytes).is_err() {
             debug_assert!(false, "the translator emits what the target can lower");
-            map.undo();
             return Err(Refusal::Unsupported);
         }
         let lowered = Instant::now();
-        let Ok(code) = map.arena.publish(&self.bytes) else {
-            map.undo();
+        let Ok(code) = self.arena.publish(&self.bytes) else {
             Counters::add(&counters.refused_full, 1);
             return Err(Refusal::Full);
         };
-        let label = |l: Label| u64::from(self.lowerer.label_offset(l).expect("the unit binds its labels"));
-        link(contract, map.arena, code, base, unit.blocks, unit.slots.iter().copied().zip(map.made.iter().map(|m| m.1)), label);
+        let base = self.arena.code_base() as u64;
+        for &(id, label) in unit.entries {
+            let offset = self.lowerer.label_offset(label).expect("the unit binds its labels");
+            let target = code.offset(offset.into());
+            let version = versions.get_mut(id);
+            version.address = target.address();
+            if version.context.is_generic() {
+                contract.set_offset(version.pc, (target.address() - base) as u32);
+            }
+            if version.slot != 0 {
+                self.arena.set_slot_at(version.slot, target);
+            }
+        }
+        contract.add_unit(unit.bytes);
         let published = Instant::now();
+        contract.native_bytes.fetch_add(self.bytes.len() as u64, Relaxed);
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
         Counters::add(&counters.compiled_bytes, unit.bytes as u64);
@@ -149,42 +152,26 @@ impl Compiler {
         Counters::add(&counters.translate_ns, (translated - start).as_nanos() as u64);
         Counters::add(&counters.lower_ns, (lowered - translated).as_nanos() as u64);
         Counters::add(&counters.publish_ns, (published - lowered).as_nanos() as u64);
-        contract.offset(pc).ok_or(Refusal::Unsupported)
+        Ok(versions.get(id).address)
     }
 
     /// Compiles as [`Compiler::compile`] does and keeps everything for people to read.
     pub(super) fn listing(&mut self, contract: &Contract, pc: Pc, counters: &Counters) -> Result<Listing, Refusal> {
-        self.translator.annotate();
+        self.translator.annotate(true);
         let address = self.arena.next_address();
-        self.compile(contract, u64::from(pc.0), counters)?;
+        let compiled = self.compile(contract, Wanted::Block(pc), counters);
         let unit = self.translator.last();
         let entry = |label| address + u64::from(self.lowerer.label_offset(label).unwrap_or(0));
         let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, entry(label))).collect();
-        Ok(Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks })
+        let listing = Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks };
+        self.translator.annotate(false);
+        compiled.map(|_| listing)
     }
 }
 
-/// Makes a published unit reachable: stubs first, then the index, then the slots that wait for its blocks.
-fn link(
-    contract: &Contract,
-    arena: &Arena,
-    code: CodePtr,
-    base: u64,
-    blocks: &[(Pc, Label)],
-    new_slots: impl Iterator<Item = (Label, SlotPtr)>,
-    label: impl Fn(Label) -> u64,
-) {
-    let slots = contract.slots.lock().unwrap_or_else(|e| e.into_inner());
-    for (stub, slot) in new_slots {
-        arena.set_slot(slot, code.offset(label(stub)));
-    }
-    for &(pc, entry) in blocks {
-        let target = code.offset(label(entry));
-        contract.set_offset(pc, (target.address() - base) as u32);
-        if let Some(&slot) = slots.get(&pc) {
-            arena.set_slot(slot, target);
-        }
-    }
+/// The registers for words of this machine, in the order in which compiled code leaves them.
+pub(super) fn words_of_target() -> &'static [R] {
+    host_target().map_or(&[], |target| target.words)
 }
 
 /// The description of the machine that this runs on.

@@ -1,36 +1,19 @@
 //! A contract's code as the engine knows it: bytecode, what is compiled of it, and how much work it has cost.
 
-use crate::arena::{PcIndex, SlotPtr};
+use crate::arena::PcIndex;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, OnceLock};
-
-/// Spreads program counters, which no one can choose so as to collide, over a hash table.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PcHasher(u64);
-
-impl Hasher for PcHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&b| self.write_u32(u32::from(b)));
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): consecutive numbers land far apart.
-        self.0 = (self.0 ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
+use crate::translate::context::Versions;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// Marks entries of the index for blocks that begin at no jump destination (the program's start, what follows a branch or a
 /// call): as signed numbers they are negative, and a dynamic jump does not go there.
 const NO_DESTINATION: u32 = 1 << 31;
+
+/// Entry of the index for a block that cannot be compiled. (No block lies at the arena's start.)
+const REFUSED: u32 = NO_DESTINATION;
 
 /// A contract's code under one fork's rules.
 #[derive(Debug)]
@@ -45,11 +28,22 @@ pub struct Contract {
     /// From pc to offset of compiled code in the arena, with [`NO_DESTINATION`]; 0: not compiled. One entry per byte of bytecode and
     /// one for its end.
     index: OnceLock<PcIndex>,
-    /// Link slots of blocks that were referred to before they were compiled. Changed only under the compiler's lock.
-    pub(super) slots: Mutex<HashMap<Pc, SlotPtr, BuildHasherDefault<PcHasher>>>,
-    /// Taken jumps that it has cost interpreted, with a surcharge per activation.
-    pub(super) work: AtomicU64,
+    /// Versions of its blocks. Changed only under the compiler's lock.
+    versions: OnceLock<Mutex<Versions>>,
+    /// Bytes of machine code compiled for it.
+    pub(super) native_bytes: AtomicU64,
+    /// Taken jumps that it has cost interpreted, and what else counts for as many.
+    work: AtomicU64,
+    /// What compiling has taken so far, in taken jumps of the interpreter.
+    spent: AtomicU64,
 }
+
+/// What compiling a unit takes besides its bytes, in taken jumps of the interpreter with the instructions between them (about 16 ns).
+const UNIT_WORK: u64 = 192;
+/// What compiling a byte of bytecode takes, likewise.
+const BYTE_WORK: u64 = 5;
+/// Bytes of a unit, as far as it is counted on before it is compiled.
+const EXPECTED_BYTES: usize = 256;
 
 impl Contract {
     /// A contract of which nothing is compiled.
@@ -60,8 +54,10 @@ impl Contract {
             schedule: schedule(fork),
             is_init: false,
             index: OnceLock::new(),
-            slots: Mutex::default(),
+            versions: OnceLock::new(),
+            native_bytes: AtomicU64::new(0),
             work: AtomicU64::new(0),
+            spent: AtomicU64::new(0),
         }
     }
 
@@ -75,11 +71,29 @@ impl Contract {
         self.index.get_or_init(|| PcIndex::new(self.code.bytes().len() + 1))
     }
 
+    /// The versions of its blocks.
+    pub(super) fn versions(&self) -> MutexGuard<'_, Versions> {
+        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(self.code.bytes())));
+        versions.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
     /// Offset of the code of the block at `pc`, if it is compiled.
     pub(super) fn offset(&self, pc: u64) -> Option<u32> {
         match self.index().get(usize::try_from(pc).ok()?) {
-            0 => None,
+            0 | REFUSED => None,
             offset => Some(offset & !NO_DESTINATION),
+        }
+    }
+
+    /// Whether the block at `pc` was found to be one that cannot be compiled.
+    pub(super) fn is_refused(&self, pc: u64) -> bool {
+        usize::try_from(pc).is_ok_and(|pc| self.index().get(pc) == REFUSED)
+    }
+
+    /// Notes that the block at `pc` cannot be compiled.
+    pub(super) fn refuse(&self, pc: u64) {
+        if let Ok(pc) = usize::try_from(pc) {
+            self.index().set(pc, REFUSED);
         }
     }
 
@@ -88,6 +102,26 @@ impl Contract {
         debug_assert!(offset < NO_DESTINATION, "code memory is smaller than 2 GiB");
         let mark = if self.code.is_jump_destination(pc.0.into()) { 0 } else { NO_DESTINATION };
         self.index().set(pc.index(), offset | mark);
+    }
+
+    /// Notes work done by the interpreter, in taken jumps. Read and written apart: what another thread adds in between may be lost, which only
+    /// puts compiling off.
+    pub(super) fn add_work(&self, jumps: u64) {
+        self.work.store(self.work.load(Relaxed) + jumps, Relaxed);
+    }
+
+    /// Notes that a unit of `bytes` bytes was compiled.
+    pub(super) fn add_unit(&self, bytes: usize) {
+        self.spent.fetch_add(UNIT_WORK + BYTE_WORK * bytes as u64, Relaxed);
+    }
+
+    /// Work in taken jumps that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
+    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting took.
+    pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
+        let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
+        let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;
+        let needed = payback.saturating_mul(self.spent.load(Relaxed) + next).max(least);
+        needed.saturating_sub(self.work.load(Relaxed))
     }
 
     /// Whether anything of it is compiled.

@@ -76,6 +76,10 @@ counters! {
     lower_ns,
     /// Nanoseconds spent publishing, in all.
     publish_ns,
+    /// Hashes of 32 and 64 bytes asked of executors' memos.
+    hashes,
+    /// Those that were remembered.
+    hashes_known,
     /// Frames compared in `check` mode.
     checked,
     /// Frames not compared in `check` mode because they asked the host more often than is recorded.

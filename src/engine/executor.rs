@@ -1,13 +1,17 @@
 //! Running a frame: which engine executes it, and how control passes between them.
 
+use super::compile::{Wanted, words_of_target};
 use super::contract::Contract;
 use super::counters::Counters;
+use super::deopt::{leave_at_site, restore};
 use super::{Engine, Mode};
 use crate::abi::{Exit, Frame};
-use crate::evm::{B256, SpecId, code::Code};
+use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
-use crate::runtime::Entry;
+use crate::runtime::{Entry, HashCounts, Memo};
 use crate::translate::Refusal;
+use crate::translate::context::Version;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -19,29 +23,39 @@ const ACTIVATION_WORK: u64 = 2;
 const GAS_PER_JUMP: u64 = 32;
 const BYTES_PER_JUMP: u64 = 16;
 
+/// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
+/// most.
+const FIRST_LOOK: u64 = 4;
+const LAST_LOOK: u64 = 64;
+
 /// One EVM instance's access to an engine.
 #[derive(Debug)]
 pub struct Executor {
     pub(super) engine: Engine,
     /// Where compiled code is entered, and what its offsets are relative to.
     entry: Option<(Entry, u64)>,
-    /// Frames not yet added to the engine's counter, which all threads share.
+    /// Frames not yet added to the engine's counters, which all threads share.
     frames: u64,
+    /// What runtime functions remember. Frames point to it while they run.
+    memo: Box<Memo>,
+    /// What of the memo's counts the engine knows.
+    told: HashCounts,
 }
 
-/// Frames that an executor counts by itself before it tells the engine.
+/// Frames that an executor counts by itself before it tells the engine what it has counted.
 const FRAMES_APART: u64 = 1024;
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        Counters::add(&self.engine.inner.counters.frames, self.frames);
+        self.tell();
     }
 }
 
 impl Executor {
     pub(super) fn new(engine: Engine) -> Executor {
         let entry = engine.compiler().map(|c| (c.entry(), c.code_base()));
-        Executor { engine, entry, frames: 0 }
+        let memo = Box::new(Memo::new(engine.inner.config.remember_hashes));
+        Executor { engine, entry, frames: 0, memo, told: HashCounts::default() }
     }
 
     /// The engine.
@@ -73,7 +87,7 @@ impl Executor {
         contracts.entry((hash, fork)).or_insert(contract).clone()
     }
 
-    /// Init code: never looked up; compiled only in `always` and `check` mode.
+    /// Init code: never looked up; compiled only in `check` mode.
     pub fn init_code(&mut self, fork: SpecId, code: Code) -> Arc<Contract> {
         Arc::new(Contract::of_init_code(code, fork))
     }
@@ -82,26 +96,35 @@ impl Executor {
     /// this is what `always` does: see [`Executor::record`].
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
         self.count_frame();
+        frame.memo = ptr::from_mut(&mut *self.memo).cast();
         let exit = self.execute(frame, contract);
+        frame.memo = ptr::null_mut();
         if self.engine.inner.config.count {
             self.count(contract, std::mem::take(&mut frame.interpreted), std::mem::take(&mut frame.compiled));
         }
         exit
     }
 
-    /// Executes as the mode says; counted instructions stay in the frame.
+    /// Executes as the mode says; counted instructions stay in the frame. Init code runs once, so it is compiled only to be checked.
     #[inline]
     pub(super) fn execute(&self, frame: &mut Frame, contract: &Contract) -> Exit {
-        let Some((entry, base)) = self.entry else {
-            return self.interpret(frame, u64::MAX);
-        };
-        if self.engine.inner.config.mode == Mode::Tiered && !contract.is_compiled() {
-            match self.warm_up(frame, contract) {
-                Exit::Hot => {}
-                exit => return exit,
+        let mode = self.engine.inner.config.mode;
+        match self.entry {
+            Some((entry, base)) if !contract.is_init || mode == Mode::Check => {
+                if mode == Mode::Tiered && !contract.is_compiled() {
+                    contract.add_work(ACTIVATION_WORK);
+                    let missing = self.missing_work(frame, contract);
+                    if missing > 0 {
+                        match self.interpret_for(frame, contract, missing) {
+                            Exit::Hot => {}
+                            exit => return exit,
+                        }
+                    }
+                }
+                self.run_compiled(frame, contract, entry, base)
             }
+            _ => self.interpret(frame, u64::MAX),
         }
-        self.run_compiled(frame, contract, entry, base)
     }
 
     /// Counts an activation.
@@ -109,8 +132,22 @@ impl Executor {
     pub(super) fn count_frame(&mut self) {
         self.frames += 1;
         if self.frames == FRAMES_APART {
-            Counters::add(&self.engine.inner.counters.frames, std::mem::take(&mut self.frames));
+            self.tell();
         }
+    }
+
+    /// Adds what was counted apart to the engine's counters.
+    fn tell(&mut self) {
+        let (counters, counts) = (&self.engine.inner.counters, self.memo.hash_counts());
+        Counters::add(&counters.frames, std::mem::take(&mut self.frames));
+        Counters::add(&counters.hashes, counts.asked - self.told.asked);
+        Counters::add(&counters.hashes_known, counts.known - self.told.known);
+        self.told = counts;
+    }
+
+    /// What runtime functions remember of the frames that ran here. Results do not depend on it.
+    pub fn memo(&mut self) -> &mut Memo {
+        &mut self.memo
     }
 
     /// Adds executed instructions to the engine's counters.
@@ -124,23 +161,23 @@ impl Executor {
         Counters::add(by_code, compiled);
     }
 
-    /// Interprets with the budget that the contract has left before compiling it pays.
-    fn warm_up(&self, frame: &mut Frame, contract: &Contract) -> Exit {
-        let config = &self.engine.inner.config;
-        let size = contract.code.bytes().len() as u64;
-        let threshold = (size * config.jumps_per_16_bytes / 16).max(config.least_jumps);
-        // Read and written apart: what another thread adds in between may be lost, which only puts compiling off.
-        let done = contract.work.load(Relaxed) + ACTIVATION_WORK;
-        let budget = threshold.saturating_sub(done);
-        if budget == 0 {
-            return Exit::Hot;
-        }
+    /// Interprets for so many taken jumps, which count as work of the contract.
+    fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
         let gas = frame.gas;
-        let exit = self.interpret(frame, budget);
+        let exit = self.interpret(frame, jumps);
         // Straight code makes no jumps: gas counts for it, as far as code without loops could spend it on plain instructions.
-        let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(size / BYTES_PER_JUMP);
-        contract.work.store(done + budget - frame.fuel.min(budget) + straight, Relaxed);
+        let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(contract.code.bytes().len() as u64 / BYTES_PER_JUMP);
+        contract.add_work(jumps - frame.fuel.min(jumps) + straight);
         exit
+    }
+
+    /// Taken jumps that the interpreter has to make before the block at `frame.pc` may be compiled.
+    fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
+        let config = &self.engine.inner.config;
+        match config.mode {
+            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_jumps),
+            Mode::Off | Mode::Always | Mode::Check => 0,
+        }
     }
 
     pub(super) fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
@@ -149,17 +186,34 @@ impl Executor {
         if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
-    /// Executes compiled code, compiling blocks as they are reached; what is not compiled is interpreted up to the next jump.
+    /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted.
     fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
+        let mut look = FIRST_LOOK;
         loop {
-            let exit = match self.block(contract, frame.pc) {
-                // SAFETY: the offset comes from the index of the contract that the frame was made for, so it is that of a block compiled for its
-                // bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
-                Ok(offset) => unsafe { entry.enter(frame, base + u64::from(offset)) },
-                Err(_) => Exit::Interpret,
+            let Some(address) = self.block(frame, contract, base) else {
+                // What is worth compiling, and is not compiled, cannot be: only the way to the next block is interpreted.
+                let jumps = match self.missing_work(frame, contract) {
+                    0 => 1,
+                    missing => missing.min(look),
+                };
+                match self.interpret_for(frame, contract, jumps) {
+                    Exit::Hot => look = LAST_LOOK.min(2 * look),
+                    exit => return exit,
+                }
+                continue;
             };
+            look = FIRST_LOOK;
+            // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
+            // for its bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
+            let mut exit = unsafe { entry.enter(frame, address) };
+            while exit == Exit::Compile
+                && let Some(address) = self.version(frame, contract)
+            {
+                // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
+                exit = unsafe { entry.resume(frame, address) };
+            }
             match exit {
                 Exit::Compile => {}
                 Exit::DynamicJump => {
@@ -170,7 +224,10 @@ impl Executor {
                         return Exit::InvalidJump;
                     }
                 }
-                Exit::Interpret => {
+                Exit::Interpret | Exit::Deopt => {
+                    if exit == Exit::Deopt {
+                        leave_at_site(frame, contract, words_of_target());
+                    }
                     Counters::add(&self.engine.inner.counters.side_exits, 1);
                     match self.interpret(frame, 1) {
                         Exit::Hot => {}
@@ -182,11 +239,46 @@ impl Executor {
         }
     }
 
-    fn block(&self, contract: &Contract, pc: u64) -> Result<u32, Refusal> {
-        if let Some(offset) = contract.offset(pc) {
-            return Ok(offset);
+    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first if it is worth it.
+    fn block(&self, frame: &Frame, contract: &Contract, base: u64) -> Option<u64> {
+        if let Some(offset) = contract.offset(frame.pc) {
+            return Some(base + u64::from(offset));
         }
-        let mut compiler = self.engine.compiler().ok_or(Refusal::Full)?;
-        compiler.compile(contract, pc, &self.engine.inner.counters)
+        self.compile(frame, contract, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
+    }
+
+    /// Compiles what is `wanted` for `frame.pc`, if it is worth it.
+    fn compile(&self, frame: &Frame, contract: &Contract, wanted: Wanted) -> Option<u64> {
+        if self.missing_work(frame, contract) > 0 || contract.is_refused(frame.pc) || self.engine.is_full() {
+            return None;
+        }
+        let mut compiler = self.engine.compiler()?;
+        match compiler.compile(contract, wanted, &self.engine.inner.counters) {
+            Ok(address) => Some(address),
+            Err(Refusal::Unsupported) => {
+                contract.refuse(frame.pc);
+                None
+            }
+            Err(Refusal::Full) => {
+                self.engine.inner.full.store(true, Relaxed);
+                None
+            }
+        }
+    }
+
+    /// The code of the version whose number compiled code has left in `frame.pc`. If there is none, the frame is made ready to go on with any
+    /// version of its block.
+    fn version(&self, frame: &mut Frame, contract: &Contract) -> Option<u64> {
+        let id = contract.versions().find(frame.pc).expect("compiled code names versions of its contract");
+        let Version { pc, address, context, .. } = contract.versions().get(id).clone();
+        if address != 0 {
+            return Some(address);
+        }
+        frame.pc = pc.0.into();
+        let compiled = self.compile(frame, contract, Wanted::Version(id));
+        if compiled.is_none() {
+            restore(frame, &context, &contract.versions(), words_of_target());
+        }
+        compiled
     }
 }

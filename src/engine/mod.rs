@@ -7,6 +7,7 @@ mod check;
 mod compile;
 mod contract;
 mod counters;
+mod deopt;
 mod executor;
 
 pub use check::Difference;
@@ -19,6 +20,7 @@ use crate::evm::{B256, SpecId, block::Pc};
 use crate::translate::Refusal;
 use compile::Compiler;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 /// How frames are executed.
@@ -26,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 pub enum Mode {
     /// The interpreter alone.
     Off,
-    /// Every block is compiled when first reached.
+    /// Every block is compiled when first reached, init code excepted, which runs once.
     Always,
     /// Compiled when the work it has cost interpreted reaches a multiple of what compiling costs.
     #[default]
@@ -49,10 +51,13 @@ pub struct Config {
     pub contracts: usize,
     /// Count executed instructions, interpreted and compiled (costs a little speed).
     pub count: bool,
-    /// In `tiered` mode, a contract is compiled after this many taken jumps per 16 bytes of its code (at least [`Config::least_jumps`]).
-    pub jumps_per_16_bytes: u64,
-    /// See [`Config::jumps_per_16_bytes`].
+    /// In `tiered` mode, code of a contract is compiled when interpreting the contract has cost this many times what compiling it does, all
+    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_jumps`].
+    pub payback: u64,
+    /// In `tiered` mode, nothing of a contract is compiled before it has made this many taken jumps interpreted.
     pub least_jumps: u64,
+    /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
+    pub remember_hashes: bool,
 }
 
 impl Default for Config {
@@ -63,8 +68,9 @@ impl Default for Config {
             slots: 1 << 20,
             contracts: 4096,
             count: false,
-            jumps_per_16_bytes: 8,
-            least_jumps: 200,
+            payback: 8,
+            least_jumps: 0,
+            remember_hashes: true,
         }
     }
 }
@@ -89,6 +95,8 @@ struct Inner {
     contracts: RwLock<HashMap<(B256, SpecId), Arc<Contract>>>,
     /// `None` where there is no executable memory: everything is interpreted.
     compiler: Option<Mutex<Compiler>>,
+    /// Code memory or link slots are spent: nothing more will be compiled.
+    full: AtomicBool,
 }
 
 impl Default for Engine {
@@ -104,7 +112,8 @@ impl Engine {
             Mode::Off => None,
             Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),
         };
-        let inner = Inner { config, counters: Counters::default(), contracts: RwLock::default(), compiler };
+        let inner =
+            Inner { config, counters: Counters::default(), contracts: RwLock::default(), compiler, full: AtomicBool::new(false) };
         Engine { inner: Arc::new(inner) }
     }
 
@@ -136,6 +145,11 @@ impl Engine {
     /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
     pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
         self.compiler().ok_or(Refusal::Full)?.listing(contract, pc, &self.inner.counters)
+    }
+
+    /// Whether code memory or link slots are spent.
+    pub fn is_full(&self) -> bool {
+        self.inner.full.load(Relaxed)
     }
 
     fn compiler(&self) -> Option<MutexGuard<'_, Compiler>> {

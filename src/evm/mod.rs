@@ -6,6 +6,7 @@ pub mod block;
 pub mod code;
 pub mod fork;
 mod jumps;
+pub mod loops;
 pub mod opcode;
 
 pub use revm_primitives::{Address, B256, U256, hardfork::SpecId};

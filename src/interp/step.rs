@@ -166,7 +166,7 @@ impl Registers {
         // SAFETY: the operands are there, and an operation may write over its operands.
         unsafe {
             let out = self.sp.sub(inputs);
-            operation(out, self.sp.sub(1), self.sp.sub(2), out);
+            operation(out, self.sp.sub(1), self.sp.sub(2), out, frame.memo);
             self.sp = out.add(1);
         }
         self.advance(1)
@@ -185,7 +185,7 @@ impl Registers {
                 self.replace(2, word::narrow(narrow(a[0], b[0])));
             } else {
                 let out = self.sp.sub(2);
-                wide(out, self.sp.sub(1), out, out);
+                wide(out, self.sp.sub(1), out, out, frame.memo);
                 self.sp = out.add(1);
             }
         }

@@ -5,6 +5,9 @@ use super::*;
 /// As many as any target has.
 pub const MAX_REGISTERS: usize = 32;
 
+/// As many vector registers as any target has.
+pub const MAX_VECTOR_REGISTERS: usize = 32;
+
 /// Flags; `None` is undefined, and reading it an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -72,7 +75,7 @@ pub enum EvalError {
     Call(usize),
     /// The address of a label: there is no code here.
     CodeAddress(usize),
-    /// `Trap`, or the end of the stream.
+    /// `Trap`, data, or the end of the stream.
     Trap(usize),
     /// A branch to nowhere.
     Unbound(Label),
@@ -85,6 +88,8 @@ pub enum EvalError {
 pub struct Machine {
     /// Registers.
     pub regs: [u64; MAX_REGISTERS],
+    /// Vector registers, lane 0 first.
+    pub vectors: [[u8; VECTOR_BYTES]; MAX_VECTOR_REGISTERS],
     /// Flags.
     pub flags: Flags,
     /// Memory from address `base` on.
@@ -93,13 +98,17 @@ pub struct Machine {
     pub base: u64,
 }
 
+/// Bytes of the widest vector register.
+pub(super) const VECTOR_BYTES: usize = VSize::S512.bytes();
+
 type Word = [u64; 4];
-type Eval<T> = Result<T, EvalError>;
+pub(super) type Eval<T> = Result<T, EvalError>;
 
 impl Machine {
     /// A machine with this memory, everything else zero or undefined.
     pub fn new(memory: Vec<u8>, base: u64) -> Machine {
-        Machine { regs: [0; MAX_REGISTERS], flags: Flags::default(), memory, base }
+        let vectors = [[0; VECTOR_BYTES]; MAX_VECTOR_REGISTERS];
+        Machine { regs: [0; MAX_REGISTERS], vectors, flags: Flags::default(), memory, base }
     }
 
     /// Runs a verified stream, at most `steps` instructions of it.
@@ -116,10 +125,14 @@ impl Machine {
                 Ins::Br { cond, to } => self.holds(cond, at)?.then_some(to),
                 Ins::JmpTo { addr } => return Ok(Exit::Jump(addr)),
                 Ins::BrTo { cond, addr } if self.holds(cond, at)? => return Ok(Exit::Jump(addr)),
+                Ins::Exit { cond, dst, value, to, through } if self.holds(cond, at)? => {
+                    self.set(dst, u64::from(value));
+                    return Ok(Exit::Jump(if through { self.read(to, Width::B64)? } else { to }));
+                }
                 Ins::JmpSlot { slot } => return Ok(Exit::Jump(self.read(slot, Width::B64)?)),
                 Ins::JmpReg(r) => return Ok(Exit::Jump(self.get(r))),
                 Ins::JmpMem(mem) => return Ok(Exit::Jump(self.read(self.address(mem), Width::B64)?)),
-                Ins::Ret | Ins::Leave => return Ok(Exit::Return),
+                Ins::Ret | Ins::Leave | Ins::LeaveStub => return Ok(Exit::Return),
                 _ => {
                     self.step(&this, at)?;
                     None
@@ -137,11 +150,11 @@ impl Machine {
         self.flags.holds(cond).ok_or(EvalError::UndefinedFlags(at))
     }
 
-    fn get(&self, r: R) -> u64 {
+    pub(super) fn get(&self, r: R) -> u64 {
         self.regs[r.0 as usize]
     }
 
-    fn set(&mut self, r: R, value: u64) {
+    pub(super) fn set(&mut self, r: R, value: u64) {
         self.regs[r.0 as usize] = value;
     }
 
@@ -155,12 +168,12 @@ impl Machine {
         }
     }
 
-    fn address(&self, mem: Mem) -> u64 {
+    pub(super) fn address(&self, mem: Mem) -> u64 {
         let index = mem.index.map_or(0, |index| self.get(index) << mem.shift);
         self.get(mem.base).wrapping_add(index).wrapping_add(mem.disp as u64)
     }
 
-    fn range(&self, addr: u64, len: usize) -> Eval<core::ops::Range<usize>> {
+    pub(super) fn range(&self, addr: u64, len: usize) -> Eval<core::ops::Range<usize>> {
         let offset = addr.wrapping_sub(self.base);
         match usize::try_from(offset).ok().and_then(|offset| Some(offset..offset.checked_add(len)?)) {
             Some(range) if range.end <= self.memory.len() => Ok(range),
@@ -239,12 +252,14 @@ impl Machine {
             Ins::StoreImm { width, value, mem } => self.write(self.address(mem), width, value as u64)?,
             Ins::LoadSwap { dst, mem } => self.set(dst, self.read(self.address(mem), Width::B64)?.swap_bytes()),
             Ins::StoreSwap { src, mem } => self.write(self.address(mem), Width::B64, self.get(src).swap_bytes())?,
+            Ins::Vector(vector) => self.step_vector(vector)?,
             _ if self.step_word(ins, at)? || self.step_scalar(ins, at)? => {}
-            Ins::CallMem(_) | Ins::CallReg(_) => return Err(EvalError::Call(at)),
+            Ins::CallMem(_) | Ins::CallReg(_) | Ins::Call { .. } => return Err(EvalError::Call(at)),
             Ins::LabelAddr { .. } => return Err(EvalError::CodeAddress(at)),
-            Ins::Trap => return Err(EvalError::Trap(at)),
+            Ins::Trap | Ins::Data { .. } => return Err(EvalError::Trap(at)),
             // The prologue is not modelled, a label does nothing, `run` has dealt with jumps; a branch not taken goes on.
-            Ins::Enter | Ins::Label(_) | Ins::BrTo { .. } => {}
+            Ins::Enter | Ins::EnterStub | Ins::DropStub | Ins::Exit { .. } => {}
+            Ins::Label(_) | Ins::Align { .. } | Ins::BrTo { .. } => {}
             // `step_word`, `step_scalar` and `run` know all others.
             _ => debug_assert!(false, "{ins} has no meaning"),
         }
@@ -310,6 +325,21 @@ impl Machine {
                 let (a, b) = (self.get(a) as i64, self.get(b) as i64);
                 self.set(quot, a.checked_div(b).ok_or(EvalError::Division(at))? as u64);
                 self.set(rem, (a % b) as u64);
+            }
+            Ins::MulHigh { signed, dst, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                let signed_high = || (i128::from(a as i64) * i128::from(b as i64)) >> 64;
+                self.set(dst, if signed { signed_high() as u64 } else { ((u128::from(a) * u128::from(b)) >> 64) as u64 });
+            }
+            Ins::DivWide { quot, rem, hi, lo, b } => {
+                let (a, b) = (u128::from(self.get(hi)) << 64 | u128::from(self.get(lo)), u128::from(self.get(b)));
+                let whole = a.checked_div(b).ok_or(EvalError::Division(at))?;
+                self.set(quot, u64::try_from(whole).map_err(|_| EvalError::Division(at))?);
+                self.set(rem, (a % b) as u64);
+            }
+            Ins::Extend { width, signed, dst, src } => {
+                let value = self.get(src) & u64::MAX >> (64 - 8 * bytes(width));
+                self.set(dst, if signed { sign_extend(value, width) } else { value });
             }
             Ins::Cmp { a, b } => self.flags = sub(self.get(a), self.src(b, Width::B64)?, false).1,
             Ins::CmpMem { width, mem, b } => {
@@ -445,6 +475,7 @@ fn shift(op: ShiftOp, a: u64, amount: u64) -> u64 {
         ShiftOp::Shr => a >> amount,
         ShiftOp::Sar => (a as i64 >> amount) as u64,
         ShiftOp::Ror => a.rotate_right(amount),
+        ShiftOp::Rol => a.rotate_left(amount),
     }
 }
 

@@ -13,6 +13,8 @@
 //! `Cmp*`, `W::Cmp*`, and by arithmetic with `flags: true`, are read by `Br`, `Set`, `Select`, `Adc`, `Sbb`, and are undefined after any
 //! other instruction that is not a move, load, store or address computation.
 
+use super::VectorIns;
+
 /// An integer register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct R(pub u8);
@@ -144,6 +146,8 @@ pub enum ShiftOp {
     Sar,
     /// Rotate right.
     Ror,
+    /// Rotate left.
+    Rol,
 }
 
 /// One-operand 64-bit operations.
@@ -220,6 +224,12 @@ pub enum Ins {
     DivRem { quot: R, rem: R, a: R, b: R },
     /// Signed division; `b` must not be 0, and not -1 with the least `a`.
     DivRemSigned { quot: R, rem: R, a: R, b: R },
+    /// High 64 bits of `a * b`.
+    MulHigh { signed: bool, dst: R, a: R, b: R },
+    /// Unsigned `quot = hi:lo / b`, `rem = hi:lo % b`; `hi` must be below `b`, so that the quotient fits. Distinct destinations.
+    DivWide { quot: R, rem: R, hi: R, lo: R, b: R },
+    /// `dst` = the low bits of `src`, zero- or sign-extended; flags survive.
+    Extend { width: Width, signed: bool, dst: R, src: R },
     /// Flags of `a - b`.
     Cmp { a: R, b: Src },
     /// Flags of `[mem] - b` at the given width (immediate or register).
@@ -281,6 +291,10 @@ pub enum Ins {
     /// `dst = (word at a) * (word at b)` modulo 2^256. `dst` shares nothing with `a`, `b`, `tmp`. On x86-64 `tmp` must be rdx, rax, rcx (R2, R6, R3).
     WMul { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, tmp: [R; 3] },
 
+    // ---- vectors ----
+    /// Lanes side by side.
+    Vector(VectorIns),
+
     // ---- control ----
     /// Binds a label.
     Label(Label),
@@ -292,6 +306,15 @@ pub enum Ins {
     JmpTo { addr: u64 },
     /// Jumps to an address within reach if the condition holds.
     BrTo { cond: Cond, addr: u64 },
+    /// If the condition holds: `dst = value` (zero-extended), then a jump to the address `to`, or with `through` to the address held in the
+    /// 64-bit word at `to`. All of that is out of line, after the stream. Within reach as `JmpTo`; otherwise nothing happens.
+    Exit { cond: Cond, dst: R, value: u32, to: u64, through: bool },
+    /// Where code that `Call` reaches may begin: keeps the return address and the stack pointer's alignment.
+    EnterStub,
+    /// Undoes `EnterStub` and returns.
+    LeaveStub,
+    /// Undoes `EnterStub` and forgets the return address: what follows runs as if it had been jumped to.
+    DropStub,
     /// `dst` = address of a label.
     LabelAddr { dst: R, label: Label },
     /// Jumps to the address held in the 64-bit word at `slot`, which lies within reach of the code.
@@ -305,6 +328,8 @@ pub enum Ins {
     CallMem(Mem),
     /// Calls the function whose address is in the register.
     CallReg(R),
+    /// Calls the function at an address, near or far, as `CallMem` does.
+    Call { addr: u64 },
     /// Function prologue: saves all callee-saved registers, keeps the stack pointer 16-byte aligned for calls.
     Enter,
     /// Undoes `Enter` and returns.
@@ -313,6 +338,14 @@ pub enum Ins {
     Ret,
     /// A trap: never reached.
     Trap,
+
+    // ---- data ----
+    /// The first `len` (1..=16) of these bytes, which nothing may run into; a label before them, and `LabelAddr`, give their address.
+    /// Followed by what the target needs for an instruction to come after them.
+    Data { bytes: [u8; 16], len: u8 },
+    /// Goes on at a multiple of `to` (1, 2, 4, .. 64) bytes, as far as the stream itself begins at one: the rest is filled with instructions
+    /// that do nothing.
+    Align { to: u8 },
 }
 
 const _: () = assert!(size_of::<Ins>() <= 24);

@@ -9,9 +9,12 @@ mod eval;
 mod ins;
 mod operands;
 mod print;
+mod vector;
+mod vector_eval;
 mod verify;
 
-pub use eval::{EvalError, Exit, Flags, MAX_REGISTERS, Machine};
+pub use eval::{EvalError, Exit, Flags, MAX_REGISTERS, MAX_VECTOR_REGISTERS, Machine};
 pub use ins::*;
 pub use operands::{FlagEffect, Role};
+pub use vector::{Shape, Type, VCond, VConvert, VOp, VShift, VSize, VUnOp, VectorIns};
 pub use verify::{Fault, VerifyError, check, verify};

@@ -79,12 +79,15 @@ impl<F: FnMut(Role, R)> Visitor<F> {
 }
 
 impl Ins {
-    /// Calls `visit` for each register named, reads first. Calls, `Enter` and `Leave` touch registers that they do not name.
+    /// Calls `visit` for each integer register named, reads first. Calls, `Enter` and `Leave` touch registers that they do not name.
     pub fn registers(&self, visit: impl FnMut(Role, R)) {
         let mut v = Visitor(visit);
         match *self {
             Ins::Imm { dst, value: _ } => v.write(dst),
             Ins::Mov { dst, src } | Ins::Un { op: _, dst, src } => v.read(src).write(dst),
+            Ins::Extend { width: _, signed: _, dst, src } => v.read(src).write(dst),
+            Ins::MulHigh { signed: _, dst, a, b } => v.read(a).read(b).write(dst),
+            Ins::DivWide { quot, rem, hi, lo, b } => v.read(hi).read(lo).read(b).write(quot).write(rem),
             Ins::Alu { op: _, flags: _, dst, a, b } => v.read(a).src(b).write(dst),
             Ins::AluMem { op: _, mem, src } => v.mem(mem).src(src),
             Ins::ShiftImm { op: _, dst, a, amount: _ } => v.read(a).write(dst),
@@ -120,11 +123,21 @@ impl Ins {
                 tmp.into_iter().for_each(|r| (v.0)(Role::Temp, r));
                 v.read(a).read(b).write_quad(dst)
             }
+            Ins::Vector(vector) => {
+                if let Some(mem) = vector.memory() {
+                    v.mem(mem);
+                }
+                if let Some((role, r)) = vector.integer() {
+                    (v.0)(role, r);
+                }
+                &mut v
+            }
             Ins::JmpReg(r) | Ins::CallReg(r) => v.read(r),
             Ins::JmpMem(mem) | Ins::CallMem(mem) => v.mem(mem),
-            Ins::LabelAddr { dst, label: _ } => v.write(dst),
+            Ins::LabelAddr { dst, label: _ } | Ins::Exit { dst, .. } => v.write(dst),
             Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } | Ins::JmpSlot { .. } => &mut v,
-            Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => &mut v,
+            Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => &mut v,
+            Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap | Ins::Call { .. } | Ins::Data { .. } | Ins::Align { .. } => &mut v,
         };
     }
 
@@ -137,6 +150,7 @@ impl Ins {
             Ins::W { .. } | Ins::WCmp { .. } | Ins::WCmpMem { .. } | Ins::WEq { .. } | Ins::WEqMem { .. } => FlagEffect::Write,
             Ins::WIsZero { .. } | Ins::WIsZeroMem { .. } => FlagEffect::Write,
             Ins::Imm { .. } | Ins::Mov { .. } | Ins::Lea { .. } | Ins::Set { .. } | Ins::Select { .. } => FlagEffect::Keep,
+            Ins::Extend { .. } | Ins::Data { .. } | Ins::Align { .. } | Ins::Vector(_) => FlagEffect::Keep,
             Ins::Load { .. } | Ins::Store { .. } | Ins::StoreImm { .. } | Ins::LoadSwap { .. } | Ins::StoreSwap { .. } => {
                 FlagEffect::Keep
             }
@@ -146,12 +160,16 @@ impl Ins {
             Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => {
                 FlagEffect::Keep
             }
-            Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::LabelAddr { .. } | Ins::Trap => FlagEffect::Keep,
+            Ins::Exit { .. } | Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::JmpMem(_) | Ins::LabelAddr { .. } | Ins::Trap => {
+                FlagEffect::Keep
+            }
             Ins::Alu { flags: false, .. } | Ins::Un { .. } | Ins::ShiftImm { .. } | Ins::Shift { .. } => FlagEffect::Undefine,
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,
             Ins::DivRem { .. } | Ins::DivRemSigned { .. } | Ins::WNot { .. } | Ins::WShiftImm { .. } => FlagEffect::Undefine,
             Ins::WShift { .. } | Ins::WMul { .. } | Ins::CallMem(_) | Ins::CallReg(_) => FlagEffect::Undefine,
+            Ins::MulHigh { .. } | Ins::DivWide { .. } | Ins::Call { .. } => FlagEffect::Undefine,
             Ins::Enter | Ins::Leave | Ins::Ret => FlagEffect::Undefine,
+            Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => FlagEffect::Undefine,
         }
     }
 }

@@ -11,6 +11,19 @@ impl Display for R {
     }
 }
 
+impl Display for V {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+/// Type and number of lanes.
+impl Display for Shape {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}x{}", self.ty, self.lanes())
+    }
+}
+
 impl Display for Quad {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let [a, b, c, d] = self.0;
@@ -103,9 +116,22 @@ names! {
     }
     Width { B8 "8", B16 "16", B32 "32", B64 "64" }
     AluOp { Add "add", Adc "adc", Sub "sub", Sbb "sbb", And "and", Or "or", Xor "xor", Mul "mul" }
-    ShiftOp { Shl "shl", Shr "shr", Sar "sar", Ror "ror" }
+    ShiftOp { Shl "shl", Shr "shr", Sar "sar", Ror "ror", Rol "rol" }
     UnOp { Not "not", Neg "neg", Bswap "bswap", Clz "clz", Ctz "ctz", Popcount "popcount" }
     WordOp { Add "wadd", Sub "wsub", And "wand", Or "wor", Xor "wxor" }
+    Type { I8 "i8", I16 "i16", I32 "i32", I64 "i64", F16 "f16", F32 "f32", F64 "f64" }
+    VSize { S64 "64", S128 "128", S256 "256", S512 "512" }
+    VOp {
+        Add "vadd", Sub "vsub", Mul "vmul", Div "vdiv", And "vand", Or "vor", Xor "vxor", AndNot "vandnot", Min "vmin", Max "vmax",
+        UMin "vumin", UMax "vumax"
+    }
+    VUnOp { Not "vnot", Neg "vneg", Abs "vabs", Sqrt "vsqrt", Recip "vrecip", Rsqrt "vrsqrt", ByteSwap "vbyteswap" }
+    VCond { Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge", Ult "ult", Ule "ule", Ugt "ugt", Uge "uge" }
+    VShift { Shl "vshl", Shr "vshr", Sar "vsar" }
+    VConvert {
+        I32ToF32 "i32-f32", F32ToI32 "f32-i32", I64ToF64 "i64-f64", F64ToI64 "f64-i64", F16ToF32 "f16-f32", F32ToF16 "f32-f16",
+        F32ToF64 "f32-f64", F64ToF32 "f64-f32"
+    }
     WShiftOp { Shl "wshl", Shr "wshr", Sar "wsar" }
 }
 
@@ -125,6 +151,9 @@ impl Display for Ins {
             Ins::MulWideSigned { hi, lo, a, b } => write!(f, "smulwide {hi}, {lo}, {a}, {b}"),
             Ins::DivRem { quot, rem, a, b } => write!(f, "divrem {quot}, {rem}, {a}, {b}"),
             Ins::DivRemSigned { quot, rem, a, b } => write!(f, "sdivrem {quot}, {rem}, {a}, {b}"),
+            Ins::MulHigh { signed, dst, a, b } => write!(f, "{}mulhigh {dst}, {a}, {b}", if signed { "s" } else { "" }),
+            Ins::DivWide { quot, rem, hi, lo, b } => write!(f, "divwide {quot}, {rem}, {hi}:{lo}, {b}"),
+            Ins::Extend { width, signed, dst, src } => write!(f, "extend{width}{} {dst}, {src}", if signed { "s" } else { "" }),
             Ins::Cmp { a, b } => write!(f, "cmp {a}, {b}"),
             Ins::CmpMem { width, mem, b } => write!(f, "cmp{width} {mem}, {b}"),
             Ins::Test { a, b } => write!(f, "test {a}, {b}"),
@@ -154,21 +183,57 @@ impl Display for Ins {
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp: [t, u, v] } => {
                 write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))
             }
+            Ins::Vector(vector) => vector.fmt(f),
             Ins::Label(label) => write!(f, "{label}:"),
             Ins::LabelAddr { dst, label } => write!(f, "lea {dst}, {label}"),
             Ins::Jmp(to) => write!(f, "jmp {to}"),
             Ins::Br { cond, to } => write!(f, "br {cond}, {to}"),
             Ins::JmpTo { addr } => write!(f, "jmp {addr:#x}"),
             Ins::BrTo { cond, addr } => write!(f, "br {cond}, {addr:#x}"),
+            Ins::Exit { cond, dst, value, to, through } => {
+                write!(f, "exit {cond}, {dst} = {value}, {}{to:#x}", if through { "slot " } else { "" })
+            }
+            Ins::EnterStub => f.write_str("enterstub"),
+            Ins::LeaveStub => f.write_str("leavestub"),
+            Ins::DropStub => f.write_str("dropstub"),
             Ins::JmpSlot { slot } => write!(f, "jmp slot {slot:#x}"),
             Ins::JmpReg(r) => write!(f, "jmp {r}"),
             Ins::JmpMem(mem) => write!(f, "jmp {mem}"),
             Ins::CallMem(mem) => write!(f, "call {mem}"),
             Ins::CallReg(r) => write!(f, "call {r}"),
+            Ins::Call { addr } => write!(f, "call {addr:#x}"),
             Ins::Enter => f.write_str("enter"),
             Ins::Leave => f.write_str("leave"),
             Ins::Ret => f.write_str("ret"),
             Ins::Trap => f.write_str("trap"),
+            Ins::Data { bytes, len } => {
+                f.write_str("data")?;
+                bytes.iter().take(len.into()).try_for_each(|byte| write!(f, " {byte:02x}"))
+            }
+            Ins::Align { to } => write!(f, "align {to}"),
+        }
+    }
+}
+
+impl Display for VectorIns {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            VectorIns::Mov { size, dst, src } => write!(f, "vmov.{size} {dst}, {src}"),
+            VectorIns::Load { size, dst, mem } => write!(f, "vload.{size} {dst}, {mem}"),
+            VectorIns::Store { size, src, mem } => write!(f, "vstore.{size} {mem}, {src}"),
+            VectorIns::FromR { ty, dst, src } => write!(f, "vfrom.{ty} {dst}, {src}"),
+            VectorIns::Extract { ty, lane, dst, src } => write!(f, "vextract.{ty} {dst}, {src}, {lane}"),
+            VectorIns::Insert { ty, lane, dst, src } => write!(f, "vinsert.{ty} {dst}, {src}, {lane}"),
+            VectorIns::Splat { shape, dst, src } => write!(f, "vsplat.{shape} {dst}, {src}"),
+            VectorIns::SplatLane { shape, dst, src } => write!(f, "vsplat.{shape} {dst}, {src}"),
+            VectorIns::Op { op, shape, dst, a, b } => write!(f, "{op}.{shape} {dst}, {a}, {b}"),
+            VectorIns::Un { op, shape, dst, src } => write!(f, "{op}.{shape} {dst}, {src}"),
+            VectorIns::Compare { cond, shape, dst, a, b } => write!(f, "vcmp.{shape} {dst}, {cond}, {a}, {b}"),
+            VectorIns::ShiftImm { op, shape, dst, a, amount } => write!(f, "{op}.{shape} {dst}, {a}, {amount}"),
+            VectorIns::Shift { op, shape, dst, a, amount } => write!(f, "{op}.{shape} {dst}, {a}, {amount}"),
+            VectorIns::Fma { shape, dst, a, b, c } => write!(f, "vfma.{shape} {dst}, {a}, {b}, {c}"),
+            VectorIns::Convert { op, size, dst, src } => write!(f, "vconvert.{op}.{size} {dst}, {src}"),
+            VectorIns::Sum { shape, dst, src } => write!(f, "vsum.{shape} {dst}, {src}"),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! The rules of `ins.rs`, checked.
 
-use super::{Ins, Label, Mem, Quad, R, Role, Src, WSrc, WordOp};
+use super::{Ins, Label, MAX_VECTOR_REGISTERS, Mem, Quad, R, Role, Src, V, WSrc, WordOp};
 
 /// What is wrong with an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A register number that is too large.
     Register(R),
-    /// A shift amount, or scale, out of range.
+    /// A vector register number that no target has.
+    VectorRegister(V),
+    /// A vector instruction for types or lanes that it does not take.
+    Shape,
+    /// A shift amount, scale, length or alignment out of range.
     Amount(u8),
     /// A word whose registers are not distinct.
     Quad(Quad),
@@ -94,6 +98,19 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::FunnelImm { amount, .. } => within(amount, 1, 63),
         Ins::MulWide { hi: x, lo: y, .. } | Ins::MulWideSigned { hi: x, lo: y, .. } => distinct(&[x, y]),
         Ins::DivRem { quot: x, rem: y, .. } | Ins::DivRemSigned { quot: x, rem: y, .. } => distinct(&[x, y]),
+        Ins::DivWide { quot, rem, .. } => distinct(&[quot, rem]),
+        Ins::Vector(vector) => {
+            vector.memory().map_or(Ok(()), scale)?;
+            let mut result = if vector.is_sound() { Ok(()) } else { Err(Fault::Shape) };
+            vector.vectors(|_, v, _| {
+                if usize::from(v.0) >= MAX_VECTOR_REGISTERS {
+                    result = Err(Fault::VectorRegister(v));
+                }
+            });
+            result
+        }
+        Ins::Data { len, .. } => within(len, 1, 16),
+        Ins::Align { to } => within(to, 1, 64).and(if to.is_power_of_two() { Ok(()) } else { Err(Fault::Amount(to)) }),
         Ins::W { op, dst, a, b } => word_op(op, dst, a, b),
         Ins::WNot { dst, a } => same_or_apart(dst, a),
         Ins::WMov { dst, src } => quad(dst).and(quad(src)),
@@ -109,7 +126,8 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),
         Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => Ok(()),
-        Ins::LabelAddr { .. } => Ok(()),
+        Ins::LabelAddr { .. } | Ins::MulHigh { .. } | Ins::Extend { .. } | Ins::Call { .. } | Ins::Exit { .. } => Ok(()),
+        Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => Ok(()),
         Ins::JmpSlot { .. } | Ins::JmpReg(_) | Ins::CallReg(_) | Ins::Enter | Ins::Leave | Ins::Ret | Ins::Trap => Ok(()),
     }
 }

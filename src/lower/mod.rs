@@ -25,9 +25,9 @@ use aarch64 as host;
 #[cfg(not(target_arch = "aarch64"))]
 use x86_64 as host;
 
-pub use host::{Features, Lowerer, REGISTERS, RESULT};
+pub use host::{Features, Lowerer, REGISTERS, RESULT, RESULTS};
 
-use crate::ir::Label;
+use crate::ir::{Ins, Label};
 
 /// Why a stream was not lowered. `at` is the index of the instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,15 @@ pub enum LowerError {
         /// Index.
         at: usize,
     },
+    /// What the target, or a machine of these features, does not have.
+    Unsupported {
+        /// Index.
+        at: usize,
+        /// The instruction.
+        ins: Ins,
+        /// What it takes.
+        needs: &'static str,
+    },
     /// Fixed registers that an instruction demands on this target are not the ones given.
     FixedRegisters {
         /// Index.
@@ -92,6 +101,7 @@ impl core::fmt::Display for LowerError {
             LowerError::Flags { at } => {
                 write!(f, "instruction {at}: the flags are of an addition or a subtraction, depending on the way here")
             }
+            LowerError::Unsupported { at, ins, needs } => write!(f, "instruction {at}: {ins} needs {needs}"),
             LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers the target demands"),
         }
     }

@@ -40,6 +40,7 @@ impl Frame {
         self.buffer.resize(len, 0);
         self.memory = self.buffer.as_mut_ptr();
         self.memory_len = len as u64;
+        self.memory_words = len.saturating_sub(31) as u64;
     }
 
     /// The word of call data at `offset`, zeros beyond its end.
@@ -118,9 +119,10 @@ impl Frame {
 ///
 /// # Safety
 /// `frame` is valid and exclusively borrowed.
-pub(super) unsafe extern "C" fn grow(frame: *mut Frame, end: u64, spare: u64) -> u64 {
+pub(super) unsafe extern "C" fn grow(frame: *mut Frame, offset: u64, len_and_spare: u64) -> u64 {
     // SAFETY: the caller's promise.
     let frame = unsafe { &mut *frame };
+    let (end, spare) = (offset.saturating_add(len_and_spare >> 32), u64::from(len_and_spare as u32));
     if end <= frame.memory_len {
         return 0;
     }

@@ -14,8 +14,11 @@ mod calls;
 mod end;
 mod enter;
 mod hash;
+mod keccak;
 pub(crate) mod limbs;
 mod log;
+mod math;
+mod memo;
 mod memory;
 pub mod record;
 mod state;
@@ -24,6 +27,7 @@ pub(crate) mod word;
 
 pub use calls::{Outcome, resume_call, resume_create};
 pub use enter::Entry;
+pub use memo::{HashCounts, Memo};
 pub use table::callouts;
 
 use crate::abi::{Exit, Frame, Host, HostError};

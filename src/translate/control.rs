@@ -1,15 +1,26 @@
-//! How blocks end: jumps, edges to other blocks, terminal opcodes.
+//! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::values::ValueId;
+use super::context::{Context, VersionId, Versions};
+use super::edge::{Facts, Loss};
+use super::values::{Regs, ValueId};
 use super::words::invert;
-use super::{CodeMap, Cold, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES};
+use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
+use crate::evm::U256;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
-use crate::evm::fork::Schedule;
 use crate::evm::opcode as op;
-use crate::ir::{AluOp, Cond, Ins, Mem, Src, Width};
+use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
 use core::mem::offset_of;
+
+/// Versions of one block; from then on edges fall back on what there is, or on the generic one.
+pub const MAX_VERSIONS: usize = 6;
+
+/// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
+const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
+
+/// Registers that a loop's context leaves free.
+const LOOP_FREE: u32 = 5;
 
 /// Where a jump goes.
 #[derive(Clone, Copy, Debug)]
@@ -22,31 +33,44 @@ enum Destination {
     Dynamic,
 }
 
+/// The block to go on with in line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Next {
+    pub pc: Pc,
+    /// Nothing else reaches it: its gas may be charged together with what comes before.
+    pub merge: bool,
+}
+
+/// How to get to a version.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// In this unit.
+    Label(Label),
+    /// Published.
+    Address(u64),
+    /// Through its link slot, with its number for when it is not compiled.
+    Slot(VersionId, u64),
+}
+
 impl Translator {
     /// Ends the block; returns the block to go on with in line.
-    pub(super) fn finish(
-        &mut self,
-        code: &Code,
-        schedule: &Schedule,
-        block: &Block,
-        map: &mut impl CodeMap,
-    ) -> Result<Option<Pc>, Refusal> {
+    pub(super) fn finish(&mut self, job: &mut Job<'_>, block: &Block) -> Result<Option<Next>, Refusal> {
         match block.finish {
-            End::Fall => {
-                self.s.flush(None);
-                self.settle_sp();
-                self.edge(block.end, map)
-            }
-            End::Jump => self.jump(code, map),
-            End::JumpIf => self.jump_if(code, schedule, block.end, map),
+            End::Fall => self.go(job, block.end),
+            End::Jump => self.jump(job),
+            End::JumpIf => self.jump_if(job, block.end),
             End::Call => {
-                let opcode = code.padded()[block.end.index() - 1];
+                let opcode = job.code.padded()[block.end.index() - 1];
                 self.s.flush(None);
                 self.frame_call(opcode, Some(block.end.0));
-                self.s.after_frame_op(crate::evm::opcode::info(opcode).inputs as usize);
+                self.s.after_frame_op(op::info(opcode).inputs as usize);
                 self.s.push_home();
                 self.settle_sp();
-                self.edge(block.end, map)
+                // The frame is nearly always suspended, and goes on with the generic version.
+                let id = job.versions.generic(block.end);
+                let to = self.way(job, id)?;
+                self.jump_to(to);
+                Ok(None)
             }
             End::Terminal(opcode) => {
                 self.terminal(opcode);
@@ -74,37 +98,160 @@ impl Translator {
         }
     }
 
-    /// Goes to the block at `to`: in line if it can be, else by a jump.
-    fn edge(&mut self, to: Pc, map: &mut impl CodeMap) -> Result<Option<Pc>, Refusal> {
-        if let Some(ins) = self.known(to, map) {
-            self.s.emit(ins);
-            return Ok(None);
+    // ---- edges ----
+
+    pub(super) fn facts(&self) -> Facts {
+        Facts { floor: self.floor, ceil: self.ceil, memory: self.memory_known }
+    }
+
+    /// The version of the block at `to` that the settled state suits best, with what going there costs, and how many there are.
+    fn best(&mut self, job: &Job<'_>, to: Pc) -> (Option<(VersionId, Loss)>, usize) {
+        let facts = self.facts();
+        let mut best: Option<(VersionId, Loss)> = None;
+        let mut count = 0;
+        for (id, version) in job.versions.of(to) {
+            let context = &version.context;
+            count += usize::from(!context.is_generic());
+            if !facts.suffice(context, self.s.height()) {
+                continue;
+            }
+            let deepest = job.versions.entries(context).last().map_or(0, |e| u32::from(e.depth));
+            self.s.extend(deepest, 0);
+            let is_destination = |k: &U256| u64::try_from(*k).is_ok_and(|pc| job.code.is_jump_destination(pc));
+            if let Some(loss) = self.s.fit(facts, context, job.versions, is_destination)
+                && best.is_none_or(|(_, least)| loss < least)
+            {
+                best = Some((id, loss));
+            }
         }
-        if self.blocks.len() < UNIT_BLOCKS && self.bytes < UNIT_BYTES {
-            return Ok(Some(to));
+        (best, count)
+    }
+
+    /// An existing version that is good enough for the settled state.
+    fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
+        let (best, count) = self.best(job, to);
+        let (id, loss) = best?;
+        let tolerance = TOLERANCE.get(count).copied().unwrap_or(Loss::MAX);
+        (loss <= tolerance).then_some(id)
+    }
+
+    /// The version that an edge out of the unit goes to: one that exists, or a new one.
+    fn target(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
+        if let Some(id) = self.existing(job, to) {
+            return id;
         }
-        let slot = self.slot(to, map)?;
-        self.s.emit(Ins::JmpSlot { slot });
+        if self.is_full(job, to) {
+            return job.versions.generic(to);
+        }
+        let context = self.s.capture(self.facts(), job.versions);
+        job.versions.add(to, context)
+    }
+
+    /// Whether a block may have no more versions.
+    fn is_full(&self, job: &Job<'_>, to: Pc) -> bool {
+        job.frugal || job.versions.of(to).count() > MAX_VERSIONS
+    }
+
+    /// How to get to a version.
+    fn way(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<To, Refusal> {
+        if let Some(&(_, label)) = self.entries.iter().find(|e| e.0 == id) {
+            return Ok(To::Label(label));
+        }
+        let version = job.versions.get_mut(id);
+        if version.address != 0 {
+            return Ok(To::Address(version.address));
+        }
+        if version.slot == 0 {
+            version.slot = job.slots.new_slot(self.stubs.compile)?;
+        }
+        Ok(To::Slot(id, version.slot))
+    }
+
+    /// Jumps to where the context of a version holds.
+    pub(super) fn jump_to(&mut self, to: To) {
+        match to {
+            To::Label(label) => self.s.emit(Ins::Jmp(label)),
+            To::Address(addr) => self.s.emit(Ins::JmpTo { addr }),
+            To::Slot(id, slot) => {
+                self.s.emit(Ins::Imm { dst: self.s.target.scratch[2], value: id.0.into() });
+                self.s.emit(Ins::JmpSlot { slot });
+            }
+        }
+    }
+
+    /// Appends the moves of an edge to the code.
+    fn make(&mut self, context: &Context, versions: &Versions) {
+        let mut out = core::mem::take(&mut self.s.out);
+        self.s.edge(context, versions, &mut out);
+        self.s.out = out;
+    }
+
+    /// Goes to the block at `to`: to a version that exists, or in line.
+    fn go(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Next>, Refusal> {
+        self.s.settle();
+        let is_loop = job.versions.is_loop(to);
+        let room = self.blocks.len() < UNIT_BLOCKS && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH;
+        let id = match self.existing(job, to) {
+            Some(id) => id,
+            None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
+            None if room && !self.is_full(job, to) => {
+                // A backward jump will arrive with other numbers.
+                self.generalise(job);
+                let context = self.s.capture(self.facts(), job.versions);
+                let id = job.versions.add(to, context);
+                let label = self.label();
+                self.entries.push((id, label));
+                self.s.emit(Ins::Label(label));
+                return Ok(Some(Next { pc: to, merge: false }));
+            }
+            None => return self.leave_line(job, to).map(|()| None),
+        };
+        let context = job.versions.get(id).context.clone();
+        self.make(&context, job.versions);
+        let way = self.way(job, id)?;
+        self.jump_to(way);
         Ok(None)
     }
 
-    /// A direct jump to a block that has an address or a label already.
-    fn known(&self, to: Pc, map: &impl CodeMap) -> Option<Ins> {
-        if let Some(&(_, label)) = self.blocks.iter().find(|b| b.0 == to) {
-            return Some(Ins::Jmp(label));
-        }
-        map.address(to).map(|addr| Ins::JmpTo { addr })
+    /// Goes to the block at `to` outside the unit.
+    pub(super) fn leave_line(&mut self, job: &mut Job<'_>, to: Pc) -> Result<(), Refusal> {
+        self.s.settle();
+        let id = self.target(job, to);
+        let context = job.versions.get(id).context.clone();
+        self.make(&context, job.versions);
+        let way = self.way(job, id)?;
+        self.jump_to(way);
+        Ok(())
     }
 
-    fn slot(&mut self, to: Pc, map: &mut impl CodeMap) -> Result<u64, Refusal> {
-        let (slot, new) = map.slot(to)?;
-        if new {
-            let at = self.label();
-            self.cold.push(Cold::Stub { at, pc: to });
-            self.slots.push(at);
+    /// Before a loop: constants that are no jump destinations will change, and words that are narrow may get wider.
+    fn generalise(&mut self, job: &Job<'_>) {
+        for i in (0..self.s.len()).rev() {
+            let v = self.s.at(i);
+            let value = self.s.value(v);
+            match value.konst {
+                Some(k) => {
+                    let k = *self.s.const_of(k);
+                    if k.bit_len() <= 64 && !job.code.is_jump_destination(k.as_limbs()[0]) {
+                        self.s.forget_constant(i, LOOP_FREE);
+                    }
+                }
+                None => {
+                    let bits = match value.bits {
+                        bits if value.regs == Regs::None && bits > 64 => bits.next_multiple_of(32).min(256),
+                        0..=8 => 8,
+                        9..=32 => 32,
+                        33..=64 => 64,
+                        bits => bits.next_multiple_of(32).min(256),
+                    };
+                    self.s.widen(v, bits);
+                }
+            }
         }
-        Ok(slot)
+        self.s.settle();
     }
+
+    // ---- jumps ----
 
     fn destination(&self, v: ValueId, code: &Code) -> Destination {
         match self.s.konst(v) {
@@ -116,14 +263,12 @@ impl Translator {
         }
     }
 
-    fn jump(&mut self, code: &Code, map: &mut impl CodeMap) -> Result<Option<Pc>, Refusal> {
+    fn jump(&mut self, job: &mut Job<'_>) -> Result<Option<Next>, Refusal> {
         let v = self.s.pop();
-        match self.destination(v, code) {
+        match self.destination(v, job.code) {
             Destination::Known(pc) => {
                 self.s.release(v);
-                self.s.flush(None);
-                self.settle_sp();
-                self.edge(pc, map)
+                self.go(job, pc)
             }
             Destination::Invalid => {
                 self.halt(Exit::InvalidJump, 0);
@@ -178,38 +323,35 @@ impl Translator {
         self.cold.push(Cold::DynamicJump { at: miss });
     }
 
-    fn jump_if(&mut self, code: &Code, schedule: &Schedule, fall: Pc, map: &mut impl CodeMap) -> Result<Option<Pc>, Refusal> {
+    fn jump_if(&mut self, job: &mut Job<'_>, fall: Pc) -> Result<Option<Next>, Refusal> {
         let to = self.s.pop();
         let condition = self.s.pop();
-        let destination = self.destination(to, code);
+        let destination = self.destination(to, job.code);
         if let Some(k) = self.s.konst(condition) {
             self.s.release(condition);
             if k.is_zero() {
                 self.s.release(to);
-                self.s.flush(None);
-                self.settle_sp();
-                return self.edge(fall, map);
+                return self.go(job, fall);
             }
             self.s.push(to);
             self.s.release(to);
-            return self.jump(code, map);
+            return self.jump(job);
         }
         if matches!(destination, Destination::Dynamic) {
-            return self.jump_if_dynamic(to, condition, fall, map);
+            return self.jump_if_dynamic(job, to, condition, fall);
         }
         self.s.release(to);
         let cond = self.branch_condition(condition);
         self.s.release(condition);
         self.s.unpin();
-        self.s.flush(None);
-        self.settle_sp();
+        self.s.settle();
         match destination {
-            Destination::Known(pc) => self.branch(cond, pc, fall, code, schedule, map),
+            Destination::Known(pc) => self.branch(job, cond, pc, fall),
             Destination::Invalid | Destination::Dynamic => {
                 let at = self.label();
                 self.s.emit(Ins::Br { cond, to: at });
                 self.cold.push(Cold::Halt { at, exit: Exit::InvalidJump });
-                self.edge(fall, map)
+                self.after_branch(job, fall)
             }
         }
     }
@@ -224,13 +366,7 @@ impl Translator {
         Cond::Ne
     }
 
-    fn jump_if_dynamic(
-        &mut self,
-        to: ValueId,
-        condition: ValueId,
-        fall: Pc,
-        map: &mut impl CodeMap,
-    ) -> Result<Option<Pc>, Refusal> {
+    fn jump_if_dynamic(&mut self, job: &mut Job<'_>, to: ValueId, condition: ValueId, fall: Pc) -> Result<Option<Next>, Refusal> {
         self.s.kill_flags();
         self.destination_to_scratch(to);
         self.s.release(to);
@@ -245,45 +381,52 @@ impl Translator {
         self.s.emit(Ins::Br { cond: Cond::Eq, to: not_taken });
         self.dynamic_jump();
         self.s.emit(Ins::Label(not_taken));
-        self.edge(fall, map)
+        self.after_branch(job, fall)
     }
 
     /// Branches to `to` if `cond`, else goes on at `fall`; the likely side in line.
-    fn branch(
-        &mut self,
-        cond: Cond,
-        to: Pc,
-        fall: Pc,
-        code: &Code,
-        schedule: &Schedule,
-        map: &mut impl CodeMap,
-    ) -> Result<Option<Pc>, Refusal> {
-        match self.known(to, map) {
-            Some(Ins::Jmp(label)) => self.s.emit(Ins::Br { cond, to: label }),
-            Some(Ins::JmpTo { addr }) => self.s.emit(Ins::BrTo { cond, addr }),
-            _ => {
-                self.scratch_block.rescan(code.padded(), code.bytes().len(), fall, schedule, MAX_INSTRUCTIONS);
-                if self.scratch_block.is_cold() {
-                    self.branch_out(invert(cond), fall, map)?;
-                    return self.edge(to, map);
-                }
-                self.branch_out(cond, to, map)?;
-            }
+    fn branch(&mut self, job: &mut Job<'_>, cond: Cond, to: Pc, fall: Pc) -> Result<Option<Next>, Refusal> {
+        if let Some(id) = self.existing(job, to) {
+            self.branch_to(job, cond, id)?;
+            return self.after_branch(job, fall);
         }
-        self.edge(fall, map)
+        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, MAX_INSTRUCTIONS);
+        let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
+        let id = self.target(job, out);
+        self.branch_to(job, cond, id)?;
+        self.after_branch(job, on)
     }
 
-    /// A conditional branch to a block that is not compiled.
-    fn branch_out(&mut self, cond: Cond, to: Pc, map: &mut impl CodeMap) -> Result<(), Refusal> {
-        match self.known(to, map) {
-            Some(Ins::Jmp(label)) => self.s.emit(Ins::Br { cond, to: label }),
-            Some(Ins::JmpTo { addr }) => self.s.emit(Ins::BrTo { cond, addr }),
-            _ => {
-                let slot = self.slot(to, map)?;
-                let at = self.label();
-                self.s.emit(Ins::Br { cond, to: at });
-                self.cold.push(Cold::Link { at, slot });
-            }
+    /// Goes on at `to` after a branch: what was charged is due, and others' code is not merged with it.
+    fn after_branch(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Next>, Refusal> {
+        let next = self.go(job, to)?;
+        Ok(next.map(|next| Next { merge: false, ..next }))
+    }
+
+    /// A conditional branch to a version that fits.
+    fn branch_to(&mut self, job: &mut Job<'_>, cond: Cond, id: VersionId) -> Result<(), Refusal> {
+        let way = self.way(job, id)?;
+        let context = job.versions.get(id).context.clone();
+        let first = self.edges.len();
+        self.s.edge(&context, job.versions, &mut self.edges);
+        if self.edges.len() == first {
+            let t2 = self.s.target.scratch[2];
+            self.s.emit(match way {
+                To::Label(to) => Ins::Br { cond, to },
+                To::Address(addr) => Ins::BrTo { cond, addr },
+                To::Slot(id, slot) => Ins::Exit { cond, dst: t2, value: id.0, to: slot, through: true },
+            });
+        } else if matches!(way, To::Label(_)) {
+            // Most likely a loop: its moves are in line.
+            let skip = self.label();
+            self.s.emit(Ins::Br { cond: invert(cond), to: skip });
+            self.s.out.extend(self.edges.drain(first..));
+            self.jump_to(way);
+            self.s.emit(Ins::Label(skip));
+        } else {
+            let at = self.label();
+            self.s.emit(Ins::Br { cond, to: at });
+            self.cold.push(Cold::Edge { at, moves: (first as u32, self.edges.len() as u32), to: way });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Environment reads, runtime functions on the frame, and code out of line.
 
 use super::values::{ValueId, at};
-use super::{Cold, Translator};
+use super::{Cold, Offset, Translator};
 use crate::abi::{Callouts, Env, Exit, Frame};
 use crate::evm::U256;
 use crate::evm::block::Pc;
@@ -69,9 +69,12 @@ impl Translator {
     pub(super) fn environment(&mut self, opcode: u8, pc: usize, code_len: usize) {
         // Allocating may spill, which needs no flags; but nothing below reads them, and CALLDATALOAD writes them.
         if let Some(offset) = env_word(opcode) {
+            let dst = self.s.alloc_quad();
             let t0 = self.t0();
             self.load_field(t0, offset_of!(Frame, env));
-            self.push_word(t0, offset as i32, 256);
+            self.s.emit(Ins::WLoad { dst, base: t0, disp: offset as i32 });
+            self.s.push_wide(dst, 256);
+            self.s.unpin();
             return;
         }
         let frame = self.s.target.frame;
@@ -85,6 +88,7 @@ impl Translator {
             op::PC => self.s.push_const(U256::from(pc)),
             op::GAS => {
                 let dst = self.s.alloc();
+                self.open.spares.push(self.s.out.len());
                 let mem = at(self.s.target.gas, self.spare as i32);
                 self.s.emit(Ins::Lea { dst, mem });
                 self.s.push_narrow(dst, 64);
@@ -163,11 +167,13 @@ impl Translator {
         Mem { base: t1, index: Some(t0), shift: 0, disp: 0 }
     }
 
-    /// An opcode done by a runtime function, inside a block.
+    /// An opcode done by a runtime function, inside a block: it finds its operands at home.
     pub(super) fn effect(&mut self, opcode: u8) {
-        self.s.flush(None);
-        self.frame_call(opcode, None);
         let row = info(opcode);
+        self.s.flush(Some(row.inputs as usize));
+        self.s.spill_for_call();
+        self.s.vacate_result(row.inputs as usize);
+        self.frame_call(opcode, None);
         self.s.after_frame_op(row.inputs as usize);
         for _ in 0..row.outputs {
             self.s.push_home();
@@ -177,24 +183,13 @@ impl Translator {
     /// Calls the runtime function of `opcode`; operands are at home. Leaves if it does not say "go on". `next` is stored as the frame's pc for functions
     /// that suspend.
     pub(super) fn frame_call(&mut self, opcode: u8, next: Option<u32>) {
-        let frame = self.s.target.frame;
-        let t0 = self.t0();
         self.settle_sp();
-        let (sp, gas) = (self.s.target.sp, self.s.target.gas);
-        let store = |src, mem| Ins::Store { width: Width::B64, src, mem };
-        let sp_field = self.frame_field(offset_of!(Frame, sp));
-        let gas_field = self.frame_field(offset_of!(Frame, gas));
-        let pc_field = self.frame_field(offset_of!(Frame, pc));
-        self.s.emit(store(sp, sp_field));
-        self.s.emit(store(gas, gas_field));
         if let Some(pc) = next {
-            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem: pc_field });
+            let mem = self.frame_field(offset_of!(Frame, pc));
+            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem });
         }
-        self.s.emit(Ins::Mov { dst: R(0), src: frame });
-        self.emit_callout(frame_op(opcode));
-        self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-        self.s.emit(Ins::BrTo { cond: Cond::Ne, addr: self.stubs.leave_as_is });
-        self.s.emit(Ins::Load { width: Width::B64, signed: false, dst: gas, mem: gas_field });
+        self.s.emit(Ins::Imm { dst: self.t0(), value: frame_op(opcode) as u64 });
+        self.s.emit(Ins::Call { addr: self.stubs.frame_op });
     }
 
     /// Calls through the frame's table; arguments are in place.
@@ -241,7 +236,7 @@ impl Translator {
     }
 
     fn emit_cold_one(&mut self, cold: Cold) {
-        let [t0, t1, t2] = self.s.target.scratch;
+        let [t0, t1, _] = self.s.target.scratch;
         match cold {
             Cold::Zero { at, dst, back } => {
                 self.s.out.extend([Ins::Label(at), Ins::Imm { dst, value: 0 }, Ins::Jmp(back)]);
@@ -251,51 +246,26 @@ impl Translator {
                 self.s.out.extend(dst.0.map(|dst| Ins::Imm { dst, value: 0 }));
                 self.s.emit(Ins::Jmp(back));
             }
-            Cold::GrowTo { at, end, spare, back } => self.s.out.extend([
+            Cold::Grow { at, offset, len, spare, back } => self.s.out.extend([
                 Ins::Label(at),
-                Ins::Imm { dst: t0, value: u64::from(end) },
-                Ins::Imm { dst: t1, value: u64::from(spare) },
-                Ins::LabelAddr { dst: t2, label: back },
-                Ins::JmpTo { addr: self.stubs.grow },
+                match offset {
+                    Offset::Constant(offset) => Ins::Imm { dst: t0, value: offset.into() },
+                    Offset::In(src) => Ins::Mov { dst: t0, src },
+                },
+                Ins::Imm { dst: t1, value: u64::from(len) << 32 | u64::from(spare) },
+                Ins::Call { addr: self.stubs.grow },
+                Ins::Jmp(back),
             ]),
-            Cold::Grow { at, spare, back } => self.s.out.extend([
-                Ins::Label(at),
-                Ins::Imm { dst: t1, value: u64::from(spare) },
-                Ins::LabelAddr { dst: t2, label: back },
-                Ins::JmpTo { addr: self.stubs.grow },
-            ]),
-            Cold::Saturate { at, grow } => {
-                self.s.out.extend([Ins::Label(at), Ins::Imm { dst: t0, value: u64::MAX }, Ins::Jmp(grow)]);
-            }
-            Cold::InvalidOperand { at, spare } => {
+            Cold::InputWord { at, offset, dst, back } => {
                 self.s.emit(Ins::Label(at));
-                self.halt(Exit::InvalidOperand, spare);
-            }
-            Cold::InputWord { at: label, offset, dst, back } => {
-                let middle = self.label();
-                self.s.emit(Ins::Label(label));
                 if let Some(offset) = offset {
                     self.s.emit(Ins::Imm { dst: t0, value: u64::from(offset) });
                 }
                 self.s.out.extend([
-                    Ins::LabelAddr { dst: t2, label: middle },
-                    Ins::JmpTo { addr: self.stubs.input_word },
-                    Ins::Label(middle),
+                    Ins::Call { addr: self.stubs.input_word },
                     Ins::WLoad { dst, base: self.s.target.frame, disp: offset_of!(Frame, scratch) as i32 },
                     Ins::Jmp(back),
                 ]);
-            }
-            Cold::Fail { at: label, stack, gas, height, pc } => {
-                let (g, sp) = (self.s.target.gas, self.s.target.sp);
-                self.s.emit(Ins::Label(label));
-                self.s.emit(Ins::Lea { dst: g, mem: at(g, gas as i32) });
-                if let Some(label) = stack {
-                    self.s.emit(Ins::Label(label));
-                }
-                if height != 0 {
-                    self.s.emit(Ins::Lea { dst: sp, mem: at(sp, 32 * height) });
-                }
-                self.leave(self.stubs.interpret, pc);
             }
             Cold::DynamicJump { at } => {
                 self.s.emit(Ins::Label(at));
@@ -308,10 +278,10 @@ impl Translator {
                 self.s.emit(Ins::Label(at));
                 self.halt(exit, 0);
             }
-            Cold::Link { at, slot } => self.s.out.extend([Ins::Label(at), Ins::JmpSlot { slot }]),
-            Cold::Stub { at, pc } => {
+            Cold::Edge { at, moves: (first, end), to } => {
                 self.s.emit(Ins::Label(at));
-                self.leave(self.stubs.compile, pc);
+                self.s.out.extend_from_slice(&self.edges[first as usize..end as usize]);
+                self.jump_to(to);
             }
         }
     }

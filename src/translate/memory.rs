@@ -1,7 +1,7 @@
 //! MLOAD, MSTORE, MSTORE8, MSIZE: inline, with growth out of line.
 
 use super::values::{Regs, ValueId, at, imm32};
-use super::{Cold, Translator};
+use super::{Cold, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
@@ -34,61 +34,56 @@ impl Translator {
         self.s.unpin();
     }
 
-    /// Makes sure that `len` bytes of memory exist at the offset `v`, and gives the operand that addresses them, with the memory's base in
-    /// the second scratch register. The third scratch register may be part of it.
-    fn access(&mut self, v: ValueId, len: i32) -> Mem {
+    /// Makes sure that `len` bytes (1 or 32) of memory exist at the offset `v`, and gives the operand that addresses them, with the memory's
+    /// base in the second scratch register. The third scratch register may be part of it, or a register of `v`.
+    fn access(&mut self, v: ValueId, len: u8) -> Mem {
         let [t0, base, index] = self.s.target.scratch;
-        let size = self.frame_field(offset_of!(Frame, memory_len));
         let konst = self.s.konst(v);
-        let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(|k| k.checked_add(len).map(|end| (k, end)));
+        let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));
+        let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(end_of);
+        let (grow, back) = (self.label(), self.label());
         if let Some((disp, end)) = small {
             if end as u32 > self.memory_known {
-                let (grow, back) = (self.label(), self.label());
-                self.s.emit(Ins::CmpMem { width: Width::B64, mem: size, b: Src::I(end) });
+                let mem = self.frame_field(offset_of!(Frame, memory_len));
+                self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(end) });
                 self.s.emit(Ins::Br { cond: Cond::Ult, to: grow });
                 self.s.emit(Ins::Label(back));
-                self.cold.push(Cold::GrowTo { at: grow, end: end as u32, spare: self.spare, back });
+                self.cold.push(Cold::Grow { at: grow, offset: Offset::Constant(disp as u32), len, spare: self.spare, back });
                 self.memory_known = end as u32;
             }
             self.load_field(base, offset_of!(Frame, memory));
             return at(base, disp);
         }
-        let (grow, back) = (self.label(), self.label());
-        self.dynamic_offset(v, len, grow);
-        self.s.emit(Ins::Cmp { a: t0, b: Src::M(size) });
-        self.s.emit(Ins::Br { cond: Cond::Ugt, to: grow });
-        self.s.emit(Ins::Label(back));
-        self.cold.push(Cold::Grow { at: grow, spare: self.spare, back });
-        self.load_field(base, offset_of!(Frame, memory));
-        self.s.limb_to(v, 0, index);
-        Mem { base, index: Some(index), shift: 0, disp: 0 }
-    }
-
-    /// Puts offset + `len` in the first scratch register; what does not fit 64 bits leaves.
-    fn dynamic_offset(&mut self, v: ValueId, len: i32, grow: crate::ir::Label) {
-        let [t0, t1, _] = self.s.target.scratch;
-        let bits = self.s.value(v).bits;
-        if bits > 64 {
-            let invalid = self.label();
+        if self.s.value(v).bits > 64 {
+            // No gas could pay for an offset of 2^64 or more.
             self.s.limb_to(v, 1, t0);
             for i in 2..4 {
-                let b = self.s.limb_or(v, i, t1);
+                let b = self.s.limb_or(v, i, base);
                 self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
             }
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            self.s.emit(Ins::Br { cond: Cond::Ne, to: invalid });
-            self.cold.push(Cold::InvalidOperand { at: invalid, spare: self.spare });
+            self.open.spares.push(self.s.out.len());
+            let to = self.stubs.invalid_operand;
+            self.s.emit(Ins::Exit { cond: Cond::Ne, dst: base, value: self.spare, to, through: false });
         }
-        self.s.limb_to(v, 0, t0);
-        if bits >= 64 {
-            // An end past 2^64 wraps to a small number; growing to 2^64 - 1 fails as it must.
-            let wrapped = self.label();
-            self.s.emit(Ins::Alu { op: AluOp::Add, flags: true, dst: t0, a: t0, b: Src::I(len) });
-            self.s.emit(Ins::Br { cond: Cond::Ult, to: wrapped });
-            self.cold.push(Cold::Saturate { at: wrapped, grow });
-        } else {
-            self.s.emit(Ins::Lea { dst: t0, mem: at(t0, len) });
-        }
+        let index = match self.s.limb(v, 0) {
+            Some(Src::R(r)) => {
+                self.s.hold(v);
+                r
+            }
+            _ => {
+                self.s.limb_to(v, 0, index);
+                index
+            }
+        };
+        let room = if len == 1 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
+        let room = self.frame_field(room);
+        self.s.emit(Ins::Cmp { a: index, b: Src::M(room) });
+        self.s.emit(Ins::Br { cond: Cond::Uge, to: grow });
+        self.s.emit(Ins::Label(back));
+        self.cold.push(Cold::Grow { at: grow, offset: Offset::In(index), len, spare: self.spare, back });
+        self.load_field(base, offset_of!(Frame, memory));
+        Mem { base, index: Some(index), shift: 0, disp: 0 }
     }
 
     fn mload(&mut self) {

@@ -1,21 +1,25 @@
-//! EVM bytecode to IR: the driver. One call translates a *unit*: the block asked for and the blocks that are likely to follow it.
+//! EVM bytecode to IR: the driver. One call translates a *unit*: the version of a block asked for and the blocks that are likely to follow it.
 //!
-//! It knows what opcodes mean and how the frame is laid out; it knows no machine encoding, and executes nothing. Invariants at every block
-//! boundary: all words are at home in the EVM stack, the stack pointer register points one past the top, the gas register is exact.
-//! Gas is charged once per section at its start; an instruction inside a section that needs the exact amount adds back what is not due yet
-//! (`spare`, a compile-time constant). Memory growth may leave gas negative, which means that the frame runs out of gas before the section
-//! ends: nothing observable happens in between, and every way out of compiled code looks at the sign.
-//!
-//! Words at block edges live in slots; a *context* (what is known on entry) is empty for now, so every block has one version.
+//! It knows what opcodes mean and how the frame is laid out; it knows no machine encoding, and executes nothing. What is known at the end of
+//! a block (words in registers, constants, bounds, elements and memory that surely exist) goes on to the next: in line, or as the
+//! [`context`] of a version. Gas is charged once per section at its start, and sections that only an unconditional jump parts are charged
+//! together; an instruction inside a section that needs the exact amount adds back what is not due yet (`spare`, a compile-time constant).
+//! Memory growth may leave gas negative, which means that the frame runs out of gas before the section ends: nothing observable happens in
+//! between, and every way out of compiled code looks at the sign. A section whose gas or stack check fails leaves through a *site*, from
+//! which the engine restores the stack for the interpreter.
 
+pub mod context;
 mod control;
+mod edge;
 mod effects;
+mod homes;
 mod memory;
 mod stubs;
 mod target;
 mod values;
 mod words;
 
+pub use control::MAX_VERSIONS;
 pub use stubs::{Stubs, stubs};
 pub use target::{AARCH64, Target, X86_64};
 
@@ -26,6 +30,8 @@ use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
+use context::{Site, Version, VersionId, Versions};
+use control::{Next, To};
 use core::mem::offset_of;
 use values::State;
 
@@ -33,13 +39,32 @@ use values::State;
 const UNIT_BLOCKS: usize = 24;
 /// Bytes of bytecode after which a unit follows no further block.
 const UNIT_BYTES: usize = 1024;
+/// Stack elements with names beyond which a unit follows no further block.
+const UNIT_DEPTH: usize = 256;
+/// Elements that a check for room asks for beyond those needed, so that blocks that follow need none. Where there is no such room the
+/// interpreter goes on.
+const EXTRA_ROOM: u32 = 24;
+/// Gas that sections charged together may come to: an immediate operand.
+const MAX_CHARGE: u32 = i32::MAX as u32;
 
-/// What the translator must know of code compiled before.
-pub trait CodeMap {
-    /// Where the block at `pc` is, if it is compiled.
-    fn address(&self, pc: Pc) -> Option<u64>;
-    /// The address of the link slot of the block at `pc`, and whether it was made just now, so that it needs a stub.
-    fn slot(&mut self, pc: Pc) -> Result<(u64, bool), Refusal>;
+/// Where link slots come from.
+pub trait Slots {
+    /// The address of a new slot that holds `initial`.
+    fn new_slot(&mut self, initial: u64) -> Result<u64, Refusal>;
+}
+
+/// What is to be translated.
+pub struct Job<'a> {
+    /// The bytecode.
+    pub code: &'a Code,
+    /// Gas under its fork.
+    pub schedule: &'a Schedule,
+    /// Versions and sites of the contract.
+    pub versions: &'a mut Versions,
+    /// Source of link slots.
+    pub slots: &'a mut dyn Slots,
+    /// No further versions but generic ones: the contract has had its share of code memory.
+    pub frugal: bool,
 }
 
 /// Why code was not compiled. The caller interprets instead.
@@ -65,26 +90,38 @@ enum Cold {
     Zero { at: Label, dst: R, back: Label },
     /// `dst = 0` (a word), and back.
     ZeroWord { at: Label, dst: Quad, back: Label },
-    /// Memory growth to the end in the first scratch register.
-    Grow { at: Label, spare: u32, back: Label },
-    /// Memory growth to `end`.
-    GrowTo { at: Label, end: u32, spare: u32, back: Label },
-    /// An end of 2^64 or more: grows to 2^64 - 1 (and fails).
-    Saturate { at: Label, grow: Label },
-    /// An offset of 2^64 or more.
-    InvalidOperand { at: Label, spare: u32 },
-    /// Call data at `offset`, or at the one in the first scratch register, not all of it inside.
+    /// Memory growth to hold `len` bytes at an offset.
+    Grow { at: Label, offset: Offset, len: u8, spare: u32, back: Label },
+    /// Call data at a constant offset, or at the one in the first scratch register, not all of it inside.
     InputWord { at: Label, offset: Option<u32>, dst: Quad, back: Label },
-    /// A section's gas check (`at`), or before that its block's stack check (`stack`) failed: the interpreter executes from its start.
-    Fail { at: Label, stack: Option<Label>, gas: u32, height: i32, pc: Pc },
     /// A dynamic jump to the address in the second scratch register found no code.
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
     Halt { at: Label, exit: Exit },
-    /// Goes on through a link slot.
-    Link { at: Label, slot: u64 },
-    /// What a new link slot first points at.
-    Stub { at: Label, pc: Pc },
+    /// Moves of an edge, a range of [`Translator::edges`], and on to a version.
+    Edge { at: Label, moves: (u32, u32), to: To },
+}
+
+/// An offset into memory.
+#[derive(Clone, Copy, Debug)]
+enum Offset {
+    Constant(u32),
+    In(R),
+}
+
+/// The section that is being translated.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    /// Index of the instruction that charges it, if one does.
+    charge: Option<usize>,
+    /// Gas charged.
+    gas: u32,
+    /// What out of line belongs to it begins here.
+    cold: usize,
+    /// Its sites begin here.
+    sites: usize,
+    /// Instructions that have `spare` as an immediate.
+    spares: Vec<usize>,
 }
 
 /// The translator: scratch memory that is reused from unit to unit.
@@ -96,18 +133,24 @@ pub struct Translator {
     block: Block,
     scratch_block: Block,
     cold: Vec<Cold>,
+    edges: Vec<Ins>,
     labels: u32,
     /// Blocks of the unit with their labels.
     blocks: Vec<(Pc, Label)>,
-    /// Labels of the stubs of link slots made for this unit, in the order in which they were made.
-    slots: Vec<Label>,
+    /// Versions that can be entered in this unit.
+    entries: Vec<(VersionId, Label)>,
     /// IR position and pc of each instruction translated, if asked for.
     notes: Option<Vec<(usize, Pc)>>,
     bytes: usize,
     /// Static gas of the current section that is charged but not due yet.
     spare: u32,
-    /// Bytes that memory surely has at this point of the block.
+    open: Open,
+    /// Bytes that memory surely has at this point.
     memory_known: u32,
+    /// The lowest position that surely exists.
+    floor: i32,
+    /// Positions below this are surely within the stack's limit.
+    ceil: i32,
 }
 
 /// What one call of [`Translator::translate`] produced.
@@ -115,10 +158,10 @@ pub struct Translator {
 pub struct Unit<'a> {
     /// The code.
     pub ins: &'a [Ins],
-    /// Blocks and the labels of their entries.
+    /// Blocks and where they begin.
     pub blocks: &'a [(Pc, Label)],
-    /// Labels of the stubs that new link slots must first point at, in the order in which [`CodeMap::slot`] made them.
-    pub slots: &'a [Label],
+    /// Versions and the labels of their entries.
+    pub entries: &'a [(VersionId, Label)],
     /// Bytes of bytecode translated.
     pub bytes: usize,
     /// For listings: IR position and pc of each EVM instruction.
@@ -136,19 +179,23 @@ impl Translator {
             block: empty.clone(),
             scratch_block: empty,
             cold: Vec::new(),
+            edges: Vec::new(),
             labels: 0,
             blocks: Vec::new(),
-            slots: Vec::new(),
+            entries: Vec::new(),
             notes: None,
             bytes: 0,
             spare: 0,
+            open: Open::default(),
             memory_known: 0,
+            floor: 0,
+            ceil: 0,
         }
     }
 
-    /// Keeps the positions of EVM instructions for listings.
-    pub fn annotate(&mut self) {
-        self.notes = Some(Vec::new());
+    /// Keeps the positions of EVM instructions for listings, or no longer.
+    pub fn annotate(&mut self, on: bool) {
+        self.notes = on.then(Vec::new);
     }
 
     /// The last unit.
@@ -156,84 +203,146 @@ impl Translator {
         Unit {
             ins: &self.s.out,
             blocks: &self.blocks,
-            slots: &self.slots,
+            entries: &self.entries,
             bytes: self.bytes,
             notes: self.notes.as_deref().unwrap_or(&[]),
         }
     }
 
-    /// Translates the block at `entry` and likely successors.
-    pub fn translate(&mut self, code: &Code, schedule: &Schedule, entry: Pc, map: &mut impl CodeMap) -> Result<Unit<'_>, Refusal> {
-        self.s.out.clear();
-        self.cold.clear();
-        self.blocks.clear();
-        self.slots.clear();
-        self.labels = 0;
-        self.bytes = 0;
-        if let Some(notes) = &mut self.notes {
-            notes.clear();
-        }
-        let mut next = Some(entry);
-        while let Some(pc) = next {
-            next = self.translate_block(code, schedule, pc, map)?;
+    /// Translates a version and likely successors.
+    pub fn translate(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<Unit<'_>, Refusal> {
+        let mut limit = MAX_INSTRUCTIONS;
+        while !self.attempt(job, id, limit)? {
+            // Registers and spill slots did not suffice for so many values.
+            limit /= 2;
         }
         self.emit_cold();
         Ok(self.last())
     }
 
-    /// Translates one block; returns the block to go on with in line.
-    fn translate_block(
-        &mut self,
-        code: &Code,
-        schedule: &Schedule,
-        start: Pc,
-        map: &mut impl CodeMap,
-    ) -> Result<Option<Pc>, Refusal> {
-        let marks = (self.s.out.len(), self.cold.len(), self.notes.as_ref().map_or(0, Vec::len));
-        let label = self.label();
-        let mut limit = MAX_INSTRUCTIONS;
-        let mut block = std::mem::replace(&mut self.block, Block { sections: Vec::new(), ..self.scratch_block });
-        loop {
-            block.rescan(code.padded(), code.bytes().len(), start, schedule, limit);
-            self.s.out.push(Ins::Label(label));
-            self.s.begin(block.need, block.grow);
-            self.memory_known = 0;
-            let stack = self.check_stack(&block);
-            self.translate_sections(code, schedule, &block, stack);
-            if self.s.overflow.take().is_none() {
+    /// Translates with blocks of at most `limit` instructions; false if that was too many. With less than the usual limit, one block only.
+    fn attempt(&mut self, job: &mut Job<'_>, id: VersionId, limit: usize) -> Result<bool, Refusal> {
+        self.s.out.clear();
+        self.cold.clear();
+        self.edges.clear();
+        self.blocks.clear();
+        self.entries.clear();
+        self.labels = 0;
+        self.bytes = 0;
+        if let Some(notes) = &mut self.notes {
+            notes.clear();
+        }
+        let Version { pc, context, .. } = job.versions.get(id).clone();
+        self.s.begin(&context, job.versions);
+        (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
+        self.close();
+        let entry = self.label();
+        self.entries.push((id, entry));
+        self.s.emit(Ins::Label(entry));
+        let mut next = Some(Next { pc, merge: false });
+        while let Some(to) = next {
+            if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
+                self.leave_line(job, to.pc)?;
                 break;
             }
-            self.s.out.truncate(marks.0);
-            self.cold.truncate(marks.1);
-            if let Some(notes) = &mut self.notes {
-                notes.truncate(marks.2);
+            next = self.translate_block(job, to, limit)?;
+            if self.s.overflow.take().is_some() {
+                return Ok(false);
             }
-            limit /= 2;
         }
+        Ok(true)
+    }
+
+    /// Translates one block; returns the block to go on with in line.
+    fn translate_block(&mut self, job: &mut Job<'_>, this: Next, limit: usize) -> Result<Option<Next>, Refusal> {
+        let mut block = std::mem::replace(&mut self.block, Block { sections: Vec::new(), ..self.scratch_block });
+        block.rescan(job.code.padded(), job.code.bytes().len(), this.pc, job.schedule, limit);
         if block.sections.is_empty() && block.finish == End::Unknown && self.blocks.is_empty() {
             self.block = block;
             return Err(Refusal::Unsupported);
         }
-        self.blocks.push((start, label));
-        self.bytes += block.end.index() - start.index();
-        let next = self.finish(code, schedule, &block, map);
+        let label = self.label();
+        self.s.emit(Ins::Label(label));
+        self.blocks.push((this.pc, label));
+        self.bytes += block.end.index() - this.pc.index();
+        self.begin_block(job, &block, this.merge);
+        self.translate_sections(job, &block);
+        let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };
         self.block = block;
         next
     }
 
-    fn translate_sections(&mut self, code: &Code, schedule: &Schedule, block: &Block, mut stack: Option<Label>) {
-        let padded = code.padded();
-        for section in &block.sections {
-            self.charge(section.gas, section.start, section.instructions, stack.take());
+    /// Checks the stack and charges the first section, together with the open one if they may `merge`.
+    fn begin_block(&mut self, job: &mut Job<'_>, block: &Block, merge: bool) {
+        let first = block.sections.first().map_or(0, |section| section.gas);
+        let merged = merge && !block.sections.is_empty() && self.merge(job, first, block.sections[0].instructions);
+        if !merged {
+            self.s.kill_flags();
+            self.close();
+        }
+        self.check_stack(job, block);
+        self.s.extend(block.need, block.grow);
+        if !merged && let Some(section) = block.sections.first() {
+            self.charge(job, section.gas, section.start, section.instructions);
+        }
+    }
+
+    /// No section is open.
+    fn close(&mut self) {
+        self.spare = 0;
+        self.open.charge = None;
+    }
+
+    /// Adds gas to what the open section charges.
+    fn merge(&mut self, job: &mut Job<'_>, gas: u32, instructions: u32) -> bool {
+        let Some(at) = self.open.charge else { return false };
+        let Some(all) = self.open.gas.checked_add(gas).filter(|all| *all <= MAX_CHARGE) else { return false };
+        let Ins::Alu { b: Src::I(charged), .. } = &mut self.s.out[at] else { unreachable!("it subtracts an immediate") };
+        *charged = all as i32;
+        self.open.gas = all;
+        if self.options.count {
+            let Some(Ins::AluMem { src: Src::I(count), .. }) = self.s.out.get_mut(at + 2) else { unreachable!("it counts") };
+            *count += instructions as i32;
+        }
+        for cold in &mut self.cold[self.open.cold..] {
+            if let Cold::Grow { spare, .. } = cold {
+                *spare += gas;
+            }
+        }
+        for site in job.versions.sites_from(self.open.sites) {
+            site.gas += gas;
+        }
+        for &at in &self.open.spares {
+            match &mut self.s.out[at] {
+                Ins::Lea { mem, .. } => mem.disp += gas as i32,
+                Ins::Exit { value, .. } => *value += gas,
+                other => unreachable!("{other} has no spare gas"),
+            }
+        }
+        self.spare += gas;
+        true
+    }
+
+    fn translate_sections(&mut self, job: &mut Job<'_>, block: &Block) {
+        let padded = job.code.padded();
+        for (n, section) in block.sections.iter().enumerate() {
+            if n > 0 {
+                self.s.kill_flags();
+                self.charge(job, section.gas, section.start, section.instructions);
+            }
             let mut pc = section.start.index();
+            let mut opcode = op::STOP;
             for _ in 0..section.instructions {
-                let opcode = padded[pc];
-                self.spare -= u32::from(schedule.static_gas[opcode as usize]);
+                opcode = padded[pc];
+                self.spare -= u32::from(job.schedule.static_gas[opcode as usize]);
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
-                self.instruction(code, opcode, pc);
+                self.instruction(job.code, opcode, pc);
                 pc += info(opcode).size();
+            }
+            if info(opcode).class == Class::Effect {
+                self.close();
             }
         }
     }
@@ -267,42 +376,62 @@ impl Translator {
         }
     }
 
-    /// Checks once that the stack has what the block needs and room for what it pushes; gives the label for when it has not.
-    fn check_stack(&mut self, block: &Block) -> Option<Label> {
-        let t0 = self.t0();
-        let (sp, frame) = (self.s.target.sp, self.s.target.frame);
-        if block.need == 0 && block.grow == 0 {
-            return None;
+    /// Checks that the stack has what the block needs and room for what it pushes, where that is not known.
+    fn check_stack(&mut self, job: &mut Job<'_>, block: &Block) {
+        let height = self.s.height();
+        let low = height - block.need as i32;
+        let high = height + block.grow as i32;
+        if (block.need == 0 || low >= self.floor) && (block.grow == 0 || high <= self.ceil) {
+            return;
         }
-        let at = self.label();
-        if block.need > 0 {
-            self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, -32 * block.need as i32) });
+        self.s.settle();
+        let site = self.site(job, block.start, self.spare);
+        let (t0, sp, frame) = (self.t0(), self.s.target.sp, self.s.target.frame);
+        let base = self.s.base;
+        if block.need > 0 && low < self.floor {
+            self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, 32 * (low - base)) });
             let limit = values::at(frame, offset_of!(Frame, stack) as i32);
             self.s.emit(Ins::Cmp { a: t0, b: Src::M(limit) });
-            self.s.emit(Ins::Br { cond: Cond::Ult, to: at });
+            self.exit(Cond::Ult, site);
+            self.floor = low;
         }
-        if block.grow > 0 {
-            self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, 32 * block.grow as i32) });
+        if block.grow > 0 && high > self.ceil {
+            let high = high + EXTRA_ROOM as i32;
+            self.s.emit(Ins::Lea { dst: t0, mem: values::at(sp, 32 * (high - base)) });
             let limit = values::at(frame, offset_of!(Frame, stack_limit) as i32);
             self.s.emit(Ins::Cmp { a: t0, b: Src::M(limit) });
-            self.s.emit(Ins::Br { cond: Cond::Ugt, to: at });
+            self.exit(Cond::Ugt, site);
+            self.ceil = high;
         }
-        Some(at)
+    }
+
+    /// A site at which the interpreter goes on at `pc`, with the state as it is, settled.
+    fn site(&mut self, job: &mut Job<'_>, pc: Pc, gas: u32) -> u32 {
+        let context = self.s.capture(self.facts(), job.versions);
+        job.versions.add_site(Site { pc, gas, context })
+    }
+
+    /// Leaves through a site if `cond`.
+    fn exit(&mut self, cond: Cond, site: u32) {
+        let dst = self.s.target.scratch[2];
+        self.s.emit(Ins::Exit { cond, dst, value: site, to: self.stubs.deopt, through: false });
     }
 
     /// Charges a section's static gas; what cannot be paid is left to the interpreter, from the section's start.
-    fn charge(&mut self, gas: u32, pc: Pc, instructions: u32, stack: Option<Label>) {
+    fn charge(&mut self, job: &mut Job<'_>, gas: u32, pc: Pc, instructions: u32) {
         let reg = self.s.target.gas;
+        self.s.settle();
         self.spare = gas;
-        if gas > 0 || stack.is_some() {
-            let at = self.label();
-            let height = self.s.height() - self.s.base;
-            self.cold.push(Cold::Fail { at, stack, gas, height, pc });
-            if gas > 0 {
-                let b = Src::I(gas as i32);
-                self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: reg, a: reg, b });
-                self.s.emit(Ins::Br { cond: Cond::Slt, to: at });
-            }
+        self.open.gas = gas;
+        self.open.charge = None;
+        self.open.sites = job.versions.len().1;
+        self.open.cold = self.cold.len();
+        self.open.spares.clear();
+        if gas > 0 {
+            let site = self.site(job, pc, gas);
+            self.open.charge = Some(self.s.out.len());
+            self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: reg, a: reg, b: Src::I(gas as i32) });
+            self.exit(Cond::Slt, site);
         }
         if self.options.count {
             let mem = values::at(self.s.target.frame, offset_of!(Frame, compiled) as i32);

@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use super::values::at;
-use crate::abi::{Callouts, Exit, Frame};
-use crate::ir::{Cond, Ins, Label, Mem, R, Src, Width};
+use crate::abi::{Callouts, Exit, Frame, SAVED_REGISTERS};
+use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, Src, Width};
 use core::mem::offset_of;
 
 /// Addresses of the stubs.
@@ -11,21 +11,32 @@ use core::mem::offset_of;
 pub struct Stubs {
     /// `extern "C" fn(frame: *mut Frame, code: u64) -> u64`: enters compiled code at `code`, returns the code of an `Exit`.
     pub enter: u64,
+    /// The same with the registers for words as they were left in `frame.saved`.
+    pub resume: u64,
     /// Way out with the exit code in the result register; writes gas and stack pointer to the frame.
     pub leave: u64,
     /// Way out after a runtime function that has updated the frame itself.
     pub leave_as_is: u64,
     /// Way out to the interpreter at the pc in scratch 2.
     pub interpret: u64,
-    /// Way out to have the block at the pc in scratch 2 compiled.
+    /// Way out to have the version whose number is in scratch 2 compiled, with the registers for words in `frame.saved`.
     pub compile: u64,
+    /// Way out through the site whose number is in scratch 2, with the registers for words in `frame.saved`.
+    pub deopt: u64,
     /// Ends the frame with the exit code in scratch 0, or out of gas if gas is negative.
     pub halt: u64,
-    /// Memory growth: end in scratch 0, spare gas in scratch 1, return address in scratch 2.
+    /// Ends the frame for an operand of 2^64 or more; scratch 1 has gas that was charged but is not due.
+    pub invalid_operand: u64,
+    /// Called for memory growth: offset in scratch 0, length (high half) and spare gas (low half) in scratch 1. Changes scratch 0 and 1.
     pub grow: u64,
-    /// Call data word: offset in scratch 0, return address in scratch 2; the word is in `frame.scratch`.
+    /// Called for a call data word: offset in scratch 0; the word is in `frame.scratch`. Changes scratch 0 and 1.
     pub input_word: u64,
+    /// Called for an operation on the frame: its offset in `Callouts` in scratch 0. Changes what a call changes.
+    pub frame_op: u64,
 }
+
+/// Entry of `frame.saved` for the third scratch register; those for words come first.
+const SAVED_SCRATCH: usize = SAVED_REGISTERS - 1;
 
 fn field(target: &Target, offset: usize) -> Mem {
     at(target.frame, offset as i32)
@@ -42,51 +53,90 @@ fn store(src: R, mem: Mem) -> Ins {
 impl Stubs {
     /// The addresses, from that of the label with each number in the code of [`stubs`].
     pub fn resolve(address: impl Fn(Label) -> u64) -> Stubs {
-        let [enter, leave, leave_as_is, interpret, compile, halt, grow, input_word] =
-            std::array::from_fn(|i| address(Label(i as u32)));
-        Stubs { enter, leave, leave_as_is, interpret, compile, halt, grow, input_word }
+        let at = |n| address(Label(n));
+        Stubs {
+            enter: at(ENTER),
+            resume: at(RESUME),
+            leave: at(LEAVE),
+            leave_as_is: at(LEAVE_AS_IS),
+            interpret: at(INTERPRET),
+            compile: at(COMPILE),
+            deopt: at(DEOPT),
+            halt: at(HALT),
+            invalid_operand: at(INVALID_OPERAND),
+            grow: at(GROW),
+            input_word: at(INPUT_WORD),
+            frame_op: at(FRAME_OP),
+        }
     }
 }
 
-/// The stubs' code; its labels are the fields of [`Stubs`] in order.
+const ENTER: u32 = 0;
+const RESUME: u32 = 1;
+const LEAVE: u32 = 2;
+const LEAVE_AS_IS: u32 = 3;
+const INTERPRET: u32 = 4;
+const COMPILE: u32 = 5;
+const DEOPT: u32 = 6;
+const HALT: u32 = 7;
+const INVALID_OPERAND: u32 = 8;
+const GROW: u32 = 9;
+const INPUT_WORD: u32 = 10;
+const FRAME_OP: u32 = 11;
+/// Where a runtime function called by a stub has ended the frame.
+const ENDED: u32 = 12;
+
+/// The stubs' code; its labels below [`ENDED`] are the fields of [`Stubs`] in order.
 pub fn stubs(target: &'static Target) -> Vec<Ins> {
     let [t0, t1, t2] = target.scratch;
     let gas = field(target, offset_of!(Frame, gas));
     let sp = field(target, offset_of!(Frame, sp));
-    let mut out = vec![
-        Ins::Label(Label(0)),
-        Ins::Enter,
-        Ins::Mov { dst: target.frame, src: R(0) },
-        load(target.gas, gas),
-        load(target.sp, sp),
-        Ins::JmpReg(R(1)),
-        Ins::Label(Label(1)),
-        store(target.gas, gas),
-        store(target.sp, sp),
-        Ins::Label(Label(2)),
-        Ins::Leave,
-    ];
-    for (label, exit) in [(3, Exit::Interpret), (4, Exit::Compile)] {
+    let pc = field(target, offset_of!(Frame, pc));
+    let saved = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
+    let words = || target.words.iter().enumerate();
+    let mut out = Vec::new();
+    for label in [ENTER, RESUME] {
         out.extend([
             Ins::Label(Label(label)),
-            store(t2, field(target, offset_of!(Frame, pc))),
-            Ins::Imm { dst: t0, value: exit as u64 },
-            Ins::Jmp(Label(1)),
+            Ins::Enter,
+            Ins::Mov { dst: target.frame, src: R(0) },
+            Ins::Mov { dst: t0, src: R(1) },
+            load(target.gas, gas),
+            load(target.sp, sp),
         ]);
+        if label == RESUME {
+            out.extend(words().map(|(i, &r)| load(r, saved(i))));
+        }
+        out.push(Ins::JmpReg(t0));
     }
     out.extend([
-        Ins::Label(Label(5)),
+        Ins::Label(Label(LEAVE)),
+        store(target.gas, gas),
+        store(target.sp, sp),
+        Ins::Label(Label(LEAVE_AS_IS)),
+        Ins::Leave,
+    ]);
+    for (label, exit) in [(INTERPRET, Exit::Interpret), (COMPILE, Exit::Compile), (DEOPT, Exit::Deopt)] {
+        out.extend([Ins::Label(Label(label)), store(t2, pc), Ins::Imm { dst: t0, value: exit as u64 }]);
+        if label != INTERPRET {
+            out.extend(words().map(|(i, &r)| store(r, saved(i))));
+        }
+        out.push(Ins::Jmp(Label(LEAVE)));
+    }
+    out.extend([
+        Ins::Label(Label(INVALID_OPERAND)),
+        Ins::Alu { op: AluOp::Add, flags: false, dst: target.gas, a: target.gas, b: Src::R(t1) },
+        Ins::Imm { dst: t0, value: Exit::InvalidOperand as u64 },
+        Ins::Label(Label(HALT)),
         Ins::Imm { dst: t1, value: Exit::OutOfGas as u64 },
         Ins::Test { a: target.gas, b: Src::R(target.gas) },
         Ins::Select { cond: Cond::Neg, dst: t0, a: t1, b: t0 },
-        Ins::Jmp(Label(1)),
+        Ins::Jmp(Label(LEAVE)),
     ]);
-    for (label, callout) in [(6, offset_of!(Callouts, grow)), (7, offset_of!(Callouts, input_word))] {
-        let kept: Vec<R> = target.words.iter().copied().filter(|r| !target.saved.contains(r)).collect();
-        let saved = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
-        out.push(Ins::Label(Label(label)));
-        out.push(store(t2, saved(15)));
-        out.extend(kept.iter().enumerate().map(|(i, &r)| store(r, saved(i))));
+    for (label, callout) in [(GROW, offset_of!(Callouts, grow)), (INPUT_WORD, offset_of!(Callouts, input_word))] {
+        let kept = || words().filter(|(_, r)| !target.saved.contains(r));
+        out.extend([Ins::Label(Label(label)), Ins::EnterStub, store(t2, saved(SAVED_SCRATCH))]);
+        out.extend(kept().map(|(i, &r)| store(r, saved(i))));
         out.extend([
             store(target.gas, gas),
             Ins::Mov { dst: R(1), src: t0 },
@@ -95,11 +145,28 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
             load(target.callee, field(target, offset_of!(Frame, callouts))),
             Ins::CallMem(at(target.callee, callout as i32)),
             Ins::Test { a: t0, b: Src::R(t0) },
-            Ins::Br { cond: Cond::Ne, to: Label(2) },
+            Ins::Br { cond: Cond::Ne, to: Label(ENDED) },
             load(target.gas, gas),
+            load(t2, saved(SAVED_SCRATCH)),
         ]);
-        out.extend(kept.iter().enumerate().map(|(i, &r)| load(r, saved(i))));
-        out.push(Ins::JmpMem(saved(15)));
+        out.extend(kept().map(|(i, &r)| load(r, saved(i))));
+        out.push(Ins::LeaveStub);
     }
+    out.extend([
+        Ins::Label(Label(FRAME_OP)),
+        Ins::EnterStub,
+        store(target.sp, sp),
+        store(target.gas, gas),
+        Ins::Alu { op: AluOp::Add, flags: false, dst: target.callee, a: t0, b: Src::M(field(target, offset_of!(Frame, callouts))) },
+        Ins::Mov { dst: R(0), src: target.frame },
+        Ins::CallMem(at(target.callee, 0)),
+        Ins::Test { a: t0, b: Src::R(t0) },
+        Ins::Br { cond: Cond::Ne, to: Label(ENDED) },
+        load(target.gas, gas),
+        Ins::LeaveStub,
+        Ins::Label(Label(ENDED)),
+        Ins::DropStub,
+        Ins::Jmp(Label(LEAVE_AS_IS)),
+    ]);
     out
 }

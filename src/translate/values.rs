@@ -5,6 +5,7 @@
 //! is the home of stack position `p`. Invariants: a live value is somewhere; `slot_owner[s] == v` iff `v.slot == s`;
 //! `reg_owner[r] == v` iff `r` is among `v`'s registers.
 
+use super::context::{Context, Place, Versions};
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
@@ -25,12 +26,12 @@ pub(super) enum Regs {
 
 /// Index of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ConstId(u16);
+pub(super) struct ConstId(pub u16);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     /// Stack positions and running operations that refer to it.
-    refs: u16,
+    pub refs: u16,
     /// Upper bound of its width in bits.
     pub bits: u16,
     /// When it was last used, for choosing what to spill.
@@ -51,29 +52,29 @@ pub(super) struct TooLong;
 pub(super) struct State {
     pub target: &'static Target,
     pub out: Vec<Ins>,
-    values: Vec<Value>,
-    consts: Vec<U256>,
-    stack: Vec<ValueId>,
-    need: i32,
-    grow: i32,
+    pub(super) values: Vec<Value>,
+    pub(super) consts: Vec<U256>,
+    pub(super) stack: Vec<ValueId>,
+    pub(super) need: i32,
+    pub(super) grow: i32,
     /// The stack pointer register is entry + 32 * base.
     pub base: i32,
-    slot_owner: Vec<Option<ValueId>>,
-    reg_owner: [Option<ValueId>; 32],
-    free: u32,
-    pinned: u32,
-    flags: Option<ValueId>,
-    clock: u32,
+    pub(super) slot_owner: Vec<Option<ValueId>>,
+    pub(super) reg_owner: [Option<ValueId>; 32],
+    pub(super) free: u32,
+    pub(super) pinned: u32,
+    pub(super) flags: Option<ValueId>,
+    pub(super) clock: u32,
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
-    todo: Vec<i32>,
+    pub(super) todo: Vec<i32>,
 }
 
-fn mask(r: R) -> u32 {
+pub(super) fn mask(r: R) -> u32 {
     1 << r.0
 }
 
-fn quad_mask(q: Quad) -> u32 {
+pub(super) fn quad_mask(q: Quad) -> u32 {
     q.0.iter().fold(0, |m, &r| m | mask(r))
 }
 
@@ -117,26 +118,136 @@ impl State {
         }
     }
 
-    /// Begins a block that needs `need` elements and grows the stack by `grow`: all words are at home.
-    pub fn begin(&mut self, need: u32, grow: u32) {
+    /// Begins a unit where `context` holds.
+    pub fn begin(&mut self, context: &Context, versions: &Versions) {
         self.values.clear();
         self.consts.clear();
         self.stack.clear();
         self.slot_owner.clear();
-        self.need = need as i32;
-        self.grow = grow as i32;
-        self.base = 0;
+        self.need = 0;
+        self.grow = 0;
+        self.base = -context.lead;
         self.reg_owner = [None; 32];
         self.free = self.target.words.iter().fold(0, |m, &r| m | mask(r));
         self.pinned = 0;
         self.flags = None;
-        self.slot_owner.resize(need as usize + grow as usize + SPILL_SLOTS, None);
-        for position in -self.need..0 {
-            let v = self.new_value(256);
-            self.values[v.0 as usize].slot = Some(position);
-            self.values[v.0 as usize].refs = 1;
-            self.slot_owner[(position + self.need) as usize] = Some(v);
-            self.stack.push(v);
+        self.slot_owner.resize(SPILL_SLOTS, None);
+        let entries = versions.entries(context);
+        self.extend(entries.last().map_or(0, |deepest| u32::from(deepest.depth)), 0);
+        for (n, entry) in entries.iter().enumerate() {
+            let i = self.stack.len() - usize::from(entry.depth);
+            let same = entries[..n].iter().find(|e| e.place == entry.place && matches!(e.place, Place::Narrow(_) | Place::Wide(_)));
+            if let Some(same) = same {
+                // One value that is two elements.
+                let v = self.stack[self.stack.len() - usize::from(same.depth)];
+                let old = std::mem::replace(&mut self.stack[i], v);
+                self.value_mut(v).refs += 1;
+                self.release(old);
+                continue;
+            }
+            let v = self.stack[i];
+            self.value_mut(v).bits = entry.bits;
+            match entry.place {
+                Place::Home => {}
+                Place::Const(k) => {
+                    let k = self.new_const(*versions.constant(k));
+                    self.value_mut(v).konst = Some(k);
+                }
+                Place::Narrow(r) => self.set_regs(v, Regs::Narrow(r)),
+                Place::Wide(q) => self.set_regs(v, Regs::Wide(q)),
+            }
+            if !entry.home && entry.place != Place::Home {
+                self.drop_slot(v);
+            }
+        }
+    }
+
+    /// Goes on with code that needs `need` elements of the present stack and grows it by `grow`: elements get names.
+    pub fn extend(&mut self, need: u32, grow: u32) {
+        let more = need.saturating_sub(self.stack.len() as u32) as usize;
+        if more > 0 {
+            let old = self.need;
+            self.need += more as i32;
+            self.stack.splice(0..0, std::iter::repeat_n(ValueId(0), more));
+            self.slot_owner.splice(0..0, std::iter::repeat_n(None, more));
+            for position in -self.need..-old {
+                let v = self.new_value(256);
+                let i = (position + self.need) as usize;
+                self.value_mut(v).slot = Some(position);
+                self.value_mut(v).refs = 1;
+                self.slot_owner[i] = Some(v);
+                self.stack[i] = v;
+            }
+        }
+        let grow = self.height() + grow as i32;
+        if grow > self.grow {
+            self.slot_owner.resize((self.need + grow) as usize + SPILL_SLOTS, None);
+            self.grow = grow;
+        }
+    }
+
+    // ---- stack elements by index, 0 being the lowest that has a name ----
+
+    /// How many elements have names.
+    pub fn len(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// The value of an element.
+    pub fn at(&self, i: usize) -> ValueId {
+        self.stack[i]
+    }
+
+    /// The slot that is an element's home.
+    pub fn position(&self, i: usize) -> i32 {
+        i as i32 - self.need
+    }
+
+    /// An element whose value was copied to its home, but counts as being elsewhere, becomes a value of its own.
+    pub fn split(&mut self, i: usize) {
+        let v = self.stack[i];
+        let slot = self.position(i);
+        let bits = self.value(v).bits;
+        let own = self.new_value(bits);
+        self.value_mut(own).slot = Some(slot);
+        self.value_mut(own).refs = 1;
+        self.slot_owner[i] = Some(own);
+        self.stack[i] = own;
+        self.release(v);
+    }
+
+    /// A constant becomes an unknown word of at most 64 bits in a register, if one is free.
+    pub fn forget_constant(&mut self, i: usize, keep_free: u32) {
+        let v = self.stack[i];
+        let at_home = self.value(v).slot == Some(self.position(i));
+        let own = self.new_value(64);
+        self.value_mut(own).refs = 1;
+        if (self.free & !self.pinned).count_ones() > keep_free {
+            let value = self.konst(v).expect("it is a constant").as_limbs()[0];
+            let r = self.alloc();
+            self.unpin();
+            self.out.push(Ins::Imm { dst: r, value });
+            self.set_regs(own, Regs::Narrow(r));
+        } else {
+            if !at_home {
+                self.bring_home(|_, j| j == i);
+            }
+            self.drop_slot_at(i);
+            self.value_mut(own).slot = Some(self.position(i));
+            self.slot_owner[i] = Some(own);
+        }
+        self.stack[i] = own;
+        self.release(v);
+    }
+
+    /// Widens what is known of an element's width.
+    pub fn widen(&mut self, v: ValueId, bits: u16) {
+        self.value_mut(v).bits = bits;
+    }
+
+    pub(super) fn drop_slot_at(&mut self, i: usize) {
+        if let Some(v) = self.slot_owner[i] {
+            self.drop_slot(v);
         }
     }
 
@@ -144,23 +255,23 @@ impl State {
         &self.values[v.0 as usize]
     }
 
-    fn value_mut(&mut self, v: ValueId) -> &mut Value {
+    pub(super) fn value_mut(&mut self, v: ValueId) -> &mut Value {
         &mut self.values[v.0 as usize]
     }
 
-    fn new_value(&mut self, bits: u16) -> ValueId {
+    pub(super) fn new_value(&mut self, bits: u16) -> ValueId {
         let id = ValueId(self.values.len() as u16);
         self.clock += 1;
         self.values.push(Value { refs: 0, bits, stamp: self.clock, regs: Regs::None, slot: None, flags: None, konst: None });
         id
     }
 
-    fn new_const(&mut self, value: U256) -> ConstId {
+    pub(super) fn new_const(&mut self, value: U256) -> ConstId {
         self.consts.push(value);
         ConstId(self.consts.len() as u16 - 1)
     }
 
-    fn const_of(&self, id: ConstId) -> &U256 {
+    pub fn const_of(&self, id: ConstId) -> &U256 {
         &self.consts[id.0 as usize]
     }
 
@@ -252,7 +363,7 @@ impl State {
         self.push(v);
     }
 
-    fn set_regs(&mut self, v: ValueId, regs: Regs) {
+    pub(super) fn set_regs(&mut self, v: ValueId, regs: Regs) {
         match regs {
             Regs::None => {}
             Regs::Narrow(r) => self.own(r, v),
@@ -261,12 +372,12 @@ impl State {
         self.value_mut(v).regs = regs;
     }
 
-    fn own(&mut self, r: R, v: ValueId) {
+    pub(super) fn own(&mut self, r: R, v: ValueId) {
         self.reg_owner[r.0 as usize] = Some(v);
         self.free &= !mask(r);
     }
 
-    fn drop_regs(&mut self, v: ValueId) {
+    pub(super) fn drop_regs(&mut self, v: ValueId) {
         let bits = match self.value(v).regs {
             Regs::None => return,
             Regs::Narrow(r) => mask(r),
@@ -281,7 +392,7 @@ impl State {
         self.value_mut(v).regs = Regs::None;
     }
 
-    fn drop_slot(&mut self, v: ValueId) {
+    pub(super) fn drop_slot(&mut self, v: ValueId) {
         if let Some(s) = self.value_mut(v).slot.take() {
             self.slot_owner[(s + self.need) as usize] = None;
         }
@@ -309,7 +420,7 @@ impl State {
         Quad(std::array::from_fn(|_| self.alloc()))
     }
 
-    fn evict(&mut self) {
+    pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
         for &r in self.target.words {
             let Some(v) = self.reg_owner[r.0 as usize] else { continue };
@@ -329,7 +440,7 @@ impl State {
         self.drop_regs(v);
     }
 
-    fn regs_mask(&self, v: ValueId) -> u32 {
+    pub(super) fn regs_mask(&self, v: ValueId) -> u32 {
         match self.value(v).regs {
             Regs::None => 0,
             Regs::Narrow(r) => mask(r),
@@ -371,216 +482,9 @@ impl State {
         self.value(v).refs == 1
     }
 
-    // ---- slots ----
-
-    /// The address of a slot.
-    pub fn slot_at(&self, slot: i32) -> (R, i32) {
-        (self.target.sp, (slot - self.base) * 32)
-    }
-
-    /// A slot that no value is in: the home of the next element to be pushed if it is free, else a spill slot. The caller puts a value there
-    /// at once.
-    pub fn reserve_slot(&mut self) -> i32 {
-        let home = self.height();
-        if home < self.grow && self.slot_owner[(home + self.need) as usize].is_none() {
-            return home;
-        }
-        self.spill_slot()
-    }
-
-    fn spill_slot(&mut self) -> i32 {
-        let first = self.grow;
-        for i in 0..SPILL_SLOTS as i32 {
-            if self.slot_owner[(first + i + self.need) as usize].is_none() {
-                return first + i;
-            }
-        }
-        self.overflow = Some(TooLong);
-        first
-    }
-
-    /// Where to spill `v`: its home if that is free, else a spill slot.
-    fn slot_for(&mut self, v: ValueId) -> i32 {
-        let top = self.stack.len();
-        for i in (top.saturating_sub(24)..top).rev() {
-            if self.stack[i] == v && self.slot_owner[i].is_none() {
-                return i as i32 - self.need;
-            }
-        }
-        self.spill_slot()
-    }
-
-    /// Makes sure that `v` is in memory and says in which slot. Flags survive; only the first scratch register is used.
-    pub fn ensure_slot(&mut self, v: ValueId) -> i32 {
-        if let Some(s) = self.value(v).slot {
-            return s;
-        }
-        let s = self.slot_for(v);
-        self.store_to(v, s);
-        self.value_mut(v).slot = Some(s);
-        self.slot_owner[(s + self.need) as usize] = Some(v);
-        s
-    }
-
-    /// Writes `v`'s 32 bytes to a slot, without recording it.
-    fn store_to(&mut self, v: ValueId, slot: i32) {
-        let (base, disp) = self.slot_at(slot);
-        let value = *self.value(v);
-        match (value.regs, value.konst, value.slot) {
-            (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
-            (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
-            (Regs::None, Some(k), _) => {
-                let k = *self.const_of(k);
-                self.store_const(&k, base, disp);
-            }
-            (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
-            (Regs::None, None, None) => {
-                let cond = value.flags.expect("a live value is somewhere");
-                let tmp = self.target.scratch[0];
-                self.out.push(Ins::Set { cond, dst: tmp });
-                self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
-            }
-        }
-    }
-
-    fn store_const(&mut self, k: &U256, base: R, disp: i32) {
-        let tmp = self.target.scratch[0];
-        if let Some(i) = word_imm32(k) {
-            self.out.push(Ins::WStore { src: WSrc::I(i), base, disp });
-            return;
-        }
-        if k.bit_len() <= 64 {
-            self.out.push(Ins::Imm { dst: tmp, value: k.as_limbs()[0] });
-            self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
-            return;
-        }
-        for (i, &limb) in k.as_limbs().iter().enumerate() {
-            let mem = at(base, disp + 8 * i as i32);
-            match imm32(limb) {
-                Some(value) => self.out.push(Ins::StoreImm { width: Width::B64, value, mem }),
-                None => {
-                    self.out.push(Ins::Imm { dst: tmp, value: limb });
-                    self.out.push(Ins::Store { width: Width::B64, src: tmp, mem });
-                }
-            }
-        }
-    }
-
-    /// Copies a slot limb by limb: its last write may have been limb by limb, and a wider read would stall.
-    fn copy_slot(&mut self, from: i32, to: i32) {
-        let tmp = self.target.scratch[0];
-        let (base, from) = self.slot_at(from);
-        let (_, to) = self.slot_at(to);
-        for i in 0..4 {
-            self.out.push(Ins::Load { width: Width::B64, signed: false, dst: tmp, mem: at(base, from + 8 * i) });
-            self.out.push(Ins::Store { width: Width::B64, src: tmp, mem: at(base, to + 8 * i) });
-        }
-    }
-
-    /// Brings the top `count` elements home (all, if `None`). Flags survive; only the first scratch register is used.
-    pub fn flush(&mut self, count: Option<usize>) {
-        self.kill_flags();
-        let bottom = count.map_or(0, |n| self.stack.len() - n);
-        let mut todo = std::mem::take(&mut self.todo);
-        todo.clear();
-        todo.extend((bottom..self.stack.len()).filter(|&i| self.slot_owner[i] != Some(self.stack[i])).map(|i| i as i32));
-        while !todo.is_empty() {
-            let before = todo.len();
-            todo.retain(|&i| !self.try_home(i as usize));
-            if todo.len() == before {
-                let stuck = self.slot_owner[todo[0] as usize].expect("a stuck slot is owned");
-                self.evacuate(stuck);
-            }
-        }
-        self.todo = todo;
-        if count.is_none() {
-            self.rehome();
-        }
-    }
-
-    /// When every element is at home: a value that is several elements counts as being in the lowest one's slot, which lives longest.
-    fn rehome(&mut self) {
-        self.slot_owner.fill(None);
-        for i in (0..self.stack.len()).rev() {
-            let v = self.stack[i];
-            self.value_mut(v).slot = Some(i as i32 - self.need);
-        }
-        for i in 0..self.stack.len() {
-            let v = self.stack[i];
-            if self.value(v).slot == Some(i as i32 - self.need) {
-                self.slot_owner[i] = Some(v);
-            }
-        }
-    }
-
-    /// Stores the element at stack index `i` to its home if nothing there is still needed.
-    fn try_home(&mut self, i: usize) -> bool {
-        let v = self.stack[i];
-        let slot = i as i32 - self.need;
-        if let Some(w) = self.slot_owner[i] {
-            let other = self.value(w);
-            if other.regs == Regs::None && other.konst.is_none() {
-                return false;
-            }
-            self.drop_slot(w);
-        }
-        self.store_to(v, slot);
-        if self.value(v).slot.is_none() {
-            self.value_mut(v).slot = Some(slot);
-            self.slot_owner[i] = Some(v);
-        }
-        true
-    }
-
-    /// Moves a value that is only in memory out of its slot.
-    fn evacuate(&mut self, v: ValueId) {
-        if (self.free & !self.pinned).count_ones() >= 4 {
-            self.load_regs(v);
-            self.unpin();
-            self.drop_slot(v);
-        } else {
-            let to = self.spill_slot();
-            let from = self.value(v).slot.expect("it is in memory");
-            self.copy_slot(from, to);
-            self.drop_slot(v);
-            self.value_mut(v).slot = Some(to);
-            self.slot_owner[(to + self.need) as usize] = Some(v);
-        }
-        if self.overflow.is_some() {
-            // The translation is thrown away: only termination matters.
-            self.drop_slot(v);
-            let zero = self.new_const(U256::ZERO);
-            self.value_mut(v).konst = Some(zero);
-        }
-    }
-
-    /// After a call that may have changed registers and the top of the stack: `inputs` operands are gone, results will be pushed by the
-    /// caller. Everything left is at home.
-    pub fn after_frame_op(&mut self, inputs: usize) {
-        for _ in 0..inputs {
-            let v = self.pop();
-            self.release(v);
-        }
-        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
-        for &r in self.target.words {
-            if let Some(v) = self.reg_owner[r.0 as usize]
-                && self.regs_mask(v) & !saved != 0
-            {
-                self.drop_regs(v);
-            }
-        }
-    }
-
-    /// Pushes an element that a runtime function has put at its home.
-    pub fn push_home(&mut self) {
-        let home = self.height();
-        debug_assert!(self.slot_owner[(home + self.need) as usize].is_none());
-        self.push_slot(home, 256);
-    }
-
     // ---- operands ----
 
-    fn touch(&mut self, v: ValueId) {
+    pub(super) fn touch(&mut self, v: ValueId) {
         self.clock += 1;
         let clock = self.clock;
         self.value_mut(v).stamp = clock;
@@ -588,7 +492,7 @@ impl State {
     }
 
     /// Loads a value into fresh registers (one if it is narrow), pinned.
-    fn load_regs(&mut self, v: ValueId) {
+    pub(super) fn load_regs(&mut self, v: ValueId) {
         let value = *self.value(v);
         debug_assert!(value.regs == Regs::None);
         if value.bits <= 64 {
@@ -612,7 +516,7 @@ impl State {
     }
 
     /// Emits code that puts `v` into `q`.
-    fn fill(&mut self, q: Quad, v: ValueId) {
+    pub(super) fn fill(&mut self, q: Quad, v: ValueId) {
         let value = *self.value(v);
         match (value.regs, value.konst, value.slot) {
             (Regs::Wide(src), _, _) => self.out.push(Ins::WMov { dst: q, src }),

@@ -3,7 +3,7 @@
 
 use super::Translator;
 use super::values::{Regs, ValueId, at, imm32};
-use crate::abi::Callouts;
+use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
 use crate::ir::{AluOp, Cond, Ins, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
@@ -662,6 +662,7 @@ impl Translator {
             let (base, disp) = self.s.slot_at(slot);
             self.s.emit(Ins::Lea { dst: R(1 + i as u8), mem: at(base, disp) });
         }
+        self.load_field(R(4), offset_of!(Frame, memo));
         self.emit_callout(callout);
         self.s.push_slot(out, 256);
     }

@@ -212,6 +212,50 @@ fn lower_aarch64(ins: &[Ins], base: u64) -> Result<Vec<u8>, LowerError> {
 }
 
 #[test]
+fn calls_of_fixed_addresses_near_and_far() {
+    let mut arena = Arena::new(4096, 0).unwrap();
+    let near = publish(&mut arena, &[Ins::Imm { dst: RESULT, value: 7 }, Ins::Ret]).address();
+    let far = weigh as *const () as u64;
+    let mut ins: Vec<Ins> = [Ins::Enter, Ins::Call { addr: near }, Ins::Mov { dst: R(FIRST_SAVED), src: RESULT }].into();
+    ins.extend((0..6).map(|n| Ins::Imm { dst: R(n), value: n as u64 + 1 }));
+    ins.push(Ins::Call { addr: far });
+    ins.push(Ins::Alu { op: AluOp::Add, flags: false, dst: RESULT, a: RESULT, b: Src::R(R(FIRST_SAVED)) });
+    ins.push(Ins::Leave);
+    let entry = publish(&mut arena, &ins);
+    // SAFETY: it calls two functions that return, saves what it must, and returns.
+    assert_eq!(unsafe { call(entry, &[]) }, 654_321 + 7);
+}
+
+#[test]
+fn data_is_read_through_its_label() {
+    let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let mut arena = Arena::new(4096, 0).unwrap();
+    for (to, len) in [(1, 1), (2, 8), (4, 15), (16, 16), (64, 9)] {
+        let [data, end] = [Label(0), Label(1)];
+        let ins = [
+            Ins::LabelAddr { dst: R(1), label: data },
+            Ins::Load { width: Width::B8, signed: false, dst: RESULT, mem: at(R(1), i32::from(len) - 1) },
+            Ins::Jmp(end),
+            Ins::Align { to },
+            Ins::Label(data),
+            Ins::Data { bytes, len },
+            Ins::Label(end),
+            Ins::Align { to: 16 },
+            Ins::Ret,
+        ];
+        let entry = publish(&mut arena, &ins);
+        // SAFETY: it reads a byte of its own data and returns.
+        assert_eq!(unsafe { call(entry, &[]) }, u64::from(len), "{to}");
+        let mut lowerer = Lowerer::new(Features::none());
+        let base = 64;
+        lowerer.lower(&ins, base, &mut Vec::new()).unwrap();
+        let [data, end] = [data, end].map(|label| lowerer.label_offset(label).unwrap());
+        let unit = if cfg!(target_arch = "aarch64") { 4 } else { 1 };
+        assert_eq!((data % u32::from(to), end - data), (0, u32::from(len).next_multiple_of(unit)));
+    }
+}
+
+#[test]
 fn errors_name_the_instruction() {
     let far = 1 << 40;
     let label = Label(3);

@@ -72,6 +72,7 @@ impl Rng {
             movbe: has.movbe && self.flip(),
             lzcnt: has.lzcnt && self.flip(),
             popcnt: has.popcnt && self.flip(),
+            ..has
         }
     }
 
@@ -79,7 +80,7 @@ impl Rng {
         self.below(2) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
@@ -200,7 +201,12 @@ const SCALAR_KINDS: usize = 21;
 fn scalar(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
     match kind {
         0 => Ins::Imm { dst: rng.r(), value: rng.value() },
-        1 => Ins::Mov { dst: rng.r(), src: rng.r() },
+        1 => {
+            if rng.flip() {
+                return Ins::Mov { dst: rng.r(), src: rng.r() };
+            }
+            Ins::Extend { width: rng.pick(&WIDTHS), signed: rng.flip(), dst: rng.r(), src: rng.r() }
+        }
         2 | 3 => {
             let (op, b) = (alu(rng), src(rng, case));
             if matches!(op, AluOp::Adc | AluOp::Sbb) {
@@ -230,8 +236,21 @@ fn scalar(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
             Ins::Lea { dst: rng.r(), mem }
         }
         10 => Ins::MulWide { hi: rng.r(), lo: rng.r(), a: rng.r(), b: rng.r() },
-        11 => Ins::MulWideSigned { hi: rng.r(), lo: rng.r(), a: rng.r(), b: rng.r() },
-        12 => Ins::DivRem { quot: rng.r(), rem: rng.r(), a: rng.r(), b: rng.r() },
+        11 => {
+            if rng.flip() {
+                return Ins::MulHigh { signed: rng.flip(), dst: rng.r(), a: rng.r(), b: rng.r() };
+            }
+            Ins::MulWideSigned { hi: rng.r(), lo: rng.r(), a: rng.r(), b: rng.r() }
+        }
+        12 => {
+            if rng.flip() {
+                return Ins::DivRem { quot: rng.r(), rem: rng.r(), a: rng.r(), b: rng.r() };
+            }
+            let (hi, b) = (rng.r(), rng.r());
+            let high = case.machine.regs[b.0 as usize].saturating_sub(1);
+            case.push(Ins::Imm { dst: hi, value: if rng.flip() { high } else { high & rng.next() } });
+            Ins::DivWide { quot: rng.r(), rem: rng.r(), hi, lo: rng.r(), b }
+        }
         13 => Ins::DivRemSigned { quot: rng.r(), rem: rng.r(), a: rng.r(), b: rng.r() },
         14 => {
             let b = src(rng, case);
@@ -271,7 +290,7 @@ fn scalar(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
 }
 
 fn shift_op(rng: &mut Rng) -> ShiftOp {
-    rng.pick(&[ShiftOp::Shl, ShiftOp::Shr, ShiftOp::Sar, ShiftOp::Ror])
+    rng.pick(&[ShiftOp::Shl, ShiftOp::Shr, ShiftOp::Sar, ShiftOp::Ror, ShiftOp::Rol])
 }
 
 fn wide_shift_op(rng: &mut Rng) -> WShiftOp {

@@ -174,7 +174,7 @@ impl Harness {
 }
 
 #[cfg(target_arch = "aarch64")]
-fn decode_all(code: &[u8]) {
+pub fn decode_all(code: &[u8]) {
     use yaxpeax_arch::{Decoder, U8Reader};
     let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
     for word in code.chunks(4) {
@@ -183,7 +183,7 @@ fn decode_all(code: &[u8]) {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn decode_all(code: &[u8]) {
+pub fn decode_all(code: &[u8]) {
     use iced_x86::{Decoder, DecoderOptions};
     let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
     while decoder.can_decode() {

@@ -2,10 +2,13 @@
 
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
+mod anything;
 mod control;
 mod generate;
 mod golden;
 mod harness;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 use ejit::ir::{AluOp, Ins, Mem, R, ShiftOp, Src, UnOp, Width};
 use ejit::lower::REGISTERS;
@@ -64,14 +67,20 @@ fn fixed_registers_in_every_position() {
     for a in some {
         for b in some {
             for x in some {
-                for shift in [ShiftOp::Shl, ShiftOp::Shr, ShiftOp::Sar, ShiftOp::Ror] {
+                for shift in [ShiftOp::Shl, ShiftOp::Shr, ShiftOp::Sar, ShiftOp::Ror, ShiftOp::Rol] {
                     run(&mut harness, &mut rng, Ins::Shift { op: shift, dst: x, a, amount: b });
+                }
+                for signed in [false, true] {
+                    run(&mut harness, &mut rng, Ins::MulHigh { signed, dst: x, a, b });
                 }
                 for y in some.into_iter().filter(|&y| y != x) {
                     run(&mut harness, &mut rng, Ins::MulWide { hi: x, lo: y, a, b });
                     run(&mut harness, &mut rng, Ins::MulWideSigned { hi: x, lo: y, a, b });
                     run(&mut harness, &mut rng, Ins::DivRem { quot: x, rem: y, a, b });
                     run(&mut harness, &mut rng, Ins::DivRemSigned { quot: x, rem: y, a, b });
+                    for hi in some {
+                        run(&mut harness, &mut rng, Ins::DivWide { quot: x, rem: y, hi, lo: a, b });
+                    }
                 }
                 for op in [AluOp::Sub, AluOp::Add, AluOp::Mul, AluOp::And] {
                     for flags in [false, true] {

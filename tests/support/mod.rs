@@ -165,7 +165,7 @@ impl World {
 fn engines() -> &'static [Engine] {
     static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
     ENGINES.get_or_init(|| {
-        let engine = |mode| Engine::new(Config { least_jumps: 4, ..Config::with_mode(mode) });
+        let engine = |mode| Engine::new(Config { least_jumps: 4, payback: 0, ..Config::with_mode(mode) });
         [Mode::Off, Mode::Always, Mode::Tiered, Mode::Check].map(engine).into()
     })
 }

@@ -22,6 +22,8 @@ pub enum Inst {
     Shift { op: Shift, dst: Reg, a: Reg, b: Reg },
     /// `op dst, a, #amount` (1..=63)
     ShiftImm { op: Shift, dst: Reg, a: Reg, amount: u8 },
+    /// `sxtb`, `sxth`, `sxtw`: the low bits with their sign
+    SignExtend { size: Size, dst: Reg, src: Reg },
     /// `extr dst, high, low, #amount`: 64 bits of the pair from bit `amount` (0..=63) on
     Extr { dst: Reg, high: Reg, low: Reg, amount: u8 },
     /// `madd dst, a, b, c`: `c + a * b`
@@ -66,6 +68,8 @@ pub enum Inst {
     Adrp { dst: Reg, pages: i32 },
     /// `b`, within 128 MiB
     B { distance: i32 },
+    /// `bl`, likewise
+    Bl { distance: i32 },
     /// `b.cond`, within 1 MiB
     BCond { cond: Cond, distance: i32 },
     /// `br`
@@ -76,6 +80,8 @@ pub enum Inst {
     Ret,
     /// `brk #0`
     Brk,
+    /// `nop`
+    Nop,
     /// `fmov d, x`
     FmovTo { dst: Vec, src: Reg },
     /// `fmov x, d`
@@ -166,6 +172,7 @@ impl Inst {
             }
             Inst::Shift { op, dst, a, b } => 0x9ac0_2000 | m(b) | (op as u32) << 10 | n(a) | d(dst),
             Inst::ShiftImm { op, dst, a, amount } => shift_imm(op, dst, a, amount as u32 & 63),
+            Inst::SignExtend { size, dst, src } => 0x9340_0000 | ((8 << size.log2()) - 1) << 10 | n(src) | d(dst),
             Inst::Extr { dst, high, low, amount } => 0x93c0_0000 | m(low) | (amount as u32 & 63) << 10 | n(high) | d(dst),
             Inst::Madd { dst, a, b, c } => 0x9b00_0000 | m(b) | c.number() << 10 | n(a) | d(dst),
             Inst::Msub { dst, a, b, c } => 0x9b00_8000 | m(b) | c.number() << 10 | n(a) | d(dst),
@@ -199,11 +206,13 @@ impl Inst {
             Inst::Adr { dst, distance } => relative(0x1000_0000, dst, distance),
             Inst::Adrp { dst, pages } => relative(0x9000_0000, dst, pages),
             Inst::B { distance } => 0x1400_0000 | low(distance >> 2, 26),
+            Inst::Bl { distance } => 0x9400_0000 | low(distance >> 2, 26),
             Inst::BCond { cond, distance } => 0x5400_0000 | low(distance >> 2, 19) << 5 | cond as u32,
             Inst::Br(r) => 0xd61f_0000 | n(r),
             Inst::Blr(r) => 0xd63f_0000 | n(r),
             Inst::Ret => 0xd65f_03c0,
             Inst::Brk => 0xd420_0000,
+            Inst::Nop => 0xd503_201f,
             Inst::FmovTo { dst, src } => 0x9e67_0000 | n(src) | vd(dst),
             Inst::FmovFrom { dst, src } => 0x9e66_0000 | vn(src) | d(dst),
             Inst::CntBytes { dst, src } => 0x0e20_5800 | vn(src) | vd(dst),
@@ -232,7 +241,7 @@ const fn compare_imm(head: u32, cond: Cond, a: Reg, imm: u8, nzcv: u8) -> u32 {
 pub const fn aim(code: u32, from: u64, to: u64) -> Option<u32> {
     let distance = to.wrapping_sub(from) as i64;
     let words = if distance & 3 == 0 { Some(distance >> 2) } else { None };
-    if code & 0xfc00_0000 == (Inst::B { distance: 0 }).encode() {
+    if code & 0x7c00_0000 == 0x1400_0000 {
         field(code, words, 26, 0)
     } else if code & 0xff00_0000 == 0x5400_0000 || code & 0xff00_0000 == 0x5800_0000 {
         field(code, words, 19, 5)

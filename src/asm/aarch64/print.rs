@@ -129,6 +129,15 @@ fn suffix(size: Size, signed: bool) -> &'static str {
     }
 }
 
+/// The size in the name of an extension.
+fn extended(size: Size) -> &'static str {
+    match size {
+        Size::B8 => "b",
+        Size::B16 => "h",
+        Size::B32 | Size::B64 => "w",
+    }
+}
+
 fn sum(f: &mut Formatter<'_>, op: Sum, size: Size, [dst, a, b]: [Reg; 3], amount: u8) -> Result {
     let [d, n, m] = [dst, a, b].map(|r| Sized(size, r));
     match (op, dst, a) {
@@ -209,6 +218,7 @@ impl Display for Inst {
             Inst::MovWide { op, dst, imm, half } => mov_wide(f, op, dst, imm, half),
             Inst::Shift { op, dst, a, b } => write!(f, "{op} {dst}, {a}, {b}"),
             Inst::ShiftImm { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, #{amount:#x}"),
+            Inst::SignExtend { size, dst, src } => write!(f, "sxt{} {dst}, {}", extended(size), Sized(Size::B32, src)),
             Inst::Extr { dst, high, low, amount } if high == low => write!(f, "ror {dst}, {low}, #{amount:#x}"),
             Inst::Extr { dst, high, low, amount } => write!(f, "extr {dst}, {high}, {low}, #{amount:#x}"),
             Inst::Madd { dst, a, b, c: Reg::ZR } => write!(f, "mul {dst}, {a}, {b}"),
@@ -241,11 +251,13 @@ impl Display for Inst {
             Inst::Adr { dst, distance } => write!(f, "adr {dst}, {}", Distance(distance.into())),
             Inst::Adrp { dst, pages } => write!(f, "adrp {dst}, {}", Distance(i64::from(pages) << 12)),
             Inst::B { distance } => write!(f, "b {}", Distance(distance.into())),
+            Inst::Bl { distance } => write!(f, "bl {}", Distance(distance.into())),
             Inst::BCond { cond, distance } => write!(f, "b.{cond} {}", Distance(distance.into())),
             Inst::Br(r) => write!(f, "br {r}"),
             Inst::Blr(r) => write!(f, "blr {r}"),
             Inst::Ret => f.write_str("ret"),
             Inst::Brk => f.write_str("brk #0x0"),
+            Inst::Nop => f.write_str("nop"),
             Inst::FmovTo { dst, src } => write!(f, "fmov d{}, {src}", dst.0),
             Inst::FmovFrom { dst, src } => write!(f, "fmov {dst}, d{}", src.0),
             Inst::CntBytes { dst, src } => write!(f, "cnt v{}.8b, v{}.8b", dst.0, src.0),

@@ -12,6 +12,19 @@ pub(super) enum Map {
     Of3a,
 }
 
+impl Map {
+    /// As VEX and EVEX have it.
+    #[inline(always)]
+    pub(super) const fn field(self) -> u8 {
+        match self {
+            Map::One => 0,
+            Map::Of => 1,
+            Map::Of38 => 2,
+            Map::Of3a => 3,
+        }
+    }
+}
+
 /// An opcode with its mandatory prefix (0: none).
 #[derive(Clone, Copy)]
 pub(super) struct Op {
@@ -108,18 +121,12 @@ pub(super) fn reg_rm(op: Op, rex: Rex, reg: u8, rm: Rm) -> Code {
 /// VEX.LZ.W1 encoding; `prefix` is the two-bit field (0, 66, F3, F2), `vvvv` the register between.
 #[inline(always)]
 pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: Rm) -> Code {
-    let select = match map {
-        Map::One => 0,
-        Map::Of => 1,
-        Map::Of38 => 2,
-        Map::Of3a => 3,
-    };
     let (x, b) = match rm {
         Rm::R(r) => (0, r.number() >> 3),
         Rm::M(mem) => (mem.index_number() >> 3, mem.base_number() >> 3),
     };
     let inverted = ((reg >> 3) << 7 | x << 6 | b << 5) ^ 0xe0;
-    let head = u32::from_le_bytes([0xc4, inverted | select, 0x80 | ((vvvv ^ 15) << 3) | prefix, op]);
+    let head = u32::from_le_bytes([0xc4, inverted | map.field(), 0x80 | ((vvvv ^ 15) << 3) | prefix, op]);
     let (address, len) = match rm {
         Rm::R(r) => ((0xc0 | ((reg & 7) << 3) | (r.number() & 7)) as u64, 1),
         Rm::M(mem) => address(reg, mem),
@@ -129,7 +136,7 @@ pub(super) fn vex(prefix: u8, map: Map, op: u8, reg: u8, vvvv: u8, rm: Rm) -> Co
 
 /// ModRM, SIB and displacement: one to six bytes. Base numbers 4 and 12 need a SIB, 5 and 13 a displacement.
 #[inline(always)]
-fn address(reg: u8, mem: Mem) -> (u64, u32) {
+pub(super) fn address(reg: u8, mem: Mem) -> (u64, u32) {
     let (base, index, disp) = (mem.base_number() as u64, mem.index_number() as u64, mem.disp());
     let modrm = (reg as u64 & 7) << 3 | base & 7;
     let (bits, len) = if index == NO_INDEX as u64 && base & 7 != 4 {

@@ -82,6 +82,8 @@ pub enum Inst {
     Call(Rm),
     /// `jmp [rip + disp]`, from the end of the instruction.
     JmpRip { disp: i32 },
+    /// `call` by a distance from the end of the instruction.
+    CallRel { rel: i32 },
     /// `jmp` by a distance from the end of the instruction.
     JmpRel { rel: i32 },
     /// `jmp short` likewise.
@@ -94,6 +96,8 @@ pub enum Inst {
     Ret,
     /// `ud2`
     Ud2,
+    /// `nop`
+    Nop,
     /// `movups dst, [src]`
     MovupsLoad { dst: Xmm, src: Mem },
     /// `movups [dst], src`
@@ -299,12 +303,14 @@ impl Inst {
             Inst::Jmp(rm) => reg_rm(Op::one(0xff), Rex::NONE, 4, rm),
             Inst::Call(rm) => reg_rm(Op::one(0xff), Rex::NONE, 2, rm),
             Inst::JmpRip { disp } => bytes([0xff, 0x25]).then(disp as u32 as u64, 4),
+            Inst::CallRel { rel } => bytes([0xe8]).then(rel as u32 as u64, 4),
             Inst::JmpRel { rel } => bytes([0xe9]).then(rel as u32 as u64, 4),
             Inst::JmpShort { rel } => bytes([0xeb, rel as u8]),
             Inst::JccRel { cc, rel } => bytes([0x0f, 0x80 | cc as u8]).then(rel as u32 as u64, 4),
             Inst::JccShort { cc, rel } => bytes([0x70 | cc as u8, rel as u8]),
             Inst::Ret => bytes([0xc3]),
             Inst::Ud2 => bytes([0x0f, 0x0b]),
+            Inst::Nop => bytes([0x90]),
             Inst::MovupsLoad { dst, src } => reg_mem(Op::of(0x10), Rex::NONE, dst.0, src),
             Inst::XorXmm(r) => reg_reg(Op::of(0x57), Rex::NONE, r.0, r.0),
             Inst::MovupsStore { dst, src } => reg_mem(Op::of(0x11), Rex::NONE, src.0, dst),

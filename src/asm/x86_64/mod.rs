@@ -6,9 +6,11 @@ mod encode;
 mod inst;
 mod limbs;
 mod print;
+mod vector;
 
 pub use inst::Inst;
 pub use limbs::Limbs;
+pub use vector::{Coding, VectorInst, VectorOp, VectorRm};
 
 /// A general-purpose register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,6 +172,7 @@ pub enum Alu {
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Shift {
+    Rol = 0,
     Ror = 1,
     Shl = 4,
     Shr = 5,

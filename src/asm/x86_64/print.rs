@@ -1,6 +1,9 @@
 //! Instructions as text, in Intel syntax.
 
-use super::{Adx, Alu, Cc, Count, Double, Inst, Mem, Reg, Rm, Shift, ShiftX, Size, Unary, Xmm};
+use super::vector::{Class, Form};
+use super::{
+    Adx, Alu, Cc, Coding, Count, Double, Inst, Mem, Reg, Rm, Shift, ShiftX, Size, Unary, VectorInst, VectorOp, VectorRm, Xmm,
+};
 use core::fmt::{Display, Formatter, Result};
 
 #[rustfmt::skip]
@@ -96,7 +99,7 @@ macro_rules! names {
 
 names! {
     Alu { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp }
-    Shift { Ror, Shl, Shr, Sar }
+    Shift { Rol, Ror, Shl, Shr, Sar }
     Double { Shld, Shrd }
     ShiftX { Shlx, Shrx, Sarx }
     Adx { Adcx, Adox }
@@ -160,15 +163,71 @@ impl Display for Inst {
             Inst::Jmp(rm) => write!(f, "jmp {}", q(rm)),
             Inst::Call(rm) => write!(f, "call {}", q(rm)),
             Inst::JmpRip { disp } => write!(f, "jmp qword ptr [rip{disp:+}]"),
+            Inst::CallRel { rel } => write!(f, "call {rel:+}"),
             Inst::JmpRel { rel } => write!(f, "jmp {rel:+}"),
             Inst::JmpShort { rel } => write!(f, "jmp {rel:+}"),
             Inst::JccRel { cc, rel } => write!(f, "j{cc} {rel:+}"),
             Inst::JccShort { cc, rel } => write!(f, "j{cc} {rel:+}"),
             Inst::Ret => f.write_str("ret"),
             Inst::Ud2 => f.write_str("ud2"),
+            Inst::Nop => f.write_str("nop"),
             Inst::MovupsLoad { dst, src } => write!(f, "movups {dst}, xmmword ptr {src}"),
             Inst::XorXmm(r) => write!(f, "xorps {r}, {r}"),
             Inst::MovupsStore { dst, src } => write!(f, "movups xmmword ptr {dst}, {src}"),
         }
+    }
+}
+
+/// A vector operand in its place.
+struct VectorOperand(VectorInst, Class, VectorRm);
+
+impl Display for VectorOperand {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let VectorOperand(inst, class, place) = *self;
+        let bytes = match class {
+            Class::Full => inst.coding.bytes(),
+            Class::Half => (inst.coding.bytes() / 2).max(Coding::Sse.bytes()),
+            Class::Xmm | Class::G32 | Class::G64 | Class::K => Coding::Sse.bytes(),
+        };
+        let general = |number: u8| Reg::ALL[(number & 15) as usize];
+        match place {
+            VectorRm::M(mem) if matches!(inst.op, VectorOp::Movq | VectorOp::MovqStore) => q(Rm::M(mem)).fmt(f),
+            VectorRm::M(mem) => write!(f, "{}mmword ptr {mem}", letter(bytes)),
+            VectorRm::R(number) => match class {
+                Class::Full | Class::Half | Class::Xmm => write!(f, "{}mm{number}", letter(bytes)),
+                Class::G32 => f.write_str(general(number).name(Size::B32)),
+                Class::G64 => f.write_str(general(number).name(Size::B64)),
+                Class::K => write!(f, "k{number}"),
+            },
+        }
+    }
+}
+
+/// The first letter of a vector register of so many bytes.
+fn letter(bytes: usize) -> char {
+    match bytes {
+        64 => 'z',
+        32 => 'y',
+        _ => 'x',
+    }
+}
+
+impl Display for VectorInst {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let row = self.op.row();
+        let legacy = self.coding == Coding::Sse;
+        write!(f, "{}{}", if legacy { "" } else { "v" }, row.name)?;
+        let operand = |class, place| VectorOperand(*self, class, place);
+        let (reg, mid) = (VectorRm::R(self.reg), VectorRm::R(self.mid));
+        match row.form {
+            Form::RegMidRm([a, _, c]) if legacy => write!(f, " {}, {}", operand(a, reg), operand(c, self.rm))?,
+            Form::RegMidRm([a, b, c]) => write!(f, " {}, {}, {}", operand(a, reg), operand(b, mid), operand(c, self.rm))?,
+            Form::RegRm([a, b]) => write!(f, " {}, {}", operand(a, reg), operand(b, self.rm))?,
+            Form::RmReg([a, b]) => write!(f, " {}, {}", operand(a, self.rm), operand(b, reg))?,
+            Form::MidRm(_, [_, b]) if legacy => write!(f, " {}", operand(b, self.rm))?,
+            Form::MidRm(_, [a, b]) => write!(f, " {}, {}", operand(a, mid), operand(b, self.rm))?,
+            Form::Alone => {}
+        }
+        if row.imm { write!(f, ", {}", Number(self.imm.into())) } else { Ok(()) }
     }
 }

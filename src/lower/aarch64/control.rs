@@ -8,8 +8,23 @@ use crate::lower::labels::Fixup;
 /// Pairs that `Enter` stores, each above the one before.
 const SAVED: [(u8, u8); 5] = [(19, 20), (21, 22), (23, 24), (25, 26), (27, 28)];
 
-/// The frame and link registers, and the pairs.
-const FRAME_BYTES: i16 = 16 + 16 * SAVED.len() as i16;
+/// The frame and link registers.
+const LINK_BYTES: i16 = 16;
+
+/// These, and the pairs.
+const FRAME_BYTES: i16 = LINK_BYTES + 16 * SAVED.len() as i16;
+
+/// What is emitted after the stream: the code of an exit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutOfLine {
+    /// Of the branch to it.
+    branch: u32,
+    at: usize,
+    dst: R,
+    value: u32,
+    to: u64,
+    through: bool,
+}
 
 impl Lowerer {
     fn here(&self) -> u32 {
@@ -36,15 +51,14 @@ impl Lowerer {
         }
     }
 
-    /// Notes a branch; false if the label can not be.
+    /// Notes a branch; false if what the flags hold there would depend on the way.
     fn branches_to(&mut self, label: Label) -> bool {
-        if label.0 >= MAX_LABELS {
-            // It can not be bound either.
-            self.fault = Some(LowerError::Unbound { label });
-        } else if !self.carries.branch(label) {
+        // A number that is too large is bound nowhere, which comes out at the end.
+        let agreed = label.0 >= MAX_LABELS || self.carries.branch(label);
+        if !agreed {
             self.fault = Some(LowerError::Flags { at: self.at });
         }
-        self.fault.is_none()
+        agreed
     }
 
     pub(super) fn jmp(&mut self, to: Label) {
@@ -93,10 +107,6 @@ impl Lowerer {
 
     pub(super) fn label_addr(&mut self, dst: R, label: Label) {
         let dst = self.r(dst);
-        if label.0 >= MAX_LABELS {
-            self.fault = Some(LowerError::Unbound { label });
-            return;
-        }
         match self.address_of(label) {
             Some(addr) => self.address(dst, addr),
             None if self.long => {
@@ -170,6 +180,92 @@ impl Lowerer {
         if !self.emit_aimed(Inst::BCond { cond, distance: 0 }, addr) {
             self.unless(cond, |this| this.jmp_to(addr));
         }
+    }
+
+    pub(super) fn exit(&mut self, cond: Cond, dst: R, value: u32, to: u64, through: bool) {
+        let leave = |this: &mut Lowerer, cond| {
+            let exit = |this: &Lowerer| OutOfLine { branch: this.here(), at: this.at, dst, value, to, through };
+            if this.long {
+                this.unless(cond, |this| {
+                    this.exits.push(exit(this));
+                    this.emit(Inst::B { distance: 0 });
+                });
+            } else {
+                this.exits.push(exit(this));
+                this.emit(Inst::BCond { cond, distance: 0 });
+            }
+        };
+        match self.condition(cond) {
+            Holds::If(cond) => leave(self, cond),
+            Holds::Either(a, b) => {
+                leave(self, a);
+                leave(self, b);
+            }
+            Holds::Both(a, b) => self.unless(a, |this| leave(this, b)),
+        }
+        self.r(dst);
+    }
+
+    /// Emits the code of exits; false if a branch does not reach it.
+    pub(super) fn emit_exits(&mut self) -> bool {
+        let mut reached = true;
+        for i in 0..self.exits.len() {
+            let OutOfLine { branch, at, dst, value, to, through } = self.exits[i];
+            let site = self.start + branch as usize;
+            match aim(self.code.u32_at(site), self.base.wrapping_add(branch.into()), self.pc()) {
+                Some(code) => self.code.patch_u32(site, code),
+                None => reached = false,
+            }
+            let dst = self.r(dst);
+            self.imm(dst, value.into());
+            // Errors are those of the instruction, not of the end.
+            let end = core::mem::replace(&mut self.at, at);
+            if through {
+                self.jmp_slot(to)
+            } else {
+                self.jmp_to(to)
+            }
+            self.at = end;
+        }
+        reached
+    }
+
+    pub(super) fn call(&mut self, addr: u64) {
+        if !self.emit_aimed(Inst::Bl { distance: 0 }, addr) {
+            if self.emit_aimed(Inst::Adrp { dst: S0, pages: 0 }, addr) {
+                self.emit(page_offset(S0, addr));
+            } else {
+                self.imm(S0, addr);
+            }
+            self.emit(Inst::Blr(S0));
+        }
+    }
+
+    /// Bytes as they are, up to where the next instruction can be.
+    pub(super) fn data(&mut self, bytes: &[u8], len: u8) {
+        for word in bytes[..(len as usize).min(bytes.len())].chunks(4) {
+            self.code.push_u32((0..).zip(word).fold(0, |all, (i, &byte)| all | u32::from(byte) << (8 * i)));
+        }
+    }
+
+    pub(super) fn align(&mut self, to: u8) {
+        while self.pc() & u64::from(to.max(1) - 1) & !3 != 0 {
+            self.emit(Inst::Nop);
+        }
+    }
+
+    pub(super) fn enter_stub(&mut self) {
+        self.emit(Inst::StorePair { a: Reg::FP, b: Reg::LR, dst: PairAddr::Before(Reg::SP, -LINK_BYTES) });
+    }
+
+    pub(super) fn leave_stub(&mut self) {
+        self.emit(Inst::LoadPair { a: Reg::FP, b: Reg::LR, src: PairAddr::After(Reg::SP, LINK_BYTES) });
+        self.emit(Inst::Ret);
+    }
+
+    pub(super) fn drop_stub(&mut self) {
+        let imm = Imm12::low(LINK_BYTES as u64);
+        self.emit(Inst::SumImm { op: Sum::Add, size: Size::B64, dst: Reg::SP, a: Reg::SP, imm });
     }
 
     pub(super) fn jmp_slot(&mut self, slot: u64) {

@@ -29,6 +29,9 @@ pub const REGISTERS: u8 = 26;
 /// Where `CallMem` and `CallReg` leave a result, and a function returns it.
 pub const RESULT: R = R(0);
 
+/// Where a function returns two results.
+pub const RESULTS: [R; 2] = [RESULT, R(1)];
+
 /// IR registers from this one on are callee-saved, x19 and up.
 const FIRST_SAVED: u8 = 16;
 const FIRST_SAVED_X: u8 = 19;
@@ -53,6 +56,8 @@ pub struct Lowerer {
     /// The instruction being lowered.
     at: usize,
     fault: Option<LowerError>,
+    /// Exits whose code is still to be emitted.
+    exits: Vec<control::OutOfLine>,
     /// Forward references must reach beyond 1 MiB.
     long: bool,
 }
@@ -69,6 +74,7 @@ impl Lowerer {
             base: 0,
             at: 0,
             fault: None,
+            exits: Vec::new(),
             long: false,
         }
     }
@@ -79,29 +85,73 @@ impl Lowerer {
     }
 
     /// Lowers `ins` as if its first byte came to lie at address `base`, a multiple of 4, and appends the bytes to `out`. After an error
-    /// `out` holds a part of the code. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
+    /// `out` is what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     ///
-    /// Forward branches are taken to be short; a stream in which one turns out not to be is lowered a second time.
+    /// Forward references are taken to reach less than 1 MiB; a stream in which one does not is lowered a second time.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
-        self.base = base;
-        self.start = out.len();
-        self.code = CodeBuffer::from_vec(core::mem::take(out));
+        self.begin(base, core::mem::take(out));
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        self.long = false;
         let mut result = self.stream(ins);
         if result == Ok(false) {
-            let mut bytes = core::mem::take(&mut self.code).into_vec();
-            bytes.truncate(self.start);
-            self.code = CodeBuffer::from_vec(bytes);
+            let out = self.take();
+            self.begin(base, out);
             self.long = true;
             result = self.stream(ins);
         }
-        *out = core::mem::take(&mut self.code).into_vec();
-        match result {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(LowerError::Reach { at: self.at, addr: base }),
-            Err(error) => Err(error),
+        *out = self.take();
+        self.reached(result)
+    }
+
+    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`, a
+    /// multiple of 4. The bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
+    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
+        self.labels.clear();
+        self.carries.clear();
+        self.exits.clear();
+        self.fault = None;
+        self.at = 0;
+        self.long = false;
+        self.base = base;
+        self.start = out.len();
+        self.code = CodeBuffer::from_vec(out);
+    }
+
+    /// Lowers the next instruction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`lower`](Lowerer::lower); the stream ends there, and has no bytes.
+    #[inline]
+    pub fn push(&mut self, ins: &Ins) -> Result<(), LowerError> {
+        self.ins(ins);
+        self.carries.after(ins);
+        self.at += 1;
+        match self.fault {
+            None => Ok(()),
+            Some(fault) => Err(self.fail(fault)),
         }
+    }
+
+    /// Fills in what waited for labels.
+    ///
+    /// # Errors
+    ///
+    /// A label that is nowhere bound, or more than 1 MiB behind a conditional branch to it (only [`lower`](Lowerer::lower) can begin again);
+    /// the stream has no bytes.
+    pub fn finish(&mut self) -> Result<(), LowerError> {
+        let result = self.complete();
+        self.reached(result)
+    }
+
+    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
+    pub fn take(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.code).into_vec()
+    }
+
+    #[cold]
+    fn fail(&mut self, error: LowerError) -> LowerError {
+        self.code.truncate(self.start);
+        error
     }
 
     /// Where a label of the last stream is, from `base`.
@@ -109,20 +159,32 @@ impl Lowerer {
         self.labels.offset(label)
     }
 
-    /// Whether all forward references reach their labels.
-    fn stream(&mut self, ins: &[Ins]) -> Result<bool, LowerError> {
-        self.labels.clear();
-        self.carries.clear();
-        self.fault = None;
-        for (at, ins) in ins.iter().enumerate() {
-            self.at = at;
-            self.ins(ins);
-            self.carries.after(ins);
-            if let Some(fault) = self.fault {
-                return Err(fault);
-            }
+    fn reached(&self, all: Result<bool, LowerError>) -> Result<(), LowerError> {
+        match all {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LowerError::Reach { at: self.at, addr: self.base }),
+            Err(error) => Err(error),
         }
-        self.resolve()
+    }
+
+    /// Whether all forward references reach; if not, or after an error, there are no bytes.
+    fn stream(&mut self, ins: &[Ins]) -> Result<bool, LowerError> {
+        for ins in ins {
+            self.push(ins)?;
+        }
+        self.complete()
+    }
+
+    fn complete(&mut self) -> Result<bool, LowerError> {
+        let exits = self.emit_exits();
+        let result = match self.fault {
+            Some(fault) => Err(fault),
+            None => self.resolve().map(|labels| exits && labels),
+        };
+        if result != Ok(true) {
+            self.code.truncate(self.start);
+        }
+        result
     }
 
     fn ins(&mut self, ins: &Ins) {
@@ -141,6 +203,9 @@ impl Lowerer {
             Ins::MulWideSigned { hi, lo, a, b } => self.mul_wide(true, hi, lo, a, b),
             Ins::DivRem { quot, rem, a, b } => self.div_rem(false, quot, rem, a, b),
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
+            Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
+            Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
+            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),
@@ -168,6 +233,10 @@ impl Lowerer {
             Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp: _ } => self.word_shift(op, dst, amount),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
+            Ins::Vector(_) => {
+                self.fault =
+                    Some(LowerError::Unsupported { at: self.at, ins: *ins, needs: "vectors, which this target's lowering lacks" });
+            }
             Ins::Label(label) => self.label(label),
             Ins::Jmp(to) => self.jmp(to),
             Ins::Br { cond, to } => self.branch(cond, to),
@@ -190,6 +259,13 @@ impl Lowerer {
                 let r = self.r(r);
                 self.emit(Inst::Blr(r));
             }
+            Ins::Call { addr } => self.call(addr),
+            Ins::Exit { cond, dst, value, to, through } => self.exit(cond, dst, value, to, through),
+            Ins::EnterStub => self.enter_stub(),
+            Ins::LeaveStub => self.leave_stub(),
+            Ins::DropStub => self.drop_stub(),
+            Ins::Data { bytes, len } => self.data(&bytes, len),
+            Ins::Align { to } => self.align(to),
             Ins::Enter => self.enter(),
             Ins::Leave => self.leave(),
             Ins::Ret => self.emit(Inst::Ret),

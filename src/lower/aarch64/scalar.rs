@@ -31,6 +31,15 @@ impl Lowerer {
         self.alu(op, flags, dst, a, b, S0);
     }
 
+    pub(super) fn extend(&mut self, width: Width, signed: bool, dst: R, src: R) {
+        let (dst, src, size) = (self.r(dst), self.r(src), size(width));
+        match Mask::new(u64::MAX >> (64 - (8 << size.log2()))) {
+            None => self.mov(dst, src),
+            Some(_) if signed => self.emit(Inst::SignExtend { size, dst, src }),
+            Some(imm) => self.emit(Inst::LogicImm { op: Logic::And, dst, a: src, imm }),
+        }
+    }
+
     /// `dst = a op b`, with a scratch register that is not `a`.
     fn alu(&mut self, op: AluOp, flags: bool, dst: Reg, a: Reg, b: Src, scratch: Reg) {
         let sum = match (op, flags) {
@@ -143,13 +152,21 @@ impl Lowerer {
         let (dst, a) = (self.r(dst), self.r(a));
         match amount & 63 {
             0 => self.mov(dst, a),
-            amount => self.emit(Inst::ShiftImm { op: machine_shift(op), dst, a, amount }),
+            amount => {
+                let (op, left) = machine_shift(op);
+                self.emit(Inst::ShiftImm { op, dst, a, amount: if left { 64 - amount } else { amount } });
+            }
         }
     }
 
     pub(super) fn shift(&mut self, op: ShiftOp, dst: R, a: R, amount: R) {
-        let (dst, a, b) = (self.r(dst), self.r(a), self.r(amount));
-        self.emit(Inst::Shift { op: machine_shift(op), dst, a, b });
+        let (dst, a, mut b) = (self.r(dst), self.r(a), self.r(amount));
+        let (op, left) = machine_shift(op);
+        if left {
+            self.sum(Sum::Sub, S0, Reg::ZR, b);
+            b = S0;
+        }
+        self.emit(Inst::Shift { op, dst, a, b });
     }
 
     pub(super) fn funnel_imm(&mut self, dst: R, hi: R, lo: R, amount: u8) {
@@ -256,11 +273,13 @@ impl Lowerer {
     }
 }
 
-fn machine_shift(op: ShiftOp) -> Shift {
+/// The machine's shift, and whether it goes the other way, by the opposite amount.
+fn machine_shift(op: ShiftOp) -> (Shift, bool) {
     match op {
-        ShiftOp::Shl => Shift::Lsl,
-        ShiftOp::Shr => Shift::Lsr,
-        ShiftOp::Sar => Shift::Asr,
-        ShiftOp::Ror => Shift::Ror,
+        ShiftOp::Shl => (Shift::Lsl, false),
+        ShiftOp::Shr => (Shift::Lsr, false),
+        ShiftOp::Sar => (Shift::Asr, false),
+        ShiftOp::Ror => (Shift::Ror, false),
+        ShiftOp::Rol => (Shift::Ror, true),
     }
 }

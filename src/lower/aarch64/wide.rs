@@ -1,7 +1,7 @@
 //! Multiplication to 128 bits, division, and the 256-bit product.
 
 use super::*;
-use crate::asm::aarch64::Binary;
+use crate::asm::aarch64::{Binary, Cond as MachineCond};
 
 impl Lowerer {
     fn binary(&mut self, op: Binary, dst: Reg, a: Reg, b: Reg) {
@@ -40,6 +40,38 @@ impl Lowerer {
         self.binary(op, q, a, b);
         self.emit(Inst::Msub { dst: rem, a: q, b, c: a });
         self.mov(quot, q);
+    }
+
+    pub(super) fn mul_high(&mut self, signed: bool, dst: R, a: R, b: R) {
+        let (dst, a, b) = (self.r(dst), self.r(a), self.r(b));
+        self.binary(if signed { Binary::Smulh } else { Binary::Umulh }, dst, a, b);
+    }
+
+    /// There is no such division: bit by bit, shifting the dividend left and the quotient in behind it (Knuth, TAOCP 4.3.1, in base 2).
+    pub(super) fn div_wide(&mut self, quot: R, rem: R, hi: R, lo: R, b: R) {
+        let (quot, rem, hi, lo, b) = (self.r(quot), self.r(rem), self.r(hi), self.r(lo), self.r(b));
+        let (high, low) = (S0, S1);
+        // Until the end, one of the destinations is free to count.
+        let count = if quot == b { rem } else { quot };
+        self.mov(high, hi);
+        self.mov(low, lo);
+        self.imm(count, 64);
+        let one = Imm12::low(1);
+        let sum_imm = |op, dst| Inst::SumImm { op, size: Size::B64, dst, a: dst, imm: one };
+        let start = self.code.len();
+        self.sum(Sum::Adds, low, low, low);
+        self.emit(Inst::Carry { op: Sum::Adds, dst: high, a: high, b: high });
+        // A bit that left the register makes the rest larger than any divisor.
+        self.emit(Inst::BCond { cond: MachineCond::Hs, distance: 12 });
+        self.sum(Sum::Subs, Reg::ZR, high, b);
+        self.emit(Inst::BCond { cond: MachineCond::Lo, distance: 12 });
+        self.sum(Sum::Sub, high, high, b);
+        self.emit(sum_imm(Sum::Add, low));
+        self.emit(sum_imm(Sum::Subs, count));
+        let distance = start as i32 - self.code.len() as i32;
+        self.emit(Inst::BCond { cond: MachineCond::Ne, distance });
+        self.mov(quot, low);
+        self.mov(rem, high);
     }
 
     /// Row by row, one limb of `a` after the other, without the columns beyond 256 bits. The limbs of `b` stay in the temporaries; the last

@@ -1,17 +1,28 @@
 //! Labels, jumps, the prologue.
 
 use super::*;
+use crate::asm::Code;
 use crate::lower::labels::Fixup;
 
 /// Pushed by `Enter` in this order.
 const SAVED: [Reg; 6] = [Reg::Rbx, Reg::Rbp, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
 
-/// What six registers and the return address leave to the next multiple of sixteen.
-const PADDING: i32 = 8;
+/// What six registers and the return address, or the return address of a stub alone, leave to the next multiple of sixteen.
+pub(super) const PADDING: i32 = 8;
 
 const SHORT_LEN: i64 = 2;
 const JMP_LEN: i64 = 5;
 const JCC_LEN: i64 = 6;
+
+/// An exit taken: the branch's distance is at `at`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutOfLine {
+    at: u32,
+    dst: Reg,
+    value: u32,
+    to: u64,
+    through: bool,
+}
 
 /// The distance from the end of an instruction of `len` bytes, if it fits 32 bits.
 fn near(distance: i64, len: i64) -> Option<i32> {
@@ -123,15 +134,64 @@ impl Lowerer {
         }
     }
 
+    pub(super) fn exit(&mut self, cond: Cond, dst: R, value: u32, to: u64, through: bool) {
+        let dst = self.r(dst);
+        self.emit(Inst::JccRel { cc: cc(cond), rel: 0 });
+        self.exits.push(OutOfLine { at: self.here() - 4, dst, value, to, through });
+    }
+
+    /// The code of the exits, after the stream.
+    pub(super) fn emit_exits(&mut self) {
+        for i in 0..self.exits.len() {
+            let OutOfLine { at, dst, value, to, through } = self.exits[i];
+            let distance = self.here().wrapping_sub(at + 4);
+            self.code.patch_u32(self.start + at as usize, distance);
+            self.emit(Inst::MovImm { dst, value: value.into() });
+            if through { self.jmp_slot(to) } else { self.jmp_to(to) }
+        }
+    }
+
+    pub(super) fn move_sp(&mut self, op: Alu, bytes: i32) {
+        self.emit(Inst::AluImm { op, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: bytes });
+    }
+
+    /// Near, or through a register that a call clobbers and that carries no argument.
+    pub(super) fn call(&mut self, addr: u64) {
+        self.zeroed = false;
+        self.clear_upper();
+        let distance = addr.wrapping_sub(self.base.wrapping_add(self.here() as u64)) as i64;
+        match near(distance, Inst::CallRel { rel: 0 }.encode().len() as i64) {
+            Some(rel) => self.emit(Inst::CallRel { rel }),
+            None => {
+                self.emit(Inst::MovImm { dst: Reg::R11, value: addr });
+                self.emit(Inst::Call(Rm::R(Reg::R11)));
+            }
+        }
+    }
+
+    pub(super) fn data(&mut self, bytes: [u8; 16], len: u8) {
+        for byte in bytes.into_iter().take(len.into()) {
+            self.code.push(Code::short(byte.into(), 1));
+        }
+    }
+
+    pub(super) fn align(&mut self, to: u8) {
+        let here = self.base.wrapping_add(self.here() as u64);
+        for _ in 0..here.wrapping_neg() & u64::from(to.max(1) - 1) {
+            self.emit(Inst::Nop);
+        }
+    }
+
     pub(super) fn enter(&mut self) {
         for r in SAVED {
             self.emit(Inst::Push(r));
         }
-        self.emit(Inst::AluImm { op: Alu::Sub, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: PADDING });
+        self.move_sp(Alu::Sub, PADDING);
     }
 
     pub(super) fn leave(&mut self) {
-        self.emit(Inst::AluImm { op: Alu::Add, size: Size::B64, dst: Rm::R(Reg::Rsp), imm: PADDING });
+        self.clear_upper();
+        self.move_sp(Alu::Add, PADDING);
         for r in SAVED.into_iter().rev() {
             self.emit(Inst::Pop(r));
         }

@@ -9,11 +9,15 @@ mod control;
 mod features;
 mod memory;
 mod scalar;
+mod vector;
+mod vector_float;
+mod vector_integer;
 mod wide;
 mod word;
 mod word_shift;
 
 pub use features::Features;
+pub use vector::VECTORS;
 
 use super::labels::Labels;
 use super::{LowerError, MAX_LABELS};
@@ -26,6 +30,9 @@ pub const REGISTERS: u8 = 15;
 
 /// Where `CallMem` and `CallReg` leave a result, and a function returns it.
 pub const RESULT: R = R(6);
+
+/// Where a function returns two results.
+pub const RESULTS: [R; 2] = [RESULT, R(2)];
 
 /// The machine register of each IR register; the last entry stands for those that do not exist.
 #[rustfmt::skip]
@@ -46,6 +53,22 @@ enum Fault {
     LabelNumber(Label),
     Rebound(Label),
     Reach(u64),
+    /// What the machine lacks.
+    Unsupported(&'static str),
+}
+
+impl Fault {
+    fn at(self, at: usize, ins: &Ins) -> LowerError {
+        match self {
+            Fault::Register => LowerError::Register { at },
+            Fault::Displacement => LowerError::Displacement { at },
+            Fault::FixedRegisters => LowerError::FixedRegisters { at },
+            Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
+            Fault::Rebound(label) => LowerError::Rebound { at, label },
+            Fault::Reach(addr) => LowerError::Reach { at, addr },
+            Fault::Unsupported(needs) => LowerError::Unsupported { at, ins: *ins, needs },
+        }
+    }
 }
 
 /// Lowers streams; reused, it allocates nothing per stream.
@@ -58,14 +81,32 @@ pub struct Lowerer {
     start: usize,
     base: u64,
     fault: Option<Fault>,
+    /// Exits whose code is still to be emitted.
+    exits: Vec<control::OutOfLine>,
+    /// Instructions pushed so far.
+    at: usize,
     /// The vector register for zeroing is zero.
     zeroed: bool,
+    /// Registers wider than 128 bits have been used.
+    upper: bool,
 }
 
 impl Lowerer {
     /// A lowerer for a machine with these features.
     pub fn new(features: Features) -> Lowerer {
-        Lowerer { features, labels: Labels::default(), code: CodeBuffer::new(), start: 0, base: 0, fault: None, zeroed: false }
+        let features = features.closed();
+        Lowerer {
+            features,
+            labels: Labels::default(),
+            code: CodeBuffer::new(),
+            start: 0,
+            base: 0,
+            fault: None,
+            exits: Vec::new(),
+            at: 0,
+            zeroed: false,
+            upper: false,
+        }
     }
 
     /// The features it uses.
@@ -73,19 +114,68 @@ impl Lowerer {
         self.features
     }
 
-    /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` holds
-    /// a part of the code. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
+    /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` is
+    /// what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
-        self.labels.clear();
-        self.fault = None;
-        self.zeroed = false;
-        self.base = base;
-        self.start = out.len();
-        self.code = CodeBuffer::from_vec(core::mem::take(out));
+        self.begin(base, core::mem::take(out));
         self.code.reserve(ins.len() * TYPICAL_BYTES);
         let result = self.stream(ins);
-        *out = core::mem::take(&mut self.code).into_vec();
+        *out = self.take();
         result
+    }
+
+    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`. The
+    /// bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
+    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
+        self.labels.clear();
+        self.exits.clear();
+        self.fault = None;
+        self.at = 0;
+        self.zeroed = false;
+        self.upper = false;
+        self.base = base;
+        self.start = out.len();
+        self.code = CodeBuffer::from_vec(out);
+    }
+
+    /// Lowers the next instruction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`lower`](Lowerer::lower); the stream ends there, and has no bytes.
+    #[inline]
+    pub fn push(&mut self, ins: &Ins) -> Result<(), LowerError> {
+        self.ins(ins);
+        self.at += 1;
+        match self.fault {
+            None => Ok(()),
+            Some(fault) => Err(self.fail(fault.at(self.at - 1, ins))),
+        }
+    }
+
+    /// Fills in what waited for labels.
+    ///
+    /// # Errors
+    ///
+    /// A label that is nowhere bound; the stream has no bytes.
+    pub fn finish(&mut self) -> Result<(), LowerError> {
+        self.emit_exits();
+        let result = match self.fault {
+            Some(fault) => Err(fault.at(self.at, &Ins::Trap)),
+            None => self.resolve(),
+        };
+        result.map_err(|error| self.fail(error))
+    }
+
+    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
+    pub fn take(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.code).into_vec()
+    }
+
+    #[cold]
+    fn fail(&mut self, error: LowerError) -> LowerError {
+        self.code.truncate(self.start);
+        error
     }
 
     /// Where a label of the last stream is, from `base`.
@@ -97,17 +187,10 @@ impl Lowerer {
         for (at, ins) in ins.iter().enumerate() {
             self.ins(ins);
             if let Some(fault) = self.fault {
-                return Err(match fault {
-                    Fault::Register => LowerError::Register { at },
-                    Fault::Displacement => LowerError::Displacement { at },
-                    Fault::FixedRegisters => LowerError::FixedRegisters { at },
-                    Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
-                    Fault::Rebound(label) => LowerError::Rebound { at, label },
-                    Fault::Reach(addr) => LowerError::Reach { at, addr },
-                });
+                return Err(self.fail(fault.at(at, ins)));
             }
         }
-        self.resolve()
+        self.finish()
     }
 
     fn ins(&mut self, ins: &Ins) {
@@ -126,6 +209,9 @@ impl Lowerer {
             Ins::MulWideSigned { hi, lo, a, b } => self.mul_wide_signed(hi, lo, a, b),
             Ins::DivRem { quot, rem, a, b } => self.div_rem(false, quot, rem, a, b),
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
+            Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
+            Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
+            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),
@@ -153,12 +239,21 @@ impl Lowerer {
             Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp } => self.word_shift(op, dst, amount, tmp),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
+            Ins::Vector(vector) => self.vector(vector),
             Ins::Label(label) => self.label(label),
             Ins::Jmp(to) => self.jmp(to),
             Ins::Br { cond, to } => self.branch(cond, to),
             Ins::JmpTo { addr } => self.jmp_to(addr),
             Ins::BrTo { cond, addr } => self.branch_to(cond, addr),
             Ins::JmpSlot { slot } => self.jmp_slot(slot),
+            Ins::Exit { cond, dst, value, to, through } => self.exit(cond, dst, value, to, through),
+            Ins::EnterStub => self.move_sp(Alu::Sub, control::PADDING),
+            Ins::LeaveStub => {
+                self.clear_upper();
+                self.move_sp(Alu::Add, control::PADDING);
+                self.emit(Inst::Ret);
+            }
+            Ins::DropStub => self.move_sp(Alu::Add, 2 * control::PADDING),
             Ins::JmpReg(r) => {
                 let r = self.r(r);
                 self.emit(Inst::Jmp(Rm::R(r)));
@@ -169,18 +264,26 @@ impl Lowerer {
             }
             Ins::CallMem(mem) => {
                 self.zeroed = false;
+                self.clear_upper();
                 let mem = self.mem(mem);
                 self.emit(Inst::Call(Rm::M(mem)));
             }
             Ins::CallReg(r) => {
                 self.zeroed = false;
+                self.clear_upper();
                 let r = self.r(r);
                 self.emit(Inst::Call(Rm::R(r)));
             }
+            Ins::Call { addr } => self.call(addr),
             Ins::Enter => self.enter(),
             Ins::Leave => self.leave(),
-            Ins::Ret => self.emit(Inst::Ret),
+            Ins::Ret => {
+                self.clear_upper();
+                self.emit(Inst::Ret);
+            }
             Ins::Trap => self.emit(Inst::Ud2),
+            Ins::Data { bytes, len } => self.data(bytes, len),
+            Ins::Align { to } => self.align(to),
         }
     }
 

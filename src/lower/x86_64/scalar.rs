@@ -15,6 +15,14 @@ impl Lowerer {
         self.mov(dst, src);
     }
 
+    pub(super) fn extend(&mut self, width: Width, signed: bool, dst: R, src: R) {
+        let (dst, src) = (self.r(dst), self.r(src));
+        if width == Width::B64 {
+            return self.mov(dst, src);
+        }
+        self.emit(Inst::Load { size: size(width), signed, dst, src: Rm::R(src) });
+    }
+
     pub(super) fn lea(&mut self, dst: R, mem: ir::Mem) {
         let (dst, mem) = (self.r(dst), self.mem(mem));
         match (mem.index(), mem.disp()) {
@@ -223,7 +231,10 @@ impl Lowerer {
                 ShiftOp::Ror if self.features.bmi2 => {
                     return self.emit(Inst::Rorx { dst, src: Rm::R(a), amount });
                 }
-                ShiftOp::Shl | ShiftOp::Shr | ShiftOp::Sar | ShiftOp::Ror => self.mov(dst, a),
+                ShiftOp::Rol if self.features.bmi2 => {
+                    return self.emit(Inst::Rorx { dst, src: Rm::R(a), amount: 64 - amount });
+                }
+                ShiftOp::Shl | ShiftOp::Shr | ShiftOp::Sar | ShiftOp::Ror | ShiftOp::Rol => self.mov(dst, a),
             }
         }
         self.emit(Inst::ShiftImm { op: machine_shift(op), dst, amount });
@@ -236,7 +247,7 @@ impl Lowerer {
                 ShiftOp::Shl => Some(ShiftX::Shlx),
                 ShiftOp::Shr => Some(ShiftX::Shrx),
                 ShiftOp::Sar => Some(ShiftX::Sarx),
-                ShiftOp::Ror => None,
+                ShiftOp::Ror | ShiftOp::Rol => None,
             };
             if let Some(op) = x {
                 return self.emit(Inst::ShiftX { op, dst, src: Rm::R(a), count });
@@ -342,5 +353,6 @@ fn machine_shift(op: ShiftOp) -> Shift {
         ShiftOp::Shr => Shift::Shr,
         ShiftOp::Sar => Shift::Sar,
         ShiftOp::Ror => Shift::Ror,
+        ShiftOp::Rol => Shift::Rol,
     }
 }

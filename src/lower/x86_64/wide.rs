@@ -30,10 +30,25 @@ impl Lowerer {
         self.mul_in_rax(Unary::Imul, hi, lo, a, b);
     }
 
+    /// By the instruction that gives both halves; the low one goes nowhere.
+    pub(super) fn mul_high(&mut self, signed: bool, dst: R, a: R, b: R) {
+        let (dst, a, b) = (self.r(dst), self.r(a), self.r(b));
+        let (a, b) = if b == Reg::Rdx { (b, a) } else { (a, b) };
+        if !signed && self.features.bmi2 && (a == Reg::Rdx || dst == Reg::Rdx) {
+            self.mov(Reg::Rdx, a);
+            return self.emit(Inst::Mulx { hi: dst, lo: dst, src: Rm::R(b) });
+        }
+        let (a, b) = if b == Reg::Rax { (b, a) } else { (a, b) };
+        self.keeping_rax_and_rdx(dst, None, |this| {
+            this.mov(Reg::Rax, a);
+            this.emit(Inst::Unary { op: if signed { Unary::Imul } else { Unary::Mul }, rm: Rm::R(b) });
+        });
+    }
+
     /// `hi:lo = a * b` by the instruction that multiplies rax into rdx:rax.
     fn mul_in_rax(&mut self, op: Unary, hi: Reg, lo: Reg, a: Reg, b: Reg) {
         let (a, b) = if b == Reg::Rax { (b, a) } else { (a, b) };
-        self.keeping_rax_and_rdx(hi, lo, |this| {
+        self.keeping_rax_and_rdx(hi, Some(lo), |this| {
             this.mov(Reg::Rax, a);
             this.emit(Inst::Unary { op, rm: Rm::R(b) });
         });
@@ -42,7 +57,7 @@ impl Lowerer {
     pub(super) fn div_rem(&mut self, signed: bool, quot: R, rem: R, a: R, b: R) {
         let (quot, rem, a, b) = (self.r(quot), self.r(rem), self.r(a), self.r(b));
         let in_way = b == Reg::Rax || b == Reg::Rdx;
-        self.keeping_rax_and_rdx(rem, quot, |this| {
+        self.keeping_rax_and_rdx(rem, Some(quot), |this| {
             if in_way {
                 this.emit(Inst::Push(b));
             }
@@ -61,9 +76,36 @@ impl Lowerer {
         });
     }
 
+    pub(super) fn div_wide(&mut self, quot: R, rem: R, hi: R, lo: R, b: R) {
+        let (quot, rem, b) = (self.r(quot), self.r(rem), self.r(b));
+        let (hi, lo) = (self.r(hi), self.r(lo));
+        let in_way = b == Reg::Rax || b == Reg::Rdx;
+        self.keeping_rax_and_rdx(rem, Some(quot), |this| {
+            if in_way {
+                this.emit(Inst::Push(b));
+            }
+            match (hi, lo) {
+                (Reg::Rax, Reg::Rdx) => this.emit(Inst::Xchg { a: Reg::Rax, b: Reg::Rdx }),
+                (_, Reg::Rdx) => {
+                    this.mov(Reg::Rax, lo);
+                    this.mov(Reg::Rdx, hi);
+                }
+                (_, _) => {
+                    this.mov(Reg::Rdx, hi);
+                    this.mov(Reg::Rax, lo);
+                }
+            }
+            let rm = if in_way { Rm::M(Mem::new(Reg::Rsp, 0)) } else { Rm::R(b) };
+            this.emit(Inst::Unary { op: Unary::Div, rm });
+            if in_way {
+                this.emit(Inst::Lea { dst: Reg::Rsp, src: Mem::new(Reg::Rsp, size_of::<u64>() as i32) });
+            }
+        });
+    }
+
     /// Runs `body`, which leaves results in rdx (`high`) and rax (`low`), moves them and restores what is not a destination.
-    fn keeping_rax_and_rdx(&mut self, high: Reg, low: Reg, body: impl FnOnce(&mut Lowerer)) {
-        let saved = |r: Reg| r != high && r != low;
+    fn keeping_rax_and_rdx(&mut self, high: Reg, low: Option<Reg>, body: impl FnOnce(&mut Lowerer)) {
+        let saved = |r: Reg| r != high && Some(r) != low;
         for r in [Reg::Rax, Reg::Rdx] {
             if saved(r) {
                 self.emit(Inst::Push(r));
@@ -71,12 +113,13 @@ impl Lowerer {
         }
         body(self);
         match (high, low) {
-            (Reg::Rax, Reg::Rdx) => self.emit(Inst::Xchg { a: high, b: low }),
-            (_, Reg::Rdx) => {
+            (_, None) => self.mov(high, Reg::Rdx),
+            (Reg::Rax, Some(Reg::Rdx)) => self.emit(Inst::Xchg { a: Reg::Rax, b: Reg::Rdx }),
+            (_, Some(Reg::Rdx)) => {
                 self.mov(high, Reg::Rdx);
-                self.mov(low, Reg::Rax);
+                self.mov(Reg::Rdx, Reg::Rax);
             }
-            (_, _) => {
+            (_, Some(low)) => {
                 self.mov(low, Reg::Rax);
                 self.mov(high, Reg::Rdx);
             }

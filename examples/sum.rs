@@ -1,0 +1,34 @@
+//! A loop of nine instructions: the sum of 1 to n.
+
+use ejit::arena::Executable;
+use ejit::ir::{AluOp, Cond, Ins, Label, R, Src};
+use ejit::lower::RESULT;
+
+/// `n` comes in the first argument register, and counts down.
+fn sum() -> [Ins; 9] {
+    let n = R(0);
+    let [again, done] = [Label(0), Label(1)];
+    [
+        Ins::Imm { dst: RESULT, value: 0 },
+        Ins::Label(again),
+        Ins::Cmp { a: n, b: Src::I(0) },
+        Ins::Br { cond: Cond::Eq, to: done },
+        Ins::Alu { op: AluOp::Add, flags: false, dst: RESULT, a: RESULT, b: Src::R(n) },
+        Ins::Alu { op: AluOp::Sub, flags: false, dst: n, a: n, b: Src::I(1) },
+        Ins::Jmp(again),
+        Ins::Label(done),
+        Ins::Ret,
+    ]
+}
+
+pub fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let code = Executable::from_ir(sum())?;
+    let sum = code.function::<u64, u64>();
+    for n in [0, 1, 10, 1_000_000] {
+        // SAFETY: a function of one integer, which touches no memory, ends, and returns an integer.
+        let total = unsafe { sum.call(n) };
+        println!("1 + ... + {n} = {total}");
+        assert_eq!(total, n * (n + 1) / 2);
+    }
+    Ok(())
+}

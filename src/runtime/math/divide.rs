@@ -1,0 +1,188 @@
+//! Division without preparation: Knuth's algorithm D (The Art of Computer Programming 2, 4.3.1) on a divisor shifted to have its highest bit
+//! set, with quotient digits by multiplication with a reciprocal of the divisor's highest one or two limbs (Moeller and Granlund,
+//! "Improved division by invariant integers", 2011).
+//!
+//! One function per number of the divisor's limbs; the remainder so far is a window of that many limbs, into which the dividend is shifted from
+//! the top, starting with as many limbs as cannot reach the divisor.
+
+use super::limb::Limb;
+use super::product::{add, len};
+use core::hint::select_unpredictable;
+
+/// Quotient and remainder.
+type Quotient<L, const M: usize> = ([L; M], [L; 4]);
+
+/// `u / d` and `u mod d`, `d` not being 0.
+#[inline(always)]
+pub(crate) fn divide<L: Limb, const M: usize>(u: &[L; M], d: &[L; 4]) -> Quotient<L, M> {
+    match len(d) {
+        1 => long::<L, M, 1>(u, [d[0]]),
+        2 => long::<L, M, 2>(u, [d[0], d[1]]),
+        3 => long::<L, M, 3>(u, [d[0], d[1], d[2]]),
+        _ => long::<L, M, 4>(u, *d),
+    }
+}
+
+/// As [`divide`], by a divisor whose `N`th limb is its highest.
+#[inline(always)]
+fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quotient<L, M> {
+    let mut quotient = [L::ZERO; M];
+    let size = len(u);
+    if size < N {
+        let mut rest = [L::ZERO; 4];
+        rest[..size].copy_from_slice(&u[..size]);
+        return (quotient, rest);
+    }
+    let shift = d[N - 1].leading_zeros();
+    let divisor = Divisor::new(shifted(&d, shift));
+    let limb = |i: usize| {
+        let high = if i < size { u[i] } else { L::ZERO };
+        high.funnel_left(if i > 0 { u[i - 1] } else { L::ZERO }, shift)
+    };
+    // The highest limb is less than `2^shift`, so less than the divisor's, whose highest bit is set.
+    let mut rest = core::array::from_fn(|i| limb(size - N + 1 + i));
+    for i in (0..=size - N).rev() {
+        quotient[i] = divisor.step(&mut rest, limb(i));
+    }
+    let mut remainder = [L::ZERO; 4];
+    for i in 0..N {
+        let high = if i + 1 < N { rest[i + 1] } else { L::ZERO };
+        remainder[i] = high.funnel_right(rest[i], shift);
+    }
+    (quotient, remainder)
+}
+
+/// `floor((B^9 - 1) / e) - B^5` of a word whose highest bit is set.
+pub(crate) fn reciprocal_of_word<L: Limb>(e: &[L; 4]) -> [L; 5] {
+    let divisor = Divisor::new(*e);
+    let mut rest = e.map(L::not);
+    let mut quotient = [L::ZERO; 5];
+    for digit in quotient.iter_mut().rev() {
+        *digit = divisor.step(&mut rest, L::MAX);
+    }
+    quotient
+}
+
+#[inline(always)]
+fn shifted<L: Limb, const N: usize>(d: &[L; N], shift: u32) -> [L; N] {
+    core::array::from_fn(|i| d[i].funnel_left(if i > 0 { d[i - 1] } else { L::ZERO }, shift))
+}
+
+/// A divisor whose highest bit is set, with the reciprocal of its highest limb, or two.
+struct Divisor<L, const N: usize> {
+    limbs: [L; N],
+    reciprocal: L,
+}
+
+impl<L: Limb, const N: usize> Divisor<L, N> {
+    #[inline(always)]
+    fn new(limbs: [L; N]) -> Self {
+        let reciprocal = if N == 1 { limbs[0].reciprocal() } else { reciprocal_of_two(limbs[N - 1], limbs[N - 2]) };
+        Divisor { limbs, reciprocal }
+    }
+
+    /// Divides `rest:next`, `rest` being less than the divisor: returns the quotient and leaves the remainder in `rest`.
+    #[inline(always)]
+    fn step(&self, rest: &mut [L; N], next: L) -> L {
+        match N {
+            1 => {
+                let quotient;
+                (quotient, rest[0]) = two_by_one(rest[0], next, self.limbs[0], self.reciprocal);
+                quotient
+            }
+            2 => {
+                let quotient;
+                (quotient, [rest[1], rest[0]]) =
+                    three_by_two([rest[1], rest[0], next], [self.limbs[1], self.limbs[0]], self.reciprocal);
+                quotient
+            }
+            _ => self.step_of_many(rest, next),
+        }
+    }
+
+    /// The digit by the highest three limbs is right or one too large (Knuth's theorem B, with two limbs of the divisor instead of one):
+    /// then the difference is negative and the divisor is added back.
+    #[inline(always)]
+    fn step_of_many(&self, rest: &mut [L; N], next: L) -> L {
+        let top = [self.limbs[N - 1], self.limbs[N - 2]];
+        let mut digit = if [rest[N - 1], rest[N - 2]] == top {
+            L::MAX
+        } else {
+            three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal).0
+        };
+        let (mut borrow, mut carry) = (false, L::ZERO);
+        let mut low = next;
+        let highest = rest[N - 1];
+        for (place, &limb) in rest.iter_mut().zip(&self.limbs) {
+            let (product, difference);
+            (product, carry) = digit.mul_add(limb, carry, L::ZERO);
+            (difference, borrow) = low.sub_borrow(product, borrow);
+            low = std::mem::replace(place, difference);
+        }
+        if highest.sub_borrow(carry, borrow).1 {
+            digit = digit.sub(L::ONE);
+            *rest = add(rest, &self.limbs).0;
+        }
+        digit
+    }
+}
+
+/// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set: algorithm 6 of Moeller and Granlund.
+#[inline(always)]
+pub(super) fn reciprocal_of_two<L: Limb>(d1: L, d0: L) -> L {
+    let mut v = d1.reciprocal();
+    let (mut p, carry) = d1.mul_low(v).add_carry(d0, false);
+    if carry {
+        v = v.sub(L::ONE);
+        if p >= d1 {
+            v = v.sub(L::ONE);
+            p = p.sub(d1);
+        }
+        p = p.sub(d1);
+    }
+    let (t0, t1) = v.mul_add(d0, L::ZERO, L::ZERO);
+    let (p, carry) = p.add_carry(t1, false);
+    if carry {
+        v = v.sub(L::ONE);
+        if (p, t0) >= (d1, d0) {
+            v = v.sub(L::ONE);
+        }
+    }
+    v
+}
+
+/// Quotient and remainder of `u1:u0` by `d`, `u1` being less than `d`, whose reciprocal is `v`: algorithm 4 of Moeller and Granlund.
+#[inline(always)]
+pub(super) fn two_by_one<L: Limb>(u1: L, u0: L, d: L, v: L) -> (L, L) {
+    let (low, high) = v.mul_add(u1, u0, L::ZERO);
+    let quotient = high.add(u1).add(L::ONE);
+    let rest = u0.sub(quotient.mul_low(d));
+    let over = rest > low;
+    let mut quotient = select_unpredictable(over, quotient.sub(L::ONE), quotient);
+    let mut rest = select_unpredictable(over, rest.add(d), rest);
+    if rest >= d {
+        quotient = quotient.add(L::ONE);
+        rest = rest.sub(d);
+    }
+    (quotient, rest)
+}
+
+/// Quotient and remainder (highest limb first) of `u` by `d` (likewise), the first two limbs of `u` being less than `d`, whose reciprocal is `v`:
+/// algorithm 5 of Moeller and Granlund.
+#[inline(always)]
+pub(super) fn three_by_two<L: Limb>([u2, u1, u0]: [L; 3], [d1, d0]: [L; 2], v: L) -> (L, [L; 2]) {
+    let (low, high) = v.mul_add(u2, u1, L::ZERO);
+    let quotient = high.add(u2);
+    let r1 = u1.sub(quotient.mul_low(d1));
+    let (t0, t1) = quotient.mul_add(d0, L::ZERO, L::ZERO);
+    let pair = |(r0, borrow): (L, bool), r1: L, t1: L| [r1.sub_borrow(t1, borrow).0, r0];
+    let [r1, r0] = pair(u0.sub_borrow(t0, false), r1, t1);
+    let [less1, less0] = pair(r0.sub_borrow(d0, false), r1, d1);
+    let over = less1 >= low;
+    let quotient = select_unpredictable(over, quotient, quotient.add(L::ONE));
+    let [r1, r0] = [select_unpredictable(over, r1, less1), select_unpredictable(over, r0, less0)];
+    if (r1, r0) >= (d1, d0) {
+        return (quotient.add(L::ONE), pair(r0.sub_borrow(d0, false), r1, d1));
+    }
+    (quotient, [r1, r0])
+}

@@ -1,0 +1,168 @@
+//! DIV, MOD, ADDMOD and MULMOD of words, with a memory of the divisors' reciprocals.
+
+use super::divide::divide;
+use super::product::{add, full, less, select, sub};
+use super::reciprocal::Reciprocal;
+
+type Word = [u64; 4];
+
+const ZERO: Word = [0; 4];
+
+/// Divisors remembered.
+const SLOTS: usize = 64;
+
+/// The divisors met last, with the reciprocals of those that were met twice: preparing one takes as long as a division or two.
+///
+/// One place for each divisor, found by a hash of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reciprocals {
+    /// None, until the first divisor is to be remembered.
+    slots: Option<Box<[Slot; SLOTS]>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    divisor: Word,
+    prepared: bool,
+    reciprocal: Reciprocal<u64>,
+}
+
+impl Reciprocals {
+    /// None known.
+    pub(crate) fn new() -> Reciprocals {
+        Reciprocals { slots: None }
+    }
+
+    /// The reciprocal of `divisor`, which is not 0, unless this is the first time it is asked for.
+    #[inline(always)]
+    fn get(&mut self, divisor: &Word) -> Option<&Reciprocal<u64>> {
+        if self.slots.is_none() {
+            self.make_slots();
+        }
+        let slot = &mut self.slots.as_mut()?[place(divisor)];
+        if is_zero(&xor(&slot.divisor, divisor)) && slot.prepared {
+            return Some(&slot.reciprocal);
+        }
+        slot.note(*divisor)
+    }
+
+    #[cold]
+    fn make_slots(&mut self) {
+        let slot = Slot { divisor: ZERO, prepared: false, reciprocal: Reciprocal::new(&[1, 0, 0, 0]) };
+        self.slots = Some(Box::new([slot; SLOTS]));
+    }
+}
+
+impl Slot {
+    /// Takes note of a divisor that is not prepared.
+    #[inline(never)]
+    fn note(&mut self, divisor: Word) -> Option<&Reciprocal<u64>> {
+        self.prepared = self.divisor == divisor;
+        self.divisor = divisor;
+        if !self.prepared {
+            return None;
+        }
+        self.reciprocal = Reciprocal::new(&divisor);
+        Some(&self.reciprocal)
+    }
+}
+
+/// The slot of a divisor.
+#[inline(always)]
+fn place(divisor: &Word) -> usize {
+    let mixed = divisor[0] ^ divisor[1].rotate_left(17) ^ divisor[2].rotate_left(31) ^ divisor[3].rotate_left(47);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % SLOTS
+}
+
+/// `a / b`, 0 where `b` is 0.
+#[inline(always)]
+pub(crate) fn quotient(a: &Word, b: &Word, known: Option<&mut Reciprocals>) -> Word {
+    if is_zero(b) || less(a, b) {
+        return ZERO;
+    }
+    match known.and_then(|known| known.get(b)) {
+        Some(reciprocal) => reciprocal.quotient(a),
+        None => divide(a, b).0,
+    }
+}
+
+/// `a mod b`, 0 where `b` is 0.
+#[inline(always)]
+pub(crate) fn remainder(a: &Word, b: &Word, known: Option<&mut Reciprocals>) -> Word {
+    if is_zero(b) {
+        return ZERO;
+    }
+    if less(a, b) {
+        return *a;
+    }
+    match known.and_then(|known| known.get(b)) {
+        Some(reciprocal) => reciprocal.remainder(a),
+        None => divide(a, b).1,
+    }
+}
+
+/// `(a + b) mod n`, 0 where `n` is 0.
+#[inline(always)]
+pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(*a, *b, *n, known) }
+}
+
+/// [`add_modulo`] of numbers less than `n`.
+#[inline(always)]
+fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
+    let (sum, carry) = add(a, b);
+    let (less, borrow) = sub(&sum, n);
+    select(carry | !borrow, &less, &sum)
+}
+
+/// [`add_modulo`] of any numbers.
+#[inline(never)]
+fn add_any(a: Word, b: Word, n: Word, mut known: Option<&mut Reciprocals>) -> Word {
+    if is_zero(&n) {
+        return ZERO;
+    }
+    let mut reduce = |a: &Word| {
+        // Once is enough for the large moduli of cryptography.
+        let once = sub(a, &n).0;
+        if less(a, &n) {
+            *a
+        } else if less(&once, &n) {
+            once
+        } else {
+            remainder(a, &n, known.as_deref_mut())
+        }
+    };
+    add_reduced(&reduce(&a), &reduce(&b), &n)
+}
+
+/// `(a * b) mod n`, 0 where `n` is 0.
+#[inline(always)]
+pub(crate) fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+    if is_zero(n) {
+        return ZERO;
+    }
+    match known.and_then(|known| known.get(n)) {
+        Some(reciprocal) => reciprocal.multiply(a, b),
+        None => multiply_and_divide(*a, *b, *n),
+    }
+}
+
+/// `(a * b) mod n` for a modulus met for the first time.
+#[inline(never)]
+fn multiply_and_divide(a: Word, b: Word, n: Word) -> Word {
+    if a[1] | b[1] | a[2] | b[2] | a[3] | b[3] == 0 {
+        let (low, high) = a[0].carrying_mul(b[0], 0);
+        return divide(&[low, high], &n).1;
+    }
+    divide(&full(&a, &b), &n).1
+}
+
+#[inline(always)]
+fn xor(a: &Word, b: &Word) -> Word {
+    core::array::from_fn(|i| a[i] ^ b[i])
+}
+
+#[inline(always)]
+fn is_zero(a: &Word) -> bool {
+    a[0] | a[1] | a[2] | a[3] == 0
+}

@@ -1,0 +1,252 @@
+//! Tests of the folder: words against `ruint`, and the same code on limbs of eight bits against the machine's integers.
+//!
+//! How many random cases: `EJIT_MATH_CASES`, by default some hundred thousand (in all tests together). For tens of millions:
+//! `EJIT_MATH_CASES=20000000 cargo test --profile fast --no-default-features --features evm --lib runtime::math`.
+
+use super::divide::{divide, reciprocal_of_two, three_by_two, two_by_one};
+use super::limb::Limb;
+use super::modular::{Reciprocals, add_modulo, multiply_modulo, quotient, remainder};
+use super::power::power;
+use super::product::{full, low, shl, shr, square};
+use super::reciprocal::Reciprocal;
+use revm_primitives::U256;
+
+type Word = [u64; 4];
+
+/// A generator of test operands (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Always the same sequence.
+    pub(crate) fn new() -> Random {
+        Random(1)
+    }
+
+    /// The next limb.
+    pub(crate) fn limb(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// One of `count`.
+    fn below(&mut self, count: u64) -> u64 {
+        self.limb() % count
+    }
+
+    /// A limb that is often near a power of two.
+    fn edge(&mut self) -> u64 {
+        let near = 1u64 << self.below(64);
+        match self.below(8) {
+            0 => 0,
+            1 => u64::MAX,
+            2 => near,
+            3 => near - 1,
+            4 => near.wrapping_neg(),
+            5 => self.limb() >> self.below(64),
+            _ => self.limb(),
+        }
+    }
+
+    /// A word of any number of limbs.
+    fn word(&mut self) -> Word {
+        let len = self.below(5) as usize;
+        core::array::from_fn(|i| if i < len { self.edge() } else { 0 })
+    }
+
+    /// An operand, often near a multiple of `n`.
+    fn operand(&mut self, n: U256) -> Word {
+        let word = U256::from_limbs(self.word());
+        let near = match self.below(4) {
+            0 => n,
+            1 => n.wrapping_mul(word.checked_div(n).unwrap_or_default()),
+            _ => return word.into_limbs(),
+        };
+        near.wrapping_add(U256::from(self.below(5))).wrapping_sub(U256::from(2)).into_limbs()
+    }
+}
+
+fn cases(share: usize) -> usize {
+    let all = std::env::var("EJIT_MATH_CASES").map_or(600_000, |text| text.parse().expect("EJIT_MATH_CASES is a number"));
+    all / share
+}
+
+/// Moduli that contracts use, and others with a form of their own.
+fn known_moduli() -> Vec<Word> {
+    let one = U256::from(1);
+    let hex = |text: &str| U256::from_str_radix(text, 16).unwrap();
+    let mut moduli = vec![
+        // The fields and orders of secp256k1, P-256, BN254, BLS12-381 (order), ed25519.
+        hex("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"),
+        hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
+        hex("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
+        hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+        hex("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47"),
+        hex("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001"),
+        hex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001"),
+        hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"),
+        U256::MAX,
+        U256::from(10).pow(U256::from(18)),
+        U256::from(10_000),
+    ];
+    for bit in 0..256usize {
+        let power = one << bit;
+        moduli.extend([power, power - one, power + one, power.wrapping_neg(), power.wrapping_neg() - one]);
+    }
+    moduli.retain(|n| !n.is_zero());
+    moduli.into_iter().map(U256::into_limbs).collect()
+}
+
+/// Everything that takes operands and a modulus or divisor, against `ruint`.
+fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
+    let [x, y, m] = [a, b, n].map(U256::from_limbs);
+    let note = || format!("{a:x?} {b:x?} {n:x?}");
+    let quotient_is = x.checked_div(m).unwrap_or_default().into_limbs();
+    let remainder_is = x.checked_rem(m).unwrap_or_default().into_limbs();
+    let (sum_is, product_is) = (x.add_mod(y, m).into_limbs(), x.mul_mod(y, m).into_limbs());
+    // At once, for the first time, and prepared.
+    for round in 0..3 {
+        let mut known = if round == 0 { None } else { Some(&mut *known) };
+        assert_eq!(quotient(&a, &n, known.as_deref_mut()), quotient_is, "{}", note());
+        assert_eq!(remainder(&a, &n, known.as_deref_mut()), remainder_is, "{}", note());
+        assert_eq!(add_modulo(&a, &b, &n, known.as_deref_mut()), sum_is, "{}", note());
+        assert_eq!(multiply_modulo(&a, &b, &n, known.as_deref_mut()), product_is, "{}", note());
+    }
+    if !m.is_zero() {
+        let reciprocal = Reciprocal::new(&n);
+        assert_eq!(reciprocal.quotient(&a), quotient_is, "{}", note());
+        assert_eq!(reciprocal.remainder(&a), remainder_is, "{}", note());
+        assert_eq!(reciprocal.multiply(&a, &b), product_is, "{}", note());
+    }
+}
+
+#[test]
+fn known_moduli_agree_with_ruint() {
+    let mut known = Reciprocals::new();
+    let mut random = Random::new();
+    let ones = [u64::MAX; 4];
+    for n in known_moduli() {
+        let below = U256::from_limbs(n).wrapping_sub(U256::from(1)).into_limbs();
+        let above = U256::from_limbs(n).wrapping_add(U256::from(1)).into_limbs();
+        let edges = [[0; 4], [1, 0, 0, 0], n, below, above, ones];
+        for a in edges {
+            for b in edges {
+                check(a, b, n, &mut known);
+            }
+            check(a, random.word(), n, &mut known);
+        }
+    }
+}
+
+#[test]
+fn random_operands_agree_with_ruint() {
+    let mut known = Reciprocals::new();
+    let mut random = Random::new();
+    let moduli = known_moduli();
+    for case in 0..cases(4) {
+        let n = if case % 4 == 0 { moduli[random.below(moduli.len() as u64) as usize] } else { random.word() };
+        let (a, b) = (random.operand(U256::from_limbs(n)), random.operand(U256::from_limbs(n)));
+        check(a, b, n, &mut known);
+    }
+}
+
+#[test]
+fn products_and_shifts_agree_with_ruint() {
+    let mut random = Random::new();
+    for _ in 0..cases(4) {
+        let (a, b) = (random.word(), random.word());
+        let (x, y) = (U256::from_limbs(a), U256::from_limbs(b));
+        let (low_half, all) = (x.wrapping_mul(y).into_limbs(), full(&a, &b));
+        assert_eq!(low(&a, &b), low_half);
+        assert_eq!(all[..4], low_half);
+        let product: revm_primitives::ruint::Uint<512, 8> = x.widening_mul(y);
+        assert_eq!(&all, product.as_limbs());
+        assert_eq!(square(&a), low(&a, &a), "{a:x?}");
+        let by = random.below(256) as u32;
+        assert_eq!(shl(&a, by), (x << by as usize).into_limbs());
+        assert_eq!(shr(0, &a, by), (x >> by as usize).into_limbs());
+    }
+}
+
+#[test]
+fn powers_agree_with_ruint() {
+    let mut random = Random::new();
+    let check = |base: Word, exponent: Word| {
+        let expected = U256::from_limbs(base).wrapping_pow(U256::from_limbs(exponent)).into_limbs();
+        assert_eq!(power(&base, &exponent), expected, "{base:x?} {exponent:x?}");
+    };
+    for base in 0..=258 {
+        for exponent in (0..=260).chain([1 << 29, 1 << 30, 1 << 31, u64::MAX]) {
+            check([base, 0, 0, 0], [exponent, 0, 0, 0]);
+            check([u64::MAX - base, u64::MAX, u64::MAX, u64::MAX], [exponent, 0, 0, 0]);
+        }
+    }
+    for bit in 0..256usize {
+        let power = (U256::from(1) << bit).into_limbs();
+        for other in [[3, 0, 0, 0], [1 << 40, 0, 0, 0], [u64::MAX; 4], power] {
+            check(power, other);
+            check(other, power);
+        }
+    }
+    for _ in 0..cases(40) {
+        check(random.word(), random.word());
+        check(random.word(), [random.edge(), 0, 0, 0]);
+    }
+}
+
+/// Divisions by one and two limbs, with all operands.
+#[test]
+fn small_digits_divide_exactly() {
+    for d in 128..=255u8 {
+        let v = d.reciprocal();
+        for high in 0..d {
+            for low in 0..=255 {
+                let u = u16::from(high) << 8 | u16::from(low);
+                assert_eq!(two_by_one(high, low, d, v), ((u / u16::from(d)) as u8, (u % u16::from(d)) as u8));
+            }
+        }
+    }
+    for d in 1 << 15..1 << 16u32 {
+        let (d1, d0) = ((d >> 8) as u8, d as u8);
+        let v = reciprocal_of_two(d1, d0);
+        assert_eq!(u32::from(v), (((1u64 << 24) - 1) / u64::from(d)) as u32 - 256, "{d:#x}");
+        let mut random = Random(d.into());
+        let highs = [0, 1, d - 1, d - 2, d / 2, random.below(d.into()) as u32, random.below(d.into()) as u32];
+        for high in highs {
+            for low in 0..=255u8 {
+                let u = high << 8 | u32::from(low);
+                let (quotient, [r1, r0]) = three_by_two([(high >> 8) as u8, high as u8, low], [d1, d0], v);
+                assert_eq!((u32::from(quotient), u32::from(r1) << 8 | u32::from(r0)), (u / d, u % d), "{u:#x} {d:#x}");
+            }
+        }
+    }
+}
+
+/// As the algorithms know nothing of a limb's width but that, what holds for all pairs here does so for a reason. Estimates are uncertain
+/// once in twenty times with eight bits, so that path is taken often.
+#[test]
+fn small_words_agree_with_integers() {
+    let mut random = Random::new();
+    let word = |number: u64| -> [u8; 4] { (number as u32).to_le_bytes() };
+    let check = |a: u64, b: u64, n: u64| {
+        let reciprocal = Reciprocal::new(&word(n));
+        assert_eq!(reciprocal.quotient(&word(a)), word(a / n), "{a:#x} {n:#x}");
+        assert_eq!(reciprocal.remainder(&word(a)), word(a % n), "{a:#x} {n:#x}");
+        assert_eq!(reciprocal.multiply(&word(a), &word(b)), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
+        assert_eq!(divide(&word(a), &word(n)), (word(a / n), word(a % n)), "{a:#x} {n:#x}");
+        assert_eq!(divide(&(a * b).to_le_bytes(), &word(n)), ((a * b / n).to_le_bytes(), word(a * b % n)), "{a:#x} {b:#x} {n:#x}");
+    };
+    let top = u64::from(u32::MAX);
+    // All divisors of two limbs, and as many at either end of the larger ones.
+    for n in (1..=0xffff).chain(0x7fff_8000..=0x8000_8000).chain(top - 0xffff..=top) {
+        for a in [top, top / n * n, top / n * n - 1, n - 1, random.limb() & top] {
+            check(a, random.limb() & top, n);
+            check(a, n - 1, n);
+        }
+    }
+    for _ in 0..cases(4) {
+        let n = ((random.limb() & top) >> random.below(32)).max(1);
+        check((random.limb() & top) >> random.below(32), random.limb() & top, n);
+    }
+}

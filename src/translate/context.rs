@@ -1,0 +1,217 @@
+//! What is known where control enters a block, and the versions of blocks compiled for it (lazy basic-block versioning: Chevalier-Boisvert
+//! and Feeley, ECOOP 2015).
+//!
+//! A *context* says where the top stack elements are, how wide they can be, how many elements there surely are, and how much memory. A
+//! *version* is a block with a context; its code may be entered only where the context holds. The *generic* version of a block assumes
+//! nothing: every element is at home in the EVM stack. Elements that a context does not mention are at home and up to 256 bits wide.
+
+use crate::evm::U256;
+use crate::evm::block::Pc;
+use crate::evm::loops::headers;
+use crate::ir::{Quad, R};
+use core::ops::Range;
+
+/// Where an element is, besides its home if [`Entry::home`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At home: its slot of the EVM stack.
+    Home,
+    /// Nowhere: it is this constant of [`Versions::constant`].
+    Const(u32),
+    /// The low limb in a register, the others zero.
+    Narrow(R),
+    /// Four registers.
+    Wide(Quad),
+}
+
+/// What is known of one stack element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// 1 is the top.
+    pub depth: u16,
+    /// Upper bound of its width in bits.
+    pub bits: u16,
+    /// It is at home too.
+    pub home: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// What is known on entry to a version, or where compiled code leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Elements between the stack pointer register and the top.
+    pub lead: i32,
+    /// Elements that are surely on the stack.
+    pub known: i32,
+    /// Elements for which there surely is room.
+    pub room: i32,
+    /// Bytes that memory surely has.
+    pub memory: u32,
+    /// Entries in [`Versions::entries`], by depth.
+    entries: Range<u32>,
+}
+
+/// A block compiled, or to be compiled, for a context.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// The block.
+    pub pc: Pc,
+    /// What its code relies on.
+    pub context: Context,
+    /// Address of its code; 0 before it is published.
+    pub address: u64,
+    /// Address of its link slot; 0 if it has none.
+    pub slot: u64,
+    /// The next version of the same block, plus one.
+    next: u32,
+}
+
+/// Number of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VersionId(pub u32);
+
+/// A point where compiled code leaves to the interpreter.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Where the interpreter goes on.
+    pub pc: Pc,
+    /// Gas to give back: charged ahead and not due.
+    pub gas: u32,
+    /// Where the stack elements are.
+    pub context: Context,
+}
+
+/// All versions and sites of one contract.
+#[derive(Debug, Default)]
+pub struct Versions {
+    list: Vec<Version>,
+    sites: Vec<Site>,
+    entries: Vec<Entry>,
+    consts: Vec<U256>,
+    /// By pc, the newest version plus one.
+    heads: Vec<u32>,
+    /// Bitmap of loop headers.
+    loops: Vec<u64>,
+}
+
+impl Versions {
+    /// No versions yet of the blocks of `code`.
+    pub fn new(code: &[u8]) -> Versions {
+        Versions { heads: vec![0; code.len() + 1], loops: headers(code), ..Versions::default() }
+    }
+
+    /// Whether a backward jump with a constant destination leads to `pc`.
+    pub fn is_loop(&self, pc: Pc) -> bool {
+        self.loops.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
+    }
+
+    /// A version.
+    pub fn get(&self, id: VersionId) -> &Version {
+        &self.list[id.0 as usize]
+    }
+
+    /// A version, to note its addresses.
+    pub fn get_mut(&mut self, id: VersionId) -> &mut Version {
+        &mut self.list[id.0 as usize]
+    }
+
+    /// The version with this number, if it exists.
+    pub fn find(&self, id: u64) -> Option<VersionId> {
+        (id < self.list.len() as u64).then_some(VersionId(id as u32))
+    }
+
+    /// A site; `None` if there is none with this number.
+    pub fn site(&self, id: u64) -> Option<&Site> {
+        self.sites.get(usize::try_from(id).ok()?)
+    }
+
+    /// How many versions and sites there are.
+    pub fn len(&self) -> (usize, usize) {
+        (self.list.len(), self.sites.len())
+    }
+
+    /// Whether nothing was compiled or asked for yet.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The versions of the block at `pc`, newest first.
+    pub fn of(&self, pc: Pc) -> impl Iterator<Item = (VersionId, &Version)> {
+        let mut at = self.heads.get(pc.index()).copied().unwrap_or(0);
+        core::iter::from_fn(move || {
+            let id = at.checked_sub(1)?;
+            let version = &self.list[id as usize];
+            at = version.next;
+            Some((VersionId(id), version))
+        })
+    }
+
+    /// A new version of the block at `pc`, which is a position in the code or its end.
+    pub fn add(&mut self, pc: Pc, context: Context) -> VersionId {
+        let head = &mut self.heads[pc.index()];
+        let next = core::mem::replace(head, self.list.len() as u32 + 1);
+        self.list.push(Version { pc, context, address: 0, slot: 0, next });
+        VersionId(self.list.len() as u32 - 1)
+    }
+
+    /// The version of the block at `pc` that relies on nothing.
+    pub fn generic(&mut self, pc: Pc) -> VersionId {
+        let found = self.of(pc).find(|(_, version)| version.context.is_generic()).map(|(id, _)| id);
+        found.unwrap_or_else(|| self.add(pc, Context::default()))
+    }
+
+    /// A new site; gives its number.
+    pub fn add_site(&mut self, site: Site) -> u32 {
+        self.sites.push(site);
+        self.sites.len() as u32 - 1
+    }
+
+    /// The sites from `first` on, to change what gas they give back.
+    pub fn sites_from(&mut self, first: usize) -> &mut [Site] {
+        &mut self.sites[first..]
+    }
+
+    /// The entries of a context.
+    pub fn entries(&self, context: &Context) -> &[Entry] {
+        &self.entries[context.entries.start as usize..context.entries.end as usize]
+    }
+
+    /// A constant.
+    pub fn constant(&self, id: u32) -> &U256 {
+        &self.consts[id as usize]
+    }
+
+    /// Notes a constant.
+    pub fn add_constant(&mut self, value: U256) -> u32 {
+        // Neighbouring contexts hold the same constants.
+        let recent = self.consts.len().saturating_sub(8);
+        if let Some(at) = self.consts[recent..].iter().rposition(|k| *k == value) {
+            return (recent + at) as u32;
+        }
+        self.consts.push(value);
+        self.consts.len() as u32 - 1
+    }
+
+    /// Where the entries of a context that is being made begin.
+    pub(super) fn begin_context(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// Adds an entry to the context that is being made.
+    pub(super) fn add_entry(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// Completes a context whose entries begin at `first`.
+    pub(super) fn end_context(&self, first: u32, lead: i32, known: i32, room: i32, memory: u32) -> Context {
+        Context { lead, known, room, memory, entries: first..self.entries.len() as u32 }
+    }
+}
+
+impl Context {
+    /// Whether it holds wherever every element is at home and the stack pointer at the top.
+    pub fn is_generic(&self) -> bool {
+        self.entries.is_empty() && self.lead == 0 && self.known == 0 && self.room == 0 && self.memory == 0
+    }
+}

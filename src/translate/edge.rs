@@ -1,0 +1,289 @@
+//! Edges: from the state at the end of a block to the context of a version.
+
+use super::context::{Context, Entry, Place, Versions};
+use super::values::{Regs, State, Value, at, quad_mask};
+use crate::evm::U256;
+use crate::ir::{Ins, R, WSrc, Width};
+
+/// What going over an edge costs, as a number to compare: a word stored or loaded counts 2 to 4, knowledge lost 1 to 8.
+pub(super) type Loss = u32;
+
+/// Losing that an element is a certain jump destination makes a jump dynamic.
+const LOST_DESTINATION: Loss = 8;
+
+/// What the state knows besides its elements.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// The lowest position that surely exists.
+    pub floor: i32,
+    /// Positions below this surely are within the stack's limit.
+    pub ceil: i32,
+    /// Bytes that memory surely has.
+    pub memory: u32,
+}
+
+/// Moves between registers that happen at once.
+#[derive(Debug, Default)]
+struct Moves {
+    from: [u8; 32],
+    pending: u32,
+}
+
+impl Moves {
+    fn add(&mut self, dst: R, src: R) {
+        if dst != src {
+            self.from[dst.0 as usize] = src.0;
+            self.pending |= 1 << dst.0;
+        }
+    }
+
+    fn sources(&self) -> u32 {
+        let mut rest = self.pending;
+        let mut sources = 0;
+        while rest != 0 {
+            sources |= 1 << self.from[rest.trailing_zeros() as usize];
+            rest &= rest - 1;
+        }
+        sources
+    }
+
+    /// Emits them one by one; a cycle is broken through `tmp`.
+    fn emit(mut self, out: &mut Vec<Ins>, tmp: R) {
+        while self.pending != 0 {
+            let ready = self.pending & !self.sources();
+            if ready != 0 {
+                let dst = ready.trailing_zeros() as u8;
+                out.push(Ins::Mov { dst: R(dst), src: R(self.from[dst as usize]) });
+                self.pending &= !(1 << dst);
+            } else {
+                let src = R(self.from[self.pending.trailing_zeros() as usize]);
+                out.push(Ins::Mov { dst: tmp, src });
+                for from in &mut self.from {
+                    if *from == src.0 {
+                        *from = tmp.0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Facts {
+    /// Whether they are enough for a version of this context, entered at `height`.
+    pub fn suffice(&self, context: &Context, height: i32) -> bool {
+        context.known <= height - self.floor && context.room <= self.ceil - height && context.memory <= self.memory
+    }
+}
+
+impl State {
+    /// Before an edge: no element is in the flags, or in memory anywhere but at home. Flags survive; only the first scratch register is used.
+    pub fn settle(&mut self) {
+        self.kill_flags();
+        let misplaced = |s: &State, i: usize| {
+            let value = s.value(s.at(i));
+            value.regs == Regs::None && value.konst.is_none() && value.slot != Some(s.position(i))
+        };
+        if !(0..self.len()).any(|i| misplaced(self, i)) {
+            return;
+        }
+        self.bring_home(|s, i| misplaced(s, i));
+        for i in 0..self.len() {
+            if misplaced(self, i) {
+                self.split(i);
+            }
+        }
+    }
+
+    /// The context of the state as it is, settled.
+    pub fn capture(&self, facts: Facts, versions: &mut Versions) -> Context {
+        let first = versions.begin_context();
+        let len = self.len();
+        for i in (0..len).rev() {
+            let value = self.value(self.at(i));
+            let at_home = value.slot == Some(self.position(i));
+            let place = match (value.konst, value.regs) {
+                (Some(k), _) => Place::Const(versions.add_constant(*self.const_of(k))),
+                (None, Regs::Narrow(r)) => Place::Narrow(r),
+                (None, Regs::Wide(q)) => Place::Wide(q),
+                (None, Regs::None) if value.bits >= 256 => continue,
+                (None, Regs::None) => Place::Home,
+            };
+            let depth = (len - i) as u16;
+            versions.add_entry(Entry { depth, bits: value.bits, home: at_home, place });
+        }
+        let height = self.height();
+        versions.end_context(first, height - self.base, height - facts.floor, facts.ceil - height, facts.memory)
+    }
+
+    /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold.
+    pub fn fit(
+        &self,
+        facts: Facts,
+        context: &Context,
+        versions: &Versions,
+        is_destination: impl Fn(&U256) -> bool,
+    ) -> Option<Loss> {
+        let mut loss = Loss::from(context.known == 0 && self.height() > facts.floor);
+        let mut entries = versions.entries(context).iter().peekable();
+        let mut used = 0;
+        let len = self.len();
+        for i in (0..len).rev() {
+            let depth = (len - i) as u16;
+            let v = self.at(i);
+            let value = self.value(v);
+            let at_home = value.slot == Some(self.position(i));
+            let konst = value.konst.map(|k| self.const_of(k));
+            let destination = |lost: Loss| if konst.is_some_and(&is_destination) { LOST_DESTINATION } else { lost };
+            let Some(entry) = entries.next_if(|e| e.depth == depth) else {
+                loss += match (konst, value.regs) {
+                    (Some(_), _) => destination(2),
+                    (None, Regs::Narrow(_)) => 3 + Loss::from(!at_home),
+                    (None, Regs::Wide(_)) => 1 + 3 * Loss::from(!at_home),
+                    (None, Regs::None) => Loss::from(value.bits <= 64),
+                };
+                continue;
+            };
+            if value.bits > entry.bits {
+                return None;
+            }
+            if entry.home && !at_home {
+                loss += 2;
+            }
+            loss += match entry.place {
+                Place::Const(k) if konst == Some(versions.constant(k)) => 0,
+                Place::Const(_) => return None,
+                Place::Home => match (konst, value.regs) {
+                    (Some(_), _) => destination(2),
+                    (None, Regs::None) => 0,
+                    (None, _) => 1 + 2 * Loss::from(!at_home),
+                },
+                Place::Narrow(r) => {
+                    self.alias(v, 1 << r.0, &mut used, entry, versions, context)?;
+                    match (konst, value.regs) {
+                        (Some(_), _) => destination(1),
+                        (None, Regs::None) => 1,
+                        (None, _) => 0,
+                    }
+                }
+                Place::Wide(q) => {
+                    self.alias(v, quad_mask(q), &mut used, entry, versions, context)?;
+                    match (konst, value.regs) {
+                        (Some(_), _) => destination(2),
+                        (None, Regs::Wide(_)) => 0,
+                        (None, Regs::Narrow(_)) => 4,
+                        (None, Regs::None) => 2,
+                    }
+                }
+            };
+        }
+        entries.next().is_none().then_some(loss)
+    }
+
+    /// Two elements of a context in the same registers must be one value here.
+    fn alias(
+        &self,
+        v: super::values::ValueId,
+        bits: u32,
+        used: &mut u32,
+        entry: &Entry,
+        versions: &Versions,
+        context: &Context,
+    ) -> Option<()> {
+        if *used & bits == 0 {
+            *used |= bits;
+            return Some(());
+        }
+        let same = versions.entries(context).iter().find(|e| e.place == entry.place)?;
+        let other = self.at(self.len() - usize::from(same.depth));
+        (other == v || self.konst(v).is_some() && self.konst(v) == self.konst(other)).then_some(())
+    }
+
+    /// Appends the code that makes `context`, which fits, hold. The state does not change. Uses the first scratch register; flags survive.
+    pub fn edge(&self, context: &Context, versions: &Versions, out: &mut Vec<Ins>) {
+        let entries = versions.entries(context);
+        let mut moves = Moves::default();
+        let len = self.len();
+        let mut rest = entries.iter().peekable();
+        for i in (0..len).rev() {
+            let entry = rest.next_if(|e| usize::from(e.depth) == len - i);
+            let value = self.value(self.at(i));
+            let stays = entry.is_some_and(|e| !e.home && e.place != Place::Home);
+            if !stays && value.slot != Some(self.position(i)) {
+                self.store_home(value, i, out);
+            }
+            match (entry.map(|e| e.place), value.regs) {
+                (Some(Place::Narrow(r)), Regs::Narrow(from)) => moves.add(r, from),
+                (Some(Place::Narrow(r)), Regs::Wide(from)) => moves.add(r, from.0[0]),
+                (Some(Place::Wide(q)), Regs::Wide(from)) => (0..4).for_each(|l| moves.add(q.0[l], from.0[l])),
+                (Some(Place::Wide(q)), Regs::Narrow(from)) => moves.add(q.0[0], from),
+                (Some(_) | None, _) => {}
+            }
+        }
+        moves.emit(out, self.target.scratch[0]);
+        for entry in entries {
+            self.load_entry(entry, out);
+        }
+        let base = self.height() - context.lead;
+        if base != self.base {
+            let sp = self.target.sp;
+            out.push(Ins::Lea { dst: sp, mem: at(sp, 32 * (base - self.base)) });
+        }
+    }
+
+    /// Stores a value that is a constant or in registers to its home.
+    fn store_home(&self, value: &Value, i: usize, out: &mut Vec<Ins>) {
+        let (base, disp) = self.slot_at(self.position(i));
+        match (value.konst, value.regs) {
+            (Some(k), _) => store_const(self.const_of(k), base, disp, self.target.scratch[0], out),
+            (None, Regs::Narrow(r)) => out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
+            (None, Regs::Wide(q)) => out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
+            (None, Regs::None) => debug_assert!(false, "a settled element in memory is at home"),
+        }
+    }
+
+    /// Fills an entry's registers with what comes from no register.
+    fn load_entry(&self, entry: &Entry, out: &mut Vec<Ins>) {
+        let len = self.len() as i32;
+        let i = len - i32::from(entry.depth);
+        let value = (i >= 0).then(|| self.value(self.at(i as usize)));
+        let konst = value.and_then(|v| v.konst).map(|k| *self.const_of(k).as_limbs());
+        let regs = value.map_or(Regs::None, |v| v.regs);
+        let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth));
+        match (entry.place, konst, regs) {
+            (Place::Narrow(dst), Some(limbs), Regs::None) => out.push(Ins::Imm { dst, value: limbs[0] }),
+            (Place::Narrow(dst), None, Regs::None) => {
+                out.push(Ins::Load { width: Width::B64, signed: false, dst, mem: at(base, disp) });
+            }
+            (Place::Wide(q), Some(limbs), Regs::None) => {
+                out.extend(q.0.into_iter().zip(limbs).map(|(dst, value)| Ins::Imm { dst, value }));
+            }
+            (Place::Wide(dst), None, Regs::None) => out.push(Ins::WLoad { dst, base, disp }),
+            (Place::Wide(q), _, Regs::Narrow(_)) => out.extend(q.0[1..].iter().map(|&dst| Ins::Imm { dst, value: 0 })),
+            (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
+        }
+    }
+}
+
+/// Stores a constant to memory, through `tmp` where it must.
+pub(super) fn store_const(k: &U256, base: R, disp: i32, tmp: R, out: &mut Vec<Ins>) {
+    use super::values::{imm32, word_imm32};
+    if let Some(i) = word_imm32(k) {
+        out.push(Ins::WStore { src: WSrc::I(i), base, disp });
+        return;
+    }
+    if k.bit_len() <= 64 {
+        out.push(Ins::Imm { dst: tmp, value: k.as_limbs()[0] });
+        out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
+        return;
+    }
+    for (i, &limb) in k.as_limbs().iter().enumerate() {
+        let mem = at(base, disp + 8 * i as i32);
+        match imm32(limb) {
+            Some(value) => out.push(Ins::StoreImm { width: Width::B64, value, mem }),
+            None => {
+                out.push(Ins::Imm { dst: tmp, value: limb });
+                out.push(Ins::Store { width: Width::B64, src: tmp, mem });
+            }
+        }
+    }
+}
