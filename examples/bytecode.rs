@@ -79,6 +79,7 @@ fn compile(ops: &[Op]) -> Vec<Ins> {
     ins
 }
 
+/// Runs it, and checks what comes out.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // r1 = 1; r2 = 1; do { r1 *= r0; r0 -= r2 } while r0 != 0; return r1
     let factorial = [0, 1, 1, 0, 2, 1, 3, 1, 0, 2, 0, 2, 4, 0, 2, 5, 1, 0];

@@ -40,6 +40,7 @@ fn dot(size: VSize, fused: bool) -> Vec<Ins> {
     ins
 }
 
+/// Runs it, and checks what comes out.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x: Vec<f32> = (0..64).map(|n| n as f32).collect();
     let y: Vec<f32> = (0..64).map(|n| (64 - n) as f32 / 2.0).collect();

@@ -38,6 +38,7 @@ fn assemble(assembler: &mut Assembler) -> Result<(), ejit::lower::LowerError> {
     program.into_iter().try_for_each(|ins| assembler.push(ins))
 }
 
+/// Runs it, and checks what comes out.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut assembler = Assembler::new(4096)?;
     assemble(&mut assembler)?;

@@ -21,6 +21,7 @@ fn sum() -> [Ins; 9] {
     ]
 }
 
+/// Runs it, and checks what comes out.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let code = Executable::from_ir(sum())?;
     let sum = code.function::<u64, u64>();

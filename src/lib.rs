@@ -23,8 +23,29 @@
 //! # }
 //! ```
 //!
-//! Without features, [`ir`], [`asm`], [`lower`] and [`arena`] are a low-level JIT for other machines: instructions in, a callable function out
-//! ([`arena::Executable`]).
+//! # The low-level JIT
+//!
+//! Without features, [`ir`], [`asm`], [`lower`] and [`arena`] are a code generator for other virtual machines: an iterator of [`ir::Ins`] in, a
+//! callable function out. [`arena::Executable`] puts one function into pages of its own; [`arena::Assembler`] takes instructions one by one, and
+//! function after function into memory that it keeps. Registers are physical, so that nothing has to be allocated; what the machine at hand
+//! lacks is a [`lower::LowerError`] that names the instruction. The folder `examples` has a loop, a copy of memory, a compiler for a tiny machine, and a
+//! dot product in vectors.
+//!
+//! ```
+//! # #[cfg(all(target_os = "linux", target_arch = "x86_64"))] {
+//! use ejit::arena::Executable;
+//! use ejit::ir::{Ins, R};
+//! use ejit::lower::RESULTS;
+//!
+//! // The product of two numbers in 128 bits: the high half, then the low one.
+//! let product = [Ins::MulWide { hi: RESULTS[0], lo: RESULTS[1], a: R(0), b: R(1) }, Ins::Ret];
+//! let code = Executable::from_ir(product)?;
+//! let product = code.function::<(u64, u64), (u64, u64)>();
+//! // SAFETY: a function of two integers, which touches no memory, and returns two.
+//! assert_eq!(unsafe { product.call((u64::MAX, 3)) }, (2, u64::MAX - 2));
+//! # }
+//! # Ok::<(), ejit::arena::ExecutableError>(())
+//! ```
 
 pub mod arena;
 pub mod asm;

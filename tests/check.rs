@@ -3,7 +3,7 @@
 #![cfg(feature = "revm")]
 
 use ejit::abi::{
-    AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, Request, SelfDestruct, StackBuffer, StorageWrite,
+    CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, Request, SelfDestruct, StackBuffer, StorageWrite,
 };
 use ejit::engine::{Config, Contract, CounterValues, Difference, Engine, Mode};
 use ejit::evm::{SpecId, code::Code, opcode as op};
@@ -12,7 +12,7 @@ use ejit::runtime::{
     record::{Answer, Child, Replayer, Step, Tape},
     resume_call,
 };
-use revm::primitives::{Address, B256, U256};
+use revm::primitives::{Address, B256, Bytes, U256};
 use std::collections::HashMap;
 use std::ffi::c_void;
 
@@ -32,7 +32,16 @@ impl Host for Storage {
         U256::ZERO
     }
     fn tstore(&mut self, _: Address, _: U256, _: U256) {}
-    fn account(&mut self, _: Address, _: bool, _: bool) -> Result<AccountLoad, HostError> {
+    fn balance(&mut self, _: Address, _: bool) -> Result<Loaded<U256>, HostError> {
+        Err(HostError::Fatal)
+    }
+    fn code_hash(&mut self, _: Address, _: bool) -> Result<Loaded<B256>, HostError> {
+        Err(HostError::Fatal)
+    }
+    fn code_len(&mut self, _: Address, _: bool) -> Result<Loaded<usize>, HostError> {
+        Err(HostError::Fatal)
+    }
+    fn code(&mut self, _: Address, _: bool) -> Result<Loaded<Bytes>, HostError> {
         Err(HostError::Fatal)
     }
     fn self_balance(&mut self, _: Address) -> Result<U256, HostError> {

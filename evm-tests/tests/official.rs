@@ -50,7 +50,7 @@ fn check() {
 
 fn expect_mode_to_pass(name: &str, mode: Mode) {
     // A low threshold: the contracts of tests are small and run once.
-    let config = Config { least_jumps: 2, payback: 0, ..Config::with_mode(mode) };
+    let config = Config { least_work: 60, payback: 0, ..Config::with_mode(mode) };
     let engine = Engine::new(config);
     assert!(mode == Mode::Off || engine.can_compile(), "this machine has no executable memory");
     expect_all_to_pass(name, || Ejit(engine.clone()));

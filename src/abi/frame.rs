@@ -159,6 +159,8 @@ pub struct Frame {
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
     pub interpreted: u64,
+    /// Gas that runtime functions took in the interpreter, that of callees included: work that compiling does not spare.
+    pub gas_of_effects: i64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
     /// Where compiled code keeps its registers for words when it leaves for a while, or around an out-of-line callout.
@@ -224,6 +226,7 @@ impl Frame {
             code_base: ptr::null(),
             fuel: u64::MAX,
             interpreted: 0,
+            gas_of_effects: 0,
             compiled: 0,
             saved: [0; SAVED_REGISTERS],
             scratch: U256::ZERO,

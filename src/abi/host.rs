@@ -23,21 +23,6 @@ pub struct Loaded<T> {
     pub is_cold: bool,
 }
 
-/// An account as the EXT* and BALANCE opcodes see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountLoad {
-    /// Balance in wei.
-    pub balance: U256,
-    /// Hash of its code.
-    pub code_hash: B256,
-    /// Its code (unpadded); empty unless it was asked for.
-    pub code: Bytes,
-    /// Empty as EIP-161 defines it; before that fork, non-existent.
-    pub is_empty: bool,
-    /// First access in this transaction.
-    pub is_cold: bool,
-}
-
 /// The three values that price an SSTORE (EIP-2200).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageWrite {
@@ -67,7 +52,7 @@ pub struct SelfDestruct {
 /// What a CALL* needs to know of the called account to price the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallTarget {
-    /// Empty as EIP-161 defines it; before that fork, non-existent (as in [`AccountLoad`]).
+    /// Empty as EIP-161 defines it; before that fork, non-existent.
     pub is_empty: bool,
     /// First access in this transaction.
     pub is_cold: bool,
@@ -94,8 +79,14 @@ pub trait Host {
     fn tload(&mut self, address: Address, key: U256) -> U256;
     /// Writes transient storage.
     fn tstore(&mut self, address: Address, key: U256, value: U256);
-    /// An account; its code too if `with_code`.
-    fn account(&mut self, address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError>;
+    /// Balance of an account, in wei.
+    fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    /// Hash of an account's code as EXTCODEHASH answers it: zero for an account that is empty (EIP-161; before that fork, non-existent).
+    fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError>;
+    /// Length of an account's code, in bytes. The code is loaded.
+    fn code_len(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError>;
+    /// An account's code, unpadded.
+    fn code(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError>;
     /// Balance of the running contract (SELFBALANCE: always warm).
     fn self_balance(&mut self, address: Address) -> Result<U256, HostError>;
     /// Hash of a block among the last 256; the range is checked by the caller.
@@ -106,7 +97,7 @@ pub trait Host {
     fn log(&mut self, address: Address, topics: &[U256], data: &[u8]);
     /// Marks `address` for destruction, its balance going to `target`.
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError>;
-    /// Loads the account that a CALL* goes to, with its code (as [`Host::account`] with `with_code`). The host remembers this code and its
+    /// Loads the account that a CALL* goes to, with its code (as [`Host::code`]). The host remembers this code and its
     /// hash: it is what the child frame of the call that follows runs, unless [`Host::call_delegate`] replaces it. All pricing is the
     /// caller's; the host neither follows the delegation nor looks at gas.
     fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError>;

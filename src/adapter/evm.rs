@@ -3,7 +3,7 @@
 //! revm's `ExecuteEvm` family is hard-wired to its mainnet handler, so the traits are implemented anew here; each method does
 //! what revm's own does, with [`EjitHandler`] in the mainnet handler's place.
 
-use super::{Counters, Runner, exec_loop};
+use super::{Counters, Runner, StaticGas, exec_loop};
 use crate::engine::{Difference, Engine};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
@@ -37,8 +37,8 @@ type RevmFrame = EthFrame<EthInterpreter>;
 
 /// An instruction set that says whether it is Ethereum's. One that is not is executed by revm's own loop.
 pub trait InstructionSet: InstructionProvider {
-    /// Whether every instruction is the standard one (whatever the gas table says: that is compared).
-    fn is_standard(&self) -> bool;
+    /// The static gas, if every instruction is the standard one; else none.
+    fn standard_gas(&self) -> Option<StaticGas<'_>>;
 }
 
 /// Ethereum's instruction set, not open to change: what lets frames be executed here. (revm's `EthInstructions` may have been
@@ -73,14 +73,14 @@ impl<CTX: Host> InstructionProvider for StandardInstructions<CTX> {
 }
 
 impl<CTX: Host> InstructionSet for StandardInstructions<CTX> {
-    fn is_standard(&self) -> bool {
-        true
+    fn standard_gas(&self) -> Option<StaticGas<'_>> {
+        Some(StaticGas::OfFork(self.0.spec))
     }
 }
 
 impl<CTX: Host> InstructionSet for EthInstructions<EthInterpreter, CTX> {
-    fn is_standard(&self) -> bool {
-        false
+    fn standard_gas(&self) -> Option<StaticGas<'_>> {
+        None
     }
 }
 
@@ -257,7 +257,8 @@ where
 
     fn run_exec_loop(&mut self, evm: &mut Self::Evm, first: <RevmFrame as FrameTr>::FrameInit) -> Result<FrameResult, ERROR> {
         let EjitEvm { inner, runner } = evm;
-        if !inner.instruction.is_standard() || !runner.handles(&inner.ctx, inner.instruction.gas_table(), &first) {
+        let gas = inner.instruction.standard_gas();
+        if !gas.is_some_and(|gas| runner.handles(&inner.ctx, gas, &first)) {
             runner.count_handed_to_revm();
             return MainnetHandler::<Self::Evm, ERROR, RevmFrame>::default().run_exec_loop(evm, first);
         }

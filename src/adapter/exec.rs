@@ -6,11 +6,10 @@
 use super::frames::{Input, Shared, Start};
 use super::host::JournalHost;
 use super::runner::Runner;
-use crate::abi::{CallKind, CallRequest, CreateRequest, Env, Exit, Request};
+use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
 use crate::runtime::{self, record::Child};
-use core::cell::OnceCell;
 use core::ops::Range;
 use revm::{
     bytecode::Bytecode,
@@ -56,13 +55,12 @@ where
         record: runner.engine().config().mode == Mode::Check,
     };
     runner.counters.transactions += 1;
-    let env = OnceCell::new();
     let (inputs, create) = match first.frame_input {
         FrameInput::Call(inputs) => (inputs, None),
         FrameInput::Create(create) => (Box::new(blank_inputs()), Some(create)),
         FrameInput::Empty => unreachable!("a transaction calls or creates"),
     };
-    let mut exec = Exec { host, precompiles, runner, shared, env: &env, inputs, first_precompile: None, base_depth: first.depth };
+    let mut exec = Exec { host, precompiles, runner, shared, inputs, first_precompile: None, base_depth: first.depth };
     let result = exec.run(create.as_deref());
     runner.pool.reset();
     result
@@ -74,8 +72,6 @@ struct Exec<'a, CTX, P> {
     precompiles: &'a mut P,
     runner: &'a mut Runner,
     shared: Shared,
-    /// The environment, made when the first frame starts: transfers and calls of precompiles need none.
-    env: &'a OnceCell<Env>,
     /// The call at hand, in the form that precompiles take it.
     inputs: Box<CallInputs>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
@@ -286,9 +282,11 @@ where
         None
     }
 
+    /// Fills in the environment when the first frame starts: transfers and calls of precompiles need none.
     fn ensure_env(&mut self) {
         if self.shared.env.is_null() {
-            self.shared.env = self.env.get_or_init(|| self.host.env());
+            self.host.fill_env(&mut self.runner.env);
+            self.shared.env = &raw const *self.runner.env;
         }
     }
 

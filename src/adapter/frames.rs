@@ -1,5 +1,9 @@
 //! The pool of frames: one slot per depth, reused by every call at that depth, so that a call allocates nothing in the steady state.
 //!
+//! Stacks lie one above the other: a callee's begins where its caller's ends at the moment of the call, so that a call touches memory that
+//! is in the cache, and a thousand of them few pages. Above a stack there is always room for all that it may become, whose
+//! contents are never read before they are written.
+//!
 //! A slot that ended keeps its memory until the next call at its depth: the return data of its parent lies there. The EVM ends
 //! the life of return data at the next call, which is the very moment at which the slot is used again.
 
@@ -19,11 +23,20 @@ use super::host::word;
 /// Bytes of EVM memory that all slots together may keep from one transaction to the next.
 const KEPT_MEMORY: usize = 16 << 20;
 
-/// Stacks allocated together: few, since most transactions need no more, and an allocator that has the memory already clears it.
-const STACKS: usize = 2;
+/// Full stacks that the first region has room for, and each further one. Most transactions need one region: a stack is seldom full
+/// when its owner calls.
+const FIRST_STACKS: usize = 2;
+const MORE_STACKS: usize = 32;
 
-/// Bytes from one stack to the next.
+/// Bytes of a full stack.
 const STACK_BYTES: usize = size_of::<StackBuffer>();
+
+/// Bytes of EVM memory that a new slot has room for.
+const FIRST_MEMORY: usize = 2048;
+
+/// Bytes of the first stack that are touched before anyone waits for it.
+const TOUCHED_BYTES: usize = 2 * PAGE_BYTES;
+const PAGE_BYTES: usize = 4096;
 
 /// Where zero bytes are.
 const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
@@ -42,8 +55,8 @@ pub(super) struct Slot {
     pub(super) gas_limit: u64,
     /// Its record, in `check` mode.
     pub(super) tape: Option<Box<Tape>>,
-    /// Its stack, which the pool owns.
-    stack: *mut U256,
+    /// Where its stack lies.
+    place: Place,
     /// What it counts for in [`FramePool::kept`].
     kept: usize,
     /// Owner of the call data of the first frame; that of others lies in their parent's memory.
@@ -98,23 +111,23 @@ pub(super) struct Start {
 }
 
 impl Slot {
-    fn new(contract: Arc<Contract>, stack: *mut U256) -> Slot {
+    fn new(contract: Arc<Contract>) -> Slot {
         Slot {
             // Every field that `begin` does not set has its final value here.
-            frame: Frame::blank(),
+            frame: Frame { buffer: Vec::with_capacity(FIRST_MEMORY), ..Frame::blank() },
             contract,
             checkpoint: JournalCheckpoint::default(),
             created: None,
             gas_limit: 0,
             tape: None,
-            stack,
+            place: Place::default(),
             kept: 0,
             input: Bytes::new(),
         }
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
-    fn begin(&mut self, start: &Start, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+    fn begin(&mut self, start: &Start, stack: *mut U256, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
         self.checkpoint = start.checkpoint;
         self.created = start.created;
@@ -124,9 +137,7 @@ impl Slot {
         if shared.record {
             self.tape.get_or_insert_default().begin(frame.gas);
         }
-        frame.stack = self.stack;
-        frame.sp = frame.stack;
-        frame.stack_limit = frame.stack.wrapping_add(STACK_LIMIT);
+        (frame.sp, frame.stack, frame.stack_limit) = (stack, stack, stack.wrapping_add(STACK_LIMIT));
         frame.buffer.clear();
         frame.memory = frame.buffer.as_mut_ptr();
         frame.memory_len = 0;
@@ -179,19 +190,40 @@ impl Slot {
     }
 }
 
-/// The `index`th stack, made if it does not exist yet.
-fn stack(stacks: &mut Vec<Vec<u64>>, index: usize) -> *mut U256 {
-    const WORD: usize = size_of::<u64>();
-    const ALIGN: usize = align_of::<StackBuffer>();
-    if index / STACKS == stacks.len() {
-        stacks.push(vec![0; (STACKS * STACK_BYTES + ALIGN) / WORD]);
-    }
-    let first = stacks[index / STACKS].as_mut_ptr();
-    first.wrapping_add(first.align_offset(ALIGN) + index % STACKS * (STACK_BYTES / WORD)).cast()
+/// The region that a stack is in, and the highest address at which a stack may begin there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    region: usize,
+    last: usize,
 }
 
-/// 64-bit words in a page of memory.
-const PAGE_WORDS: usize = 512;
+/// Memory for stacks: regions that are never moved, never cleared, and made when they are needed.
+#[derive(Default)]
+struct Stacks(Vec<Vec<u64>>);
+
+impl Stacks {
+    /// A stack above one in use, given the end of that and its place; or the lowest stack.
+    #[inline]
+    fn above(&mut self, below: Option<(*mut U256, Place)>) -> (*mut U256, Place) {
+        let Some((end, place)) = below else {
+            return self.first_of(0);
+        };
+        let stack = end.wrapping_add(end.align_offset(align_of::<StackBuffer>()));
+        if stack as usize <= place.last { (stack, place) } else { self.first_of(place.region + 1) }
+    }
+
+    /// The lowest stack of a region.
+    fn first_of(&mut self, region: usize) -> (*mut U256, Place) {
+        if region == self.0.len() {
+            let stacks = if region == 0 { FIRST_STACKS } else { MORE_STACKS };
+            self.0.push(Vec::with_capacity((stacks * STACK_BYTES + align_of::<StackBuffer>()) / size_of::<u64>()));
+        }
+        let memory = &mut self.0[region];
+        let start = memory.as_mut_ptr();
+        let last = start as usize + memory.capacity() * size_of::<u64>() - STACK_BYTES;
+        (start.wrapping_add(start.align_offset(align_of::<StackBuffer>())).cast(), Place { region, last })
+    }
+}
 
 /// Frames by depth: the first `active` run or are suspended, the rest are spare.
 #[derive(Default)]
@@ -204,8 +236,7 @@ pub(super) struct FramePool {
     used: usize,
     /// Bytes of EVM memory that slots keep, as of the last reset.
     kept: usize,
-    /// The stacks, [`STACKS`] at a time.
-    stacks: Vec<Vec<u64>>,
+    stacks: Stacks,
 }
 
 impl fmt::Debug for FramePool {
@@ -218,18 +249,20 @@ impl FramePool {
     /// A pool with its first slot made and its memory touched, so that no transaction waits for the system.
     pub(super) fn new() -> FramePool {
         let mut pool = FramePool::default();
-        let first = stack(&mut pool.stacks, 0);
-        for page in pool.stacks[0].chunks_mut(PAGE_WORDS).take(STACK_BYTES / 2 / (8 * PAGE_WORDS)) {
-            page[0] = core::hint::black_box(0);
-        }
+        pool.stacks.first_of(0);
+        let first = &mut pool.stacks.0[0];
+        first.resize(core::hint::black_box(TOUCHED_BYTES / size_of::<u64>()), 0);
         let nothing = Arc::new(Contract::new(Code::new(&[]), SpecId::default()));
-        pool.slots.push(Box::new(Slot::new(nothing, first)));
+        pool.slots.push(Box::new(Slot::new(nothing)));
         pool
     }
 
     /// No frame is active any more; what is too large to keep is given back.
     pub(super) fn reset(&mut self) {
         for slot in self.slots.iter_mut().take(self.used) {
+            if slot.frame.buffer.capacity() == slot.kept {
+                continue;
+            }
             self.kept = self.kept - slot.kept + slot.frame.buffer.capacity();
             if self.kept > KEPT_MEMORY {
                 self.kept -= slot.frame.buffer.capacity();
@@ -253,6 +286,7 @@ impl FramePool {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
+        let (stack, place) = self.stacks.above(parent.map(|p| (p.frame.sp, p.place)));
         let (input, owned) = match input {
             Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), Some(bytes)),
             Input::Parent(_, 0) => ((NOTHING, 0), None),
@@ -269,15 +303,15 @@ impl FramePool {
                 slot
             }
             None => {
-                let stack = stack(&mut self.stacks, self.active);
-                self.slots.push(Box::new(Slot::new(contract.clone(), stack)));
+                self.slots.push(Box::new(Slot::new(contract.clone())));
                 self.slots.last_mut().expect("just pushed")
             }
         };
         if let Some(owned) = owned {
             slot.input = owned;
         }
-        slot.begin(start, input, shared, memory_limit);
+        slot.place = place;
+        slot.begin(start, stack, input, shared, memory_limit);
         self.active += 1;
         self.used = self.used.max(self.active);
     }
@@ -310,14 +344,24 @@ mod tests {
 
     #[test]
     fn stacks_are_aligned_and_apart() {
-        let mut stacks = Vec::new();
-        let all: Vec<usize> = (0..3 * STACKS).map(|index| stack(&mut stacks, index) as usize).collect();
-        for (index, &at) in all.iter().enumerate() {
-            assert!(at.is_multiple_of(align_of::<StackBuffer>()));
-            let chunk = stacks[index / STACKS].as_ptr_range();
-            assert!(at >= chunk.start as usize && at + STACK_BYTES <= chunk.end as usize);
-            assert!(all[..index].iter().all(|&other| at.abs_diff(other) >= STACK_BYTES));
+        const ELEMENTS: [usize; 6] = [0, 1, 3, 1024, 7, 1024];
+        let mut stacks = Stacks::default();
+        let mut below = None;
+        let mut ends: Vec<usize> = Vec::new();
+        for depth in 0..1025 {
+            let (stack, place) = stacks.above(below);
+            assert!((stack as usize).is_multiple_of(align_of::<StackBuffer>()));
+            let memory = &stacks.0[place.region];
+            let start = memory.as_ptr() as usize;
+            assert!(stack as usize >= start && stack as usize + STACK_BYTES <= start + 8 * memory.capacity());
+            if below.is_some_and(|(_, last): (_, Place)| last.region == place.region) {
+                assert!(ends.last().is_some_and(|&end| stack as usize >= end), "a stack lies above its caller's");
+            }
+            let end = stack.wrapping_add(ELEMENTS[depth % ELEMENTS.len()]);
+            ends.push(end as usize);
+            below = Some((end, place));
         }
-        assert_eq!(stack(&mut stacks, 5) as usize, all[5]);
+        assert!(stacks.0.len() > 2 && stacks.0.len() < 40, "{} regions", stacks.0.len());
+        assert_eq!(stacks.above(None).0, stacks.first_of(0).0);
     }
 }

@@ -1,7 +1,7 @@
 //! [`Host`] on revm's context: every access goes through revm's own `Host` trait, in the order and with the `skip_cold` that
 //! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
 
-use crate::abi::{AccountLoad, CallTarget, Env, Host, HostError, Loaded, SelfDestruct, StorageWrite};
+use crate::abi::{CallTarget, Env, Host, HostError, Loaded, SelfDestruct, StorageWrite};
 use revm::{
     bytecode::Bytecode,
     context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError},
@@ -25,27 +25,25 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         JournalHost { ctx, spec, target: (B256::ZERO, None) }
     }
 
-    /// The environment words of the transaction.
-    pub(super) fn env(&self) -> Env {
+    /// Writes the environment words of the transaction, each where it belongs.
+    pub(super) fn fill_env(&self, env: &mut Env) {
         let ctx = &*self.ctx;
-        Env {
-            origin: word(ctx.caller()),
-            gas_price: ctx.effective_gas_price(),
-            coinbase: word(ctx.beneficiary()),
-            timestamp: ctx.timestamp(),
-            number: ctx.block_number(),
-            difficulty: if self.spec.is_enabled_in(SpecId::MERGE) {
-                // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
-                ctx.prevrandao().unwrap_or_default()
-            } else {
-                ctx.difficulty()
-            },
-            gas_limit: ctx.gas_limit(),
-            chain_id: ctx.chain_id(),
-            base_fee: ctx.basefee(),
-            blob_base_fee: ctx.blob_gasprice(),
-            slot_number: ctx.slot_num(),
-        }
+        env.origin = word(ctx.caller());
+        env.gas_price = ctx.effective_gas_price();
+        env.coinbase = word(ctx.beneficiary());
+        env.timestamp = ctx.timestamp();
+        env.number = ctx.block_number();
+        env.difficulty = if self.spec.is_enabled_in(SpecId::MERGE) {
+            // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
+            ctx.prevrandao().unwrap_or_default()
+        } else {
+            ctx.difficulty()
+        };
+        env.gas_limit = ctx.gas_limit();
+        env.chain_id = ctx.chain_id();
+        env.base_fee = ctx.basefee();
+        env.blob_base_fee = ctx.blob_gasprice();
+        env.slot_number = ctx.slot_num();
     }
 
     /// Loads `address` with its code into `self.target`.
@@ -116,13 +114,24 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         self.ctx.tstore(address, key, value);
     }
 
-    fn account(&mut self, address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, with_code, skip_cold).map_err(lift)?;
-        let code = match &load.code {
-            Some(code) if with_code => code.original_bytes(),
-            _ => Bytes::new(),
-        };
-        Ok(AccountLoad { balance: load.balance, code_hash: load.code_hash, code, is_empty: load.is_empty, is_cold: load.is_cold })
+    fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, false, skip_cold).map_err(lift)?;
+        Ok(Loaded { value: load.balance, is_cold: load.is_cold })
+    }
+
+    fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, false, skip_cold).map_err(lift)?;
+        Ok(Loaded { value: if load.is_empty { B256::ZERO } else { load.code_hash }, is_cold: load.is_cold })
+    }
+
+    fn code_len(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
+        Ok(Loaded { value: load.code.as_ref().map_or(0, Bytecode::len), is_cold: load.is_cold })
+    }
+
+    fn code(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError> {
+        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
+        Ok(Loaded { value: load.code.as_ref().map_or(Bytes::new(), Bytecode::original_bytes), is_cold: load.is_cold })
     }
 
     fn self_balance(&mut self, address: Address) -> Result<U256, HostError> {

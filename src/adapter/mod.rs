@@ -22,4 +22,4 @@ mod runner;
 
 pub use evm::{BuildEjit, EjitEvm, EjitHandler, InstructionSet, StandardInstructions};
 pub use exec::exec_loop;
-pub use runner::{Counters, Runner};
+pub use runner::{Counters, Runner, StaticGas};

@@ -2,7 +2,7 @@
 
 use super::frames::FramePool;
 use super::host::same_code;
-use crate::abi::{Exit, Host};
+use crate::abi::{Env, Exit, Host};
 use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
 use revm::{
@@ -16,6 +16,15 @@ use std::sync::atomic::Ordering;
 
 /// Contracts remembered by the address of their code.
 const MEMO_SLOTS: usize = 256;
+
+/// The static gas of an instruction set.
+#[derive(Clone, Copy, Debug)]
+pub enum StaticGas<'a> {
+    /// That of a fork, known to be unchanged.
+    OfFork(SpecId),
+    /// Whatever the table says.
+    Table(&'a GasTable),
+}
 
 /// What an EVM instance has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +46,8 @@ pub struct Runner {
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
+    /// The environment of the transaction, whose place never changes.
+    pub(super) env: Box<Env>,
     standard: Standard,
     first_difference: Option<Box<Difference>>,
 }
@@ -52,6 +63,18 @@ struct Standard {
 impl Standard {
     fn new(fork: SpecId) -> Standard {
         Standard { fork, table: gas_table_spec(fork), params: GasParams::new_spec(fork) }
+    }
+
+    /// Whether `params` is the fork's own; it is then known by its address the next time.
+    fn has(&mut self, params: &GasParams) -> bool {
+        if core::ptr::eq(params.table(), self.params.table()) {
+            return true;
+        }
+        let same = *params == self.params;
+        if same {
+            self.params.clone_from(params);
+        }
+        same
     }
 }
 
@@ -74,6 +97,7 @@ impl Runner {
             pool: FramePool::new(),
             counters: Counters::default(),
             contracts: Contracts((0..MEMO_SLOTS).map(|_| None).collect()),
+            env: Box::default(),
             standard: Standard::new(SpecId::default()),
             first_difference: None,
         }
@@ -94,11 +118,11 @@ impl Runner {
         self.first_difference.as_deref()
     }
 
-    /// Whether a transaction that begins with `first` can be executed here with the results of revm's own loop. `gas_table` is the
-    /// static gas of the instruction set that revm would use, whose instructions must be the standard ones.
+    /// Whether a transaction that begins with `first` can be executed here with the results of revm's own loop. `static_gas` is that of the
+    /// instruction set that revm would use, whose instructions must be the standard ones.
     ///
     /// Not handled: AMSTERDAM and state gas (EIP-8037), gas costs other than those of the fork, gas limits above `i64::MAX`.
-    pub fn handles<CTX: ContextTr>(&mut self, ctx: &CTX, gas_table: &GasTable, first: &FrameInit) -> bool {
+    pub fn handles<CTX: ContextTr>(&mut self, ctx: &CTX, static_gas: StaticGas<'_>, first: &FrameInit) -> bool {
         let cfg = ctx.cfg();
         let fork: SpecId = cfg.spec().into();
         let (gas_limit, reservoir) = match &first.frame_input {
@@ -109,17 +133,15 @@ impl Runner {
         if self.standard.fork != fork {
             self.standard = Standard::new(fork);
         }
-        let standard = !fork.is_enabled_in(SpecId::AMSTERDAM)
+        !fork.is_enabled_in(SpecId::AMSTERDAM)
             && !cfg.is_amsterdam_eip8037_enabled()
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
-            && *cfg.gas_params() == self.standard.params
-            && *gas_table == self.standard.table;
-        if standard {
-            // The same table next time is recognised by its address.
-            self.standard.params.clone_from(cfg.gas_params());
-        }
-        standard
+            && self.standard.has(cfg.gas_params())
+            && match static_gas {
+                StaticGas::OfFork(of) => of == fork || gas_table_spec(of) == self.standard.table,
+                StaticGas::Table(table) => *table == self.standard.table,
+            }
     }
 
     /// Notes that a transaction went to revm's own loop.

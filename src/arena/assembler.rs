@@ -3,6 +3,7 @@
 use super::{Arena, CodePtr, ExecutableError};
 use crate::ir::{Ins, Label};
 use crate::lower::{Features, LowerError, Lowerer};
+use core::borrow::Borrow;
 use std::io;
 
 /// An incremental assembler. Instructions are lowered as they come; [`finish`](Assembler::finish) publishes a function and the next one begins. It owns
@@ -35,8 +36,6 @@ pub struct Assembler {
     labels: u32,
     /// A function has been begun.
     open: bool,
-    /// The buffer, while none is.
-    code: Vec<u8>,
 }
 
 impl Assembler {
@@ -51,7 +50,7 @@ impl Assembler {
 
     /// In the rest of an arena, for a machine with these features.
     pub fn in_arena(arena: Arena, features: Features) -> Assembler {
-        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, open: false, code: Vec::new() }
+        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, open: false }
     }
 
     /// A label of this function that is nowhere bound yet.
@@ -61,11 +60,27 @@ impl Assembler {
         label
     }
 
+    /// A whole function: [`push`](Assembler::push) of each instruction, then [`finish`](Assembler::finish).
+    ///
+    /// # Errors
+    ///
+    /// As for these.
+    pub fn compile(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<CodePtr, ExecutableError> {
+        self.open();
+        let pushed = self.lowerer.extend(ins);
+        if pushed.is_err() {
+            self.give_up();
+        }
+        pushed?;
+        self.finish()
+    }
+
     /// Lowers an instruction.
     ///
     /// # Errors
     ///
     /// What can not be lowered; the function is given up, and the next one begins.
+    #[inline]
     pub fn push(&mut self, ins: Ins) -> Result<(), LowerError> {
         self.open();
         self.lowerer.push(&ins).inspect_err(|_| self.give_up())
@@ -78,27 +93,20 @@ impl Assembler {
     /// A label that is used and not bound; an arena that is full. The function is given up in both cases.
     pub fn finish(&mut self) -> Result<CodePtr, ExecutableError> {
         self.open();
-        let result = self.lowerer.finish();
         self.give_up();
-        result?;
-        Ok(self.arena.publish(&self.code)?)
+        self.lowerer.finish()?;
+        Ok(self.arena.publish(self.lowerer.bytes())?)
     }
 
     fn open(&mut self) {
         if !self.open {
-            self.code.clear();
-            self.lowerer.begin(self.arena.next_address(), core::mem::take(&mut self.code));
+            self.lowerer.begin(self.arena.next_address());
             self.open = true;
         }
     }
 
     /// Drops what has been pushed since the last function.
     pub fn give_up(&mut self) {
-        if self.open {
-            self.code = self.lowerer.take();
-        } else {
-            self.code.clear();
-        }
         (self.open, self.labels) = (false, 0);
     }
 

@@ -124,7 +124,8 @@ tuples! {
 /// Published code as a function of `A` that returns `T`, as long as its memory lives.
 pub struct Function<'code, A, T> {
     entry: CodePtr,
-    signature: PhantomData<(&'code (), fn(A) -> T)>,
+    code: PhantomData<&'code ()>,
+    signature: PhantomData<fn(A) -> T>,
 }
 
 impl<A, T> Clone for Function<'_, A, T> {
@@ -152,7 +153,7 @@ impl<A: Arguments, T: Results> Function<'_, A, T> {
     ///
     /// `entry` is published code, and stays so as long as the lifetime says.
     pub const unsafe fn new(entry: CodePtr) -> Self {
-        Function { entry, signature: PhantomData }
+        Function { entry, code: PhantomData, signature: PhantomData }
     }
 
     /// Where it starts.

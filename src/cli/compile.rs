@@ -111,15 +111,22 @@ fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
     let mut compiled = BTreeSet::new();
     let mut parts = Vec::new();
     let mut first = None;
+    let mut add = |listing: Listing, compiled: &mut BTreeSet<Pc>| {
+        compiled.extend(listing.blocks.iter().map(|(pc, _)| *pc));
+        let shown = FIRST_ADDRESS + (listing.address - *first.get_or_insert(listing.address));
+        parts.push(unit_part(&contract.code, listing.pc, &listing, shown, stage));
+    };
     for block in &blocks {
         // Units may hold blocks that come later; what is refused is interpreted.
         if compiled.contains(&block.start) {
             continue;
         }
         if let Ok(listing) = engine.listing(&contract, block.start) {
-            compiled.extend(listing.blocks.iter().map(|(pc, _)| *pc));
-            let shown = FIRST_ADDRESS + (listing.address - *first.get_or_insert(listing.address));
-            parts.push(unit_part(&contract.code, block.start, &listing, shown, stage));
+            add(listing, &mut compiled);
+        }
+        // What has been refused once would be wanted for ever.
+        while let Some(Ok(listing)) = engine.next_listing(&contract) {
+            add(listing, &mut compiled);
         }
     }
     Ok(parts)
@@ -173,7 +180,7 @@ fn block_part(code: &Code, block: &Block) -> Part {
 }
 
 fn unit_part(code: &Code, pc: Pc, listing: &Listing, shown: u64, stage: Stage) -> Part {
-    let mut text = format!("unit {:04x}: {} bytes\n", pc.0, listing.bytes.len());
+    let mut text = format!("unit {:04x}: {} bytes; {}\n", pc.0, listing.bytes.len(), listing.context);
     match stage {
         Stage::Hex => {
             text = listing.bytes.iter().fold(format!("{:04x} ", pc.0), |text, byte| text + &format!("{byte:02x}"));

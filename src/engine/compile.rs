@@ -42,6 +42,10 @@ pub struct Listing {
     pub notes: Vec<(usize, Pc)>,
     /// Entry pcs of its blocks, with their addresses.
     pub blocks: Vec<(Pc, u64)>,
+    /// The block it was compiled for.
+    pub pc: Pc,
+    /// What it relies on, in words.
+    pub context: String,
 }
 
 /// Code memory and the scratch of the compiler's stages. One at a time compiles.
@@ -156,14 +160,20 @@ impl Compiler {
     }
 
     /// Compiles as [`Compiler::compile`] does and keeps everything for people to read.
-    pub(super) fn listing(&mut self, contract: &Contract, pc: Pc, counters: &Counters) -> Result<Listing, Refusal> {
+    pub(super) fn listing(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<Listing, Refusal> {
         self.translator.annotate(true);
         let address = self.arena.next_address();
-        let compiled = self.compile(contract, Wanted::Block(pc), counters);
+        let compiled = self.compile(contract, wanted, counters);
         let unit = self.translator.last();
         let entry = |label| address + u64::from(self.lowerer.label_offset(label).unwrap_or(0));
         let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, entry(label))).collect();
-        let listing = Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks };
+        let versions = contract.versions();
+        let (pc, context) = match unit.entries.first().map(|(id, _)| versions.get(*id)) {
+            Some(version) => (version.pc, versions.describe(&version.context)),
+            None => (Pc(0), String::new()),
+        };
+        let listing =
+            Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks, pc, context };
         self.translator.annotate(false);
         compiled.map(|_| listing)
     }

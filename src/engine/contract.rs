@@ -32,16 +32,16 @@ pub struct Contract {
     versions: OnceLock<Mutex<Versions>>,
     /// Bytes of machine code compiled for it.
     pub(super) native_bytes: AtomicU64,
-    /// Taken jumps that it has cost interpreted, and what else counts for as many.
+    /// Gas of plain instructions that were interpreted.
     work: AtomicU64,
-    /// What compiling has taken so far, in taken jumps of the interpreter.
+    /// What compiling has taken so far, in the same unit.
     spent: AtomicU64,
 }
 
-/// What compiling a unit takes besides its bytes, in taken jumps of the interpreter with the instructions between them (about 16 ns).
-const UNIT_WORK: u64 = 192;
+/// What compiling a unit takes besides its bytes, in gas of plain instructions, of which the interpreter does one in about half a nanosecond.
+const UNIT_WORK: u64 = 6000;
 /// What compiling a byte of bytecode takes, likewise.
-const BYTE_WORK: u64 = 5;
+const BYTE_WORK: u64 = 160;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -104,10 +104,10 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
-    /// Notes work done by the interpreter, in taken jumps. Read and written apart: what another thread adds in between may be lost, which only
+    /// Notes gas of plain instructions that were interpreted. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
-    pub(super) fn add_work(&self, jumps: u64) {
-        self.work.store(self.work.load(Relaxed) + jumps, Relaxed);
+    pub(super) fn add_work(&self, gas: u64) {
+        self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
     }
 
     /// Notes that a unit of `bytes` bytes was compiled.
@@ -115,7 +115,7 @@ impl Contract {
         self.spent.fetch_add(UNIT_WORK + BYTE_WORK * bytes as u64, Relaxed);
     }
 
-    /// Work in taken jumps that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
+    /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
     /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting took.
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
@@ -127,5 +127,57 @@ impl Contract {
     /// Whether anything of it is compiled.
     pub fn is_compiled(&self) -> bool {
         self.index.get().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract(len: usize) -> Contract {
+        Contract::new(Code::new(&vec![0x5b; len]), SpecId::OSAKA)
+    }
+
+    /// The rental rule: whatever is compiled, and whenever, it has taken at most a `payback`th of the work before, but for what one unit
+    /// is longer than was counted on.
+    #[test]
+    fn compiling_is_paid_by_work() {
+        const PAYBACK: u64 = 6;
+        let contract = contract(20_000);
+        let (mut work, mut cost, mut units) = (0, 0, 0);
+        for step in 0..10_000u64 {
+            let pc = step * 37 % 20_000;
+            if contract.missing_work(pc, PAYBACK, 0) == 0 {
+                let bytes = EXPECTED_BYTES.min(20_000 - pc as usize);
+                contract.add_unit(bytes);
+                cost += UNIT_WORK + BYTE_WORK * bytes as u64;
+                units += 1;
+                assert!(cost * PAYBACK <= work, "unit {units} at step {step}: {cost} against {work}");
+            }
+            contract.add_work(step % 3000);
+            work += step % 3000;
+        }
+        assert!(units > 10, "{units}");
+    }
+
+    #[test]
+    fn without_payback_the_least_work_decides() {
+        let contract = contract(100);
+        assert_eq!(contract.missing_work(0, 0, 60), 60);
+        contract.add_work(59);
+        assert_eq!(contract.missing_work(0, 0, 60), 1);
+        contract.add_work(1);
+        contract.add_unit(100);
+        assert_eq!(contract.missing_work(50, 0, 60), 0);
+    }
+
+    #[test]
+    fn a_refused_block_has_no_code() {
+        let contract = contract(4);
+        contract.refuse(1);
+        assert!(contract.is_refused(1) && !contract.is_refused(2));
+        assert_eq!(contract.offset(1), None);
+        contract.set_offset(Pc(2), 64);
+        assert_eq!((contract.offset(2), contract.offset(3), contract.offset(u64::MAX)), (Some(64), None, None));
     }
 }

@@ -16,12 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-/// Work, in taken jumps, that one activation of a frame counts for besides its jumps.
-const ACTIVATION_WORK: u64 = 2;
-
-/// Gas, and bytes of code, of the instructions between two taken jumps, typically.
-const GAS_PER_JUMP: u64 = 32;
-const BYTES_PER_JUMP: u64 = 16;
+/// Gas after which the interpreter is asked again whether compiling pays, for each jump that it was allowed: more than most pieces of straight
+/// code cost, so that it is asked too often rather than too late.
+const GAS_PER_JUMP: u64 = 256;
 
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
@@ -112,10 +109,12 @@ impl Executor {
         match self.entry {
             Some((entry, base)) if !contract.is_init || mode == Mode::Check => {
                 if mode == Mode::Tiered && !contract.is_compiled() {
-                    contract.add_work(ACTIVATION_WORK);
-                    let missing = self.missing_work(frame, contract);
-                    if missing > 0 {
-                        match self.interpret_for(frame, contract, missing) {
+                    loop {
+                        let missing = self.missing_work(frame, contract);
+                        if missing == 0 {
+                            break;
+                        }
+                        match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1) {
                             Exit::Hot => {}
                             exit => return exit,
                         }
@@ -161,21 +160,20 @@ impl Executor {
         Counters::add(by_code, compiled);
     }
 
-    /// Interprets for so many taken jumps, which count as work of the contract.
+    /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work.
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
-        let gas = frame.gas;
+        let before = frame.gas;
+        frame.gas_of_effects = 0;
         let exit = self.interpret(frame, jumps);
-        // Straight code makes no jumps: gas counts for it, as far as code without loops could spend it on plain instructions.
-        let straight = ((gas - frame.gas).max(0) as u64 / GAS_PER_JUMP).min(contract.code.bytes().len() as u64 / BYTES_PER_JUMP);
-        contract.add_work(jumps - frame.fuel.min(jumps) + straight);
+        contract.add_work((before - frame.gas - frame.gas_of_effects).max(0) as u64);
         exit
     }
 
-    /// Taken jumps that the interpreter has to make before the block at `frame.pc` may be compiled.
+    /// Gas that must be interpreted before the block at `frame.pc` may be compiled.
     fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
         let config = &self.engine.inner.config;
         match config.mode {
-            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_jumps),
+            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_work),
             Mode::Off | Mode::Always | Mode::Check => 0,
         }
     }
@@ -196,7 +194,7 @@ impl Executor {
                 // What is worth compiling, and is not compiled, cannot be: only the way to the next block is interpreted.
                 let jumps = match self.missing_work(frame, contract) {
                     0 => 1,
-                    missing => missing.min(look),
+                    _ => look,
                 };
                 match self.interpret_for(frame, contract, jumps) {
                     Exit::Hot => look = LAST_LOOK.min(2 * look),

@@ -17,9 +17,10 @@ pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
 
 use crate::evm::{B256, SpecId, block::Pc};
+use crate::interp;
 use crate::translate::Refusal;
-use compile::Compiler;
-use std::collections::HashMap;
+use compile::{Compiler, Wanted};
+use revm_primitives::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
@@ -52,12 +53,12 @@ pub struct Config {
     /// Count executed instructions, interpreted and compiled (costs a little speed).
     pub count: bool,
     /// In `tiered` mode, code of a contract is compiled when interpreting the contract has cost this many times what compiling it does, all
-    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_jumps`].
+    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_work`].
     pub payback: u64,
-    /// In `tiered` mode, nothing of a contract is compiled before it has made this many taken jumps interpreted.
-    pub least_jumps: u64,
     /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
     pub remember_hashes: bool,
+    /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
+    pub least_work: u64,
 }
 
 impl Default for Config {
@@ -68,9 +69,9 @@ impl Default for Config {
             slots: 1 << 20,
             contracts: 4096,
             count: false,
-            payback: 8,
-            least_jumps: 0,
+            payback: 3,
             remember_hashes: true,
+            least_work: 0,
         }
     }
 }
@@ -108,6 +109,8 @@ impl Default for Engine {
 impl Engine {
     /// A new engine. Where executable memory cannot be had it interprets, and [`Engine::can_compile`] says so.
     pub fn new(config: Config) -> Engine {
+        // Whether the interpreter is threaded is found out here, so that no frame waits for it.
+        interp::is_threaded();
         let compiler = match config.mode {
             Mode::Off => None,
             Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),
@@ -144,7 +147,14 @@ impl Engine {
 
     /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
     pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
-        self.compiler().ok_or(Refusal::Full)?.listing(contract, pc, &self.inner.counters)
+        self.compiler().ok_or(Refusal::Full)?.listing(contract, Wanted::Block(pc), &self.inner.counters)
+    }
+
+    /// As [`Engine::listing`], for the next version that compiled code refers to and that is not compiled. `None` when there is none.
+    pub fn next_listing(&self, contract: &Contract) -> Option<Result<Listing, Refusal>> {
+        let wanted = contract.versions().next_wanted()?;
+        let mut compiler = self.compiler()?;
+        Some(compiler.listing(contract, Wanted::Version(wanted), &self.inner.counters))
     }
 
     /// Whether code memory or link slots are spent.

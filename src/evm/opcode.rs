@@ -243,6 +243,6 @@ impl Info {
 
 /// The row of `op`.
 #[inline]
-pub fn info(op: u8) -> &'static Info {
+pub const fn info(op: u8) -> &'static Info {
     &OPCODES[op as usize]
 }

@@ -1,9 +1,70 @@
 //! What has no fast path, or where the fast path gave up: runtime functions, growing memory, failures in revm's order.
 
 use crate::abi::{Callouts, Exit, Frame, FrameOp};
-use crate::evm::STACK_LIMIT;
 use crate::evm::opcode::{self, Class, info};
+use crate::evm::{STACK_LIMIT, U256};
 use crate::runtime::{limbs, word};
+
+/// Calls a macro with the opcodes that a runtime function executes, each with its function's name in [`Callouts`].
+macro_rules! with_runtime_opcodes {
+    ($then:ident) => {
+        $then! {
+            EXP exp KECCAK256 keccak256 BALANCE balance SELFBALANCE selfbalance EXTCODESIZE extcodesize EXTCODECOPY extcodecopy
+            EXTCODEHASH extcodehash BLOCKHASH blockhash BLOBHASH blobhash CALLDATALOAD calldataload CALLDATACOPY calldatacopy
+            CODECOPY codecopy RETURNDATACOPY returndatacopy MCOPY mcopy SLOAD sload SSTORE sstore TLOAD tload TSTORE tstore
+            LOG0 log0 LOG1 log1 LOG2 log2 LOG3 log3 LOG4 log4
+            CALL call CALLCODE callcode DELEGATECALL delegatecall STATICCALL staticcall CREATE create CREATE2 create2
+            RETURN ret REVERT revert SELFDESTRUCT selfdestruct
+        }
+    };
+}
+pub(super) use with_runtime_opcodes;
+
+/// Executes the instruction at `ip`, whose opcode `OP` has a runtime function, as [`execute`] would: without its detours where the
+/// instruction can be paid, is in the fork and has its operands.
+///
+/// # Safety
+/// As for [`execute`], except that `ip`, `sp` and `gas` are ahead of the frame's.
+#[inline(always)]
+pub(super) unsafe fn call<const OP: u8, const COUNT: bool>(frame: &mut Frame, ip: *const u8, sp: *mut U256, gas: i64) -> u64 {
+    let schedule = frame.schedule();
+    let static_gas = i64::from(schedule.static_gas[OP as usize]);
+    let left = gas - static_gas;
+    // SAFETY: `ip` is in the frame's code.
+    frame.pc = unsafe { ip.offset_from(frame.code) } as u64;
+    frame.sp = sp;
+    let depth = sp as usize - frame.stack as usize;
+    let room = const { !grows(OP) } || depth < STACK_LIMIT * size_of::<U256>();
+    if left < 0 || depth < const { first_operands(OP) * size_of::<U256>() } || !room || !schedule.active[OP as usize] {
+        frame.gas = gas;
+        // SAFETY: the frame is up to date.
+        return unsafe { execute::<COUNT>(frame, false) };
+    }
+    if COUNT {
+        frame.interpreted += 1;
+    }
+    frame.gas = left;
+    frame.pc += 1;
+    // SAFETY: `callouts` is valid for as long as the frame; the operands are there.
+    unsafe { perform(frame, operation(&*frame.callouts, OP).expect("one of the list"), static_gas) }
+}
+
+/// Calls a runtime function, the instruction's static gas being paid, and puts the instruction back if there is no answer yet.
+///
+/// # Safety
+/// As for the function.
+#[inline(always)]
+unsafe fn perform(frame: &mut Frame, operation: FrameOp, static_gas: i64) -> u64 {
+    let before = frame.gas;
+    // SAFETY: the caller's promise.
+    let code = unsafe { operation(frame) };
+    frame.gas_of_effects += before - frame.gas;
+    if code == Exit::Pending as u64 {
+        frame.gas += static_gas;
+        frame.pc -= 1;
+    }
+    code
+}
 
 /// Executes the instruction at `frame.pc`, whose static gas was charged if `paid`, as far as it can be: memory that it needs may be grown and
 /// the instruction left to be executed again. Returns 0 to go on at `frame.pc`, or an exit code.
@@ -34,12 +95,7 @@ pub(super) unsafe fn execute<const COUNT: bool>(frame: &mut Frame, paid: bool) -
     // SAFETY: `callouts` is valid for as long as the frame.
     if let Some(operation) = operation(unsafe { &*frame.callouts }, op) {
         // SAFETY: the frame is borrowed exclusively, and the operands' presence was checked.
-        let code = unsafe { operation(frame) };
-        if code == Exit::Pending as u64 {
-            frame.gas += static_gas;
-            frame.pc -= 1;
-        }
-        return code;
+        return unsafe { perform(frame, operation, static_gas) };
     }
     // SAFETY: the caller's promise; the operands' presence was checked.
     let flow = unsafe {
@@ -75,12 +131,7 @@ fn check(frame: &Frame, op: u8, active: bool) -> Result<(), Exit> {
         });
     }
     let depth = frame.depth_of_stack();
-    let first_operands = match op {
-        opcode::LOG0..=opcode::LOG4 | opcode::DELEGATECALL | opcode::STATICCALL => 2,
-        opcode::CALL | opcode::CALLCODE | opcode::CREATE2 => 3,
-        _ => info.inputs as usize,
-    };
-    if depth < first_operands {
+    if depth < first_operands(op) {
         let changes_state = matches!(
             op,
             opcode::SSTORE | opcode::TSTORE | opcode::LOG0..=opcode::LOG4 | opcode::CREATE | opcode::CREATE2 | opcode::SELFDESTRUCT
@@ -92,11 +143,24 @@ fn check(frame: &Frame, op: u8, active: bool) -> Result<(), Exit> {
             _ => Exit::StackUnderflow,
         });
     }
-    // SELFBALANCE asks the host before it looks for room.
-    if depth == STACK_LIMIT && info.outputs > info.inputs && op != opcode::SELFBALANCE {
+    if depth == STACK_LIMIT && grows(op) {
         return Err(Exit::StackOverflow);
     }
     Ok(())
+}
+
+/// Operands whose presence revm checks before it uses any.
+const fn first_operands(op: u8) -> usize {
+    match op {
+        opcode::LOG0..=opcode::LOG4 | opcode::DELEGATECALL | opcode::STATICCALL => 2,
+        opcode::CALL | opcode::CALLCODE | opcode::CREATE2 => 3,
+        _ => info(op).inputs as usize,
+    }
+}
+
+/// Whether there must be room on the stack before it is executed. (SELFBALANCE asks the host before it looks for room.)
+const fn grows(op: u8) -> bool {
+    info(op).outputs > info(op).inputs && op != opcode::SELFBALANCE
 }
 
 /// Grows memory to `len` bytes from the offset on top of the stack. `due` is gas for the instruction that growth must leave.
@@ -110,8 +174,10 @@ unsafe fn grow(frame: &mut Frame, len: u64, due: i64) -> Result<(), Exit> {
         return Err(Exit::InvalidOperand);
     }
     frame.gas -= due;
+    let before = frame.gas;
     // SAFETY: `callouts` is valid, and so is the frame.
     let code = unsafe { ((*frame.callouts).grow)(frame, offset[0].saturating_add(len), 0) };
+    frame.gas_of_effects += before - frame.gas;
     frame.gas += due;
     match Exit::from_code(code as u32) {
         None => Ok(()),
@@ -143,43 +209,17 @@ unsafe fn jump(frame: &mut Frame, op: u8) -> Result<(), Exit> {
 }
 
 /// The runtime function of an opcode.
-#[inline]
+#[inline(always)]
 fn operation(callouts: &Callouts, op: u8) -> Option<FrameOp> {
-    Some(match op {
-        opcode::EXP => callouts.exp,
-        opcode::KECCAK256 => callouts.keccak256,
-        opcode::BALANCE => callouts.balance,
-        opcode::SELFBALANCE => callouts.selfbalance,
-        opcode::EXTCODESIZE => callouts.extcodesize,
-        opcode::EXTCODECOPY => callouts.extcodecopy,
-        opcode::EXTCODEHASH => callouts.extcodehash,
-        opcode::BLOCKHASH => callouts.blockhash,
-        opcode::BLOBHASH => callouts.blobhash,
-        opcode::CALLDATALOAD => callouts.calldataload,
-        opcode::CALLDATACOPY => callouts.calldatacopy,
-        opcode::CODECOPY => callouts.codecopy,
-        opcode::RETURNDATACOPY => callouts.returndatacopy,
-        opcode::MCOPY => callouts.mcopy,
-        opcode::SLOAD => callouts.sload,
-        opcode::SSTORE => callouts.sstore,
-        opcode::TLOAD => callouts.tload,
-        opcode::TSTORE => callouts.tstore,
-        opcode::LOG0 => callouts.log0,
-        opcode::LOG1 => callouts.log1,
-        opcode::LOG2 => callouts.log2,
-        opcode::LOG3 => callouts.log3,
-        opcode::LOG4 => callouts.log4,
-        opcode::CALL => callouts.call,
-        opcode::CALLCODE => callouts.callcode,
-        opcode::DELEGATECALL => callouts.delegatecall,
-        opcode::STATICCALL => callouts.staticcall,
-        opcode::CREATE => callouts.create,
-        opcode::CREATE2 => callouts.create2,
-        opcode::RETURN => callouts.ret,
-        opcode::REVERT => callouts.revert,
-        opcode::SELFDESTRUCT => callouts.selfdestruct,
-        _ => return None,
-    })
+    macro_rules! find {
+        ($($op:ident $function:ident)*) => {
+            match op {
+                $(opcode::$op => Some(callouts.$function),)*
+                _ => None,
+            }
+        };
+    }
+    with_runtime_opcodes!(find)
 }
 
 /// Opcodes with neither a fast path nor a runtime function: STOP, INVALID, and those of Amsterdam.

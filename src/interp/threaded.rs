@@ -5,13 +5,12 @@
 //! Stable Rust does not promise that those calls become jumps. So [`available`] finds out once, by running a program of all handlers
 //! and comparing the depth of the native stack before and after; where it grew, the loop is used instead.
 
-use super::exact;
+use super::exact::{self, with_runtime_opcodes};
 use super::step::{Registers, step, with_fast_opcodes};
-use crate::abi::{
-    AccountLoad, CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite,
-};
+use crate::abi::{CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite};
 use crate::evm::{Address, B256, SpecId, U256, code::Code, opcode::*};
 use core::mem::MaybeUninit;
+use revm_primitives::Bytes;
 use std::sync::OnceLock;
 
 /// An argument that is never given a value. It takes the place of the register that x86 demands for variable shifts (`rcx`), so that
@@ -77,7 +76,38 @@ handlers! {
         }
     }
 
-    /// An opcode without a fast path.
+    /// An opcode that a runtime function executes.
+    ///
+    /// # Safety
+    /// As for `fast`.
+    fn call<const OP: u8, const COUNT: bool>(frame, ip, sp, gas, table) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let exit = exact::call::<OP, COUNT>(&mut *frame, ip, sp, gas);
+            if exit != 0 {
+                return exit;
+            }
+            resume(frame, ip, sp, Free::uninit(), gas, table)
+        }
+    }
+
+    /// STOP.
+    ///
+    /// # Safety
+    /// As for `fast`.
+    fn stop<const COUNT: bool>(frame, ip, sp, gas, _table) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*frame).pc = ip.offset_from((*frame).code) as u64 + 1;
+            ((*frame).sp, (*frame).gas) = (sp, gas);
+            if COUNT {
+                (*frame).interpreted += 1;
+            }
+        }
+        Exit::Stop as u64
+    }
+
+    /// Any other opcode.
     ///
     /// # Safety
     /// As for `fast`.
@@ -129,6 +159,11 @@ const fn table<const COUNT: bool>() -> [Handler; 256] {
         ($($op:ident)*) => { $(table[$op as usize] = Handler(fast::<$op, COUNT>);)* };
     }
     with_fast_opcodes!(fill);
+    macro_rules! fill_calls {
+        ($($op:ident $function:ident)*) => { $(if $op != CALLDATALOAD { table[$op as usize] = Handler(call::<$op, COUNT>); })* };
+    }
+    with_runtime_opcodes!(fill_calls);
+    table[STOP as usize] = Handler(stop::<COUNT>);
     table
 }
 
@@ -228,7 +263,16 @@ impl Host for NoHost {
     fn tstore(&mut self, _: Address, _: U256, _: U256) {
         match *self {}
     }
-    fn account(&mut self, _: Address, _: bool, _: bool) -> Result<AccountLoad, HostError> {
+    fn balance(&mut self, _: Address, _: bool) -> Result<Loaded<U256>, HostError> {
+        match *self {}
+    }
+    fn code_hash(&mut self, _: Address, _: bool) -> Result<Loaded<B256>, HostError> {
+        match *self {}
+    }
+    fn code_len(&mut self, _: Address, _: bool) -> Result<Loaded<usize>, HostError> {
+        match *self {}
+    }
+    fn code(&mut self, _: Address, _: bool) -> Result<Loaded<Bytes>, HostError> {
         match *self {}
     }
     fn self_balance(&mut self, _: Address) -> Result<U256, HostError> {

@@ -3,6 +3,7 @@
 use crate::ir::Label;
 
 const UNBOUND: u32 = u32::MAX;
+const LABELS_AT_ONCE: usize = 64;
 
 /// A branch to a label that was not bound when it was emitted.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,8 @@ impl Labels {
     pub(super) fn bind(&mut self, label: Label, offset: u32) -> bool {
         let index = label.0 as usize;
         if index >= self.offsets.len() {
-            self.offsets.resize(index + 1, UNBOUND);
+            // More than this one: labels are mostly bound in the order of their numbers.
+            self.offsets.resize((index + 1).next_multiple_of(LABELS_AT_ONCE), UNBOUND);
         }
         core::mem::replace(&mut self.offsets[index], offset) == UNBOUND
     }

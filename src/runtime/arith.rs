@@ -18,10 +18,11 @@ fn magnitude(word: Word) -> (Word, bool) {
     (negate(negative, word), negative)
 }
 
-/// `-word` if `negative`.
+/// `-word` if `negative`, without a branch: nobody could predict it.
 #[inline(always)]
 fn negate(negative: bool, word: Word) -> Word {
-    if negative { limbs::sub([0; 4], word) } else { word }
+    let mask = [u64::from(negative).wrapping_neg(); 4];
+    limbs::sub(limbs::xor(word, mask), mask)
 }
 
 /// `a / b` of two's complement words, rounded towards zero; 0 where `b` is 0; -2^255 / -1 is -2^255.

@@ -6,7 +6,7 @@
 //!
 //! Knows no adapter and neither engine: it sees frames only where they ask or pause.
 
-use crate::abi::{AccountLoad, CallTarget, Frame, Host, HostError, Loaded, Request, SelfDestruct, StorageWrite};
+use crate::abi::{CallTarget, Frame, Host, HostError, Loaded, Request, SelfDestruct, StorageWrite};
 use core::fmt;
 use revm_primitives::{Address, B256, Bytes, U256};
 use std::collections::hash_map::DefaultHasher;
@@ -363,7 +363,10 @@ host! {
     StorageStore sstore(address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError>;
     TransientLoad tload(address: Address, key: U256) -> U256;
     TransientStore tstore(address: Address, key: U256, value: U256) -> ();
-    Account account(address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError>;
+    Balance balance(address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    CodeHash code_hash(address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError>;
+    CodeLen code_len(address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError>;
+    Code code(address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError>;
     SelfBalance self_balance(address: Address) -> Result<U256, HostError>;
     BlockHash block_hash(number: u64) -> Result<B256, HostError>;
     BlobHash blob_hash(index: u64) -> B256;

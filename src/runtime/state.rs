@@ -1,20 +1,22 @@
 //! Reading accounts, storage, hashes; writing storage.
 
 use super::{Flow, address, run, saturated};
-use crate::abi::{AccountLoad, Exit, Frame, Host, StorageWrite};
+use crate::abi::{Exit, Frame, Host, HostError, Loaded, StorageWrite};
 use crate::evm::fork::StorePrices;
 use revm_primitives::{Address, BLOCK_HASH_HISTORY, U256};
 
-/// Loads an account and pays for it if it was cold.
-fn load<H: Host>(frame: &mut Frame, address: Address, with_code: bool) -> Flow<AccountLoad> {
+/// Loads something of the account that the topmost word names, and pays for it if it was cold.
+#[inline(always)]
+fn load<H: Host, T>(frame: &mut Frame, ask: impl FnOnce(&mut H, Address, bool) -> Result<Loaded<T>, HostError>) -> Flow<T> {
     let cold = frame.schedule().cold_account;
     let skip_cold = !frame.can_pay(cold);
     // SAFETY: `H` is the host's type by this function's instantiation in its table.
-    let account = unsafe { frame.host::<H>() }.account(address, with_code, skip_cold)?;
-    if account.is_cold {
+    let host = unsafe { frame.host::<H>() };
+    let loaded = ask(host, address(&frame.operand(1)), skip_cold)?;
+    if loaded.is_cold {
         frame.charge(cold)?;
     }
-    Ok(account)
+    Ok(loaded.value)
 }
 
 /// Defines operations as [`FrameOp`](crate::abi::FrameOp)s of a host type, `unsafe` as that type says.
@@ -35,27 +37,27 @@ macro_rules! host_ops {
 host_ops! {
     /// BALANCE
     balance = |frame| {
-        let account = load::<H>(frame, address(&frame.operand(1)), false)?;
-        frame.replace(1, account.balance);
+        let balance = load(frame, H::balance)?;
+        frame.replace(1, balance);
         Ok(())
     };
     /// EXTCODESIZE
     extcodesize = |frame| {
-        let account = load::<H>(frame, address(&frame.operand(1)), true)?;
-        frame.replace(1, U256::from(account.code.len()));
+        let len = load(frame, H::code_len)?;
+        frame.replace(1, U256::from(len));
         Ok(())
     };
     /// EXTCODEHASH
     extcodehash = |frame| {
-        let account = load::<H>(frame, address(&frame.operand(1)), false)?;
-        frame.replace(1, if account.is_empty { U256::ZERO } else { account.code_hash.into() });
+        let hash = load(frame, H::code_hash)?;
+        frame.replace(1, hash.into());
         Ok(())
     };
     /// EXTCODECOPY
     extcodecopy = |frame| {
         let (to, paid) = frame.pay_code_copy()?;
-        let account = load::<H>(frame, address(&frame.operand(1)), true).inspect_err(|_| frame.gas += paid as i64)?;
-        frame.copy_code(to, &account.code);
+        let code = load(frame, H::code).inspect_err(|_| frame.gas += paid as i64)?;
+        frame.copy_code(to, &code);
         frame.drop_operands(4);
         Ok(())
     };

@@ -63,6 +63,10 @@ pub struct Version {
     pub address: u64,
     /// Address of its link slot; 0 if it has none.
     pub slot: u64,
+    /// It goes on where a result did not fit 64 bits: its first instruction is for wide words from now on.
+    pub widens: bool,
+    /// It is reached from a loop.
+    pub looping: bool,
     /// The next version of the same block, plus one.
     next: u32,
 }
@@ -93,12 +97,15 @@ pub struct Versions {
     heads: Vec<u32>,
     /// Bitmap of loop headers.
     loops: Vec<u64>,
+    /// Bitmap of instructions whose results do not fit 64 bits.
+    wide: Vec<u64>,
 }
 
 impl Versions {
     /// No versions yet of the blocks of `code`.
     pub fn new(code: &[u8]) -> Versions {
-        Versions { heads: vec![0; code.len() + 1], loops: headers(code), ..Versions::default() }
+        let loops = headers(code);
+        Versions { heads: vec![0; code.len() + 1], wide: vec![0; loops.len()], loops, ..Versions::default() }
     }
 
     /// Whether a backward jump with a constant destination leads to `pc`.
@@ -148,17 +155,36 @@ impl Versions {
     }
 
     /// A new version of the block at `pc`, which is a position in the code or its end.
-    pub fn add(&mut self, pc: Pc, context: Context) -> VersionId {
+    pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
         let head = &mut self.heads[pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, next });
+        self.list.push(Version { pc, context, address: 0, slot: 0, widens: false, looping, next });
         VersionId(self.list.len() as u32 - 1)
     }
 
     /// The version of the block at `pc` that relies on nothing.
     pub fn generic(&mut self, pc: Pc) -> VersionId {
         let found = self.of(pc).find(|(_, version)| version.context.is_generic()).map(|(id, _)| id);
-        found.unwrap_or_else(|| self.add(pc, Context::default()))
+        found.unwrap_or_else(|| self.add(pc, Context::default(), false))
+    }
+
+    /// As [`Versions::add`], for where a result of the instruction at `pc` does not fit 64 bits.
+    pub fn add_widening(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
+        let id = self.add(pc, context, looping);
+        self.get_mut(id).widens = true;
+        id
+    }
+
+    /// Whether results of the instruction at `pc` were seen not to fit 64 bits.
+    pub fn is_wide(&self, pc: Pc) -> bool {
+        self.wide.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
+    }
+
+    /// Notes that they do not.
+    pub fn set_wide(&mut self, pc: Pc) {
+        if let Some(bits) = self.wide.get_mut(pc.index() / 64) {
+            *bits |= 1 << (pc.index() % 64);
+        }
     }
 
     /// A new site; gives its number.
@@ -170,6 +196,31 @@ impl Versions {
     /// The sites from `first` on, to change what gas they give back.
     pub fn sites_from(&mut self, first: usize) -> &mut [Site] {
         &mut self.sites[first..]
+    }
+
+    /// A version that has a link slot, so that code refers to it, and is not compiled.
+    pub fn next_wanted(&self) -> Option<VersionId> {
+        self.list.iter().position(|version| version.slot != 0 && version.address == 0).map(|id| VersionId(id as u32))
+    }
+
+    /// A context in words: the elements it knows of, the top first, then what it knows besides.
+    pub fn describe(&self, context: &Context) -> String {
+        if context.is_generic() {
+            return "generic".into();
+        }
+        let mut words: Vec<String> = Vec::new();
+        for entry in self.entries(context) {
+            let place = match entry.place {
+                Place::Home => format!("{} bits", entry.bits),
+                Place::Const(k) => format!("{:#x}", self.constant(k)),
+                Place::Narrow(r) => format!("{} bits in {r}", entry.bits),
+                Place::Wide(q) => format!("{} bits in {q}", entry.bits),
+            };
+            words.push(format!("{}: {place}{}", entry.depth, if entry.home { " and home" } else { "" }));
+        }
+        words.push(format!("at least {} on the stack, room for {}", context.known, context.room));
+        words.push(format!("memory {}", context.memory));
+        words.join(", ")
     }
 
     /// The entries of a context.

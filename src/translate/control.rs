@@ -7,7 +7,7 @@ use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
+use crate::evm::block::{Block, End, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
@@ -18,6 +18,9 @@ pub const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
+
+/// Instructions that a block which ends in REVERT has at most, to be told from others.
+const COLD_INSTRUCTIONS: usize = 24;
 
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
@@ -104,35 +107,25 @@ impl Translator {
         Facts { floor: self.floor, ceil: self.ceil, memory: self.memory_known }
     }
 
-    /// The version of the block at `to` that the settled state suits best, with what going there costs, and how many there are.
-    fn best(&mut self, job: &Job<'_>, to: Pc) -> (Option<(VersionId, Loss)>, usize) {
+    /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
+    fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
+        let count = job.versions.of(to).filter(|(_, version)| !version.context.is_generic()).count();
+        let mut limit = TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1);
         let facts = self.facts();
-        let mut best: Option<(VersionId, Loss)> = None;
-        let mut count = 0;
+        let mut best = None;
         for (id, version) in job.versions.of(to) {
             let context = &version.context;
-            count += usize::from(!context.is_generic());
             if !facts.suffice(context, self.s.height()) {
                 continue;
             }
             let deepest = job.versions.entries(context).last().map_or(0, |e| u32::from(e.depth));
             self.s.extend(deepest, 0);
-            let is_destination = |k: &U256| u64::try_from(*k).is_ok_and(|pc| job.code.is_jump_destination(pc));
-            if let Some(loss) = self.s.fit(facts, context, job.versions, is_destination)
-                && best.is_none_or(|(_, least)| loss < least)
-            {
-                best = Some((id, loss));
+            let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
+            if let Some(loss) = self.s.fit(facts, context, job.versions, limit, is_destination) {
+                (best, limit) = (Some(id), loss);
             }
         }
-        (best, count)
-    }
-
-    /// An existing version that is good enough for the settled state.
-    fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let (best, count) = self.best(job, to);
-        let (id, loss) = best?;
-        let tolerance = TOLERANCE.get(count).copied().unwrap_or(Loss::MAX);
-        (loss <= tolerance).then_some(id)
+        best
     }
 
     /// The version that an edge out of the unit goes to: one that exists, or a new one.
@@ -144,7 +137,8 @@ impl Translator {
             return job.versions.generic(to);
         }
         let context = self.s.capture(self.facts(), job.versions);
-        job.versions.add(to, context)
+        self.captured = Some((self.s.out.len(), context.clone()));
+        job.versions.add(to, context, self.looping)
     }
 
     /// Whether a block may have no more versions.
@@ -153,7 +147,7 @@ impl Translator {
     }
 
     /// How to get to a version.
-    fn way(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<To, Refusal> {
+    pub(super) fn way(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<To, Refusal> {
         if let Some(&(_, label)) = self.entries.iter().find(|e| e.0 == id) {
             return Ok(To::Label(label));
         }
@@ -198,7 +192,8 @@ impl Translator {
                 // A backward jump will arrive with other numbers.
                 self.generalise(job);
                 let context = self.s.capture(self.facts(), job.versions);
-                let id = job.versions.add(to, context);
+                self.looping = true;
+                let id = job.versions.add(to, context, true);
                 let label = self.label();
                 self.entries.push((id, label));
                 self.s.emit(Ins::Label(label));
@@ -390,7 +385,7 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, MAX_INSTRUCTIONS);
+        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
         let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
         let id = self.target(job, out);
         self.branch_to(job, cond, id)?;
@@ -405,6 +400,7 @@ impl Translator {
 
     /// A conditional branch to a version that fits.
     fn branch_to(&mut self, job: &mut Job<'_>, cond: Cond, id: VersionId) -> Result<(), Refusal> {
+        let captured = self.captured.take();
         let way = self.way(job, id)?;
         let context = job.versions.get(id).context.clone();
         let first = self.edges.len();
@@ -428,6 +424,8 @@ impl Translator {
             self.s.emit(Ins::Br { cond, to: at });
             self.cold.push(Cold::Edge { at, moves: (first as u32, self.edges.len() as u32), to: way });
         }
+        // The branch itself changes nothing of what was captured.
+        self.captured = captured.map(|(_, context)| (self.s.out.len(), context));
         Ok(())
     }
 }

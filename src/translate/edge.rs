@@ -79,6 +79,10 @@ impl State {
     /// Before an edge: no element is in the flags, or in memory anywhere but at home. Flags survive; only the first scratch register is used.
     pub fn settle(&mut self) {
         self.kill_flags();
+        if !self.moved {
+            return;
+        }
+        self.moved = false;
         let misplaced = |s: &State, i: usize| {
             let value = s.value(s.at(i));
             value.regs == Regs::None && value.konst.is_none() && value.slot != Some(s.position(i))
@@ -115,12 +119,14 @@ impl State {
         versions.end_context(first, height - self.base, height - facts.floor, facts.ceil - height, facts.memory)
     }
 
-    /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold.
+    /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold, or costs
+    /// `limit` or more.
     pub fn fit(
         &self,
         facts: Facts,
         context: &Context,
         versions: &Versions,
+        limit: Loss,
         is_destination: impl Fn(&U256) -> bool,
     ) -> Option<Loss> {
         let mut loss = Loss::from(context.known == 0 && self.height() > facts.floor);
@@ -128,6 +134,9 @@ impl State {
         let mut used = 0;
         let len = self.len();
         for i in (0..len).rev() {
+            if loss >= limit {
+                return None;
+            }
             let depth = (len - i) as u16;
             let v = self.at(i);
             let value = self.value(v);
@@ -176,7 +185,7 @@ impl State {
                 }
             };
         }
-        entries.next().is_none().then_some(loss)
+        (entries.next().is_none() && loss < limit).then_some(loss)
     }
 
     /// Two elements of a context in the same registers must be one value here.

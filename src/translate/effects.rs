@@ -278,6 +278,11 @@ impl Translator {
                 self.s.emit(Ins::Label(at));
                 self.halt(exit, 0);
             }
+            Cold::Widen { at: label, spare, to } => {
+                let gas = self.s.target.gas;
+                self.s.out.extend([Ins::Label(label), Ins::Lea { dst: gas, mem: at(gas, spare as i32) }]);
+                self.jump_to(to);
+            }
             Cold::Edge { at, moves: (first, end), to } => {
                 self.s.emit(Ins::Label(at));
                 self.s.out.extend_from_slice(&self.edges[first as usize..end as usize]);

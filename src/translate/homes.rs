@@ -23,6 +23,7 @@ impl State {
     }
 
     pub(super) fn spill_slot(&mut self) -> i32 {
+        self.moved = true;
         let first = self.grow;
         for i in 0..SPILL_SLOTS as i32 {
             if self.slot_owner[(first + i + self.need) as usize].is_none() {
@@ -49,6 +50,7 @@ impl State {
         if let Some(s) = self.value(v).slot {
             return s;
         }
+        self.moved = true;
         let s = self.slot_for(v);
         self.store_to(v, s);
         self.value_mut(v).slot = Some(s);

@@ -36,7 +36,7 @@ impl Translator {
 
     /// Makes sure that `len` bytes (1 or 32) of memory exist at the offset `v`, and gives the operand that addresses them, with the memory's
     /// base in the second scratch register. The third scratch register may be part of it, or a register of `v`.
-    fn access(&mut self, v: ValueId, len: u8) -> Mem {
+    pub(super) fn access(&mut self, v: ValueId, len: u8) -> Mem {
         let [t0, base, index] = self.s.target.scratch;
         let konst = self.s.konst(v);
         let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));

@@ -14,6 +14,7 @@ mod edge;
 mod effects;
 mod homes;
 mod memory;
+mod narrow;
 mod stubs;
 mod target;
 mod values;
@@ -30,7 +31,7 @@ use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
-use context::{Site, Version, VersionId, Versions};
+use context::{Context, Site, Version, VersionId, Versions};
 use control::{Next, To};
 use core::mem::offset_of;
 use values::State;
@@ -98,6 +99,8 @@ enum Cold {
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
     Halt { at: Label, exit: Exit },
+    /// A guess that a result is narrow was wrong: gives gas back that will be charged again, and on to a version.
+    Widen { at: Label, spare: u32, to: To },
     /// Moves of an edge, a range of [`Translator::edges`], and on to a version.
     Edge { at: Label, moves: (u32, u32), to: To },
 }
@@ -142,11 +145,17 @@ pub struct Translator {
     /// IR position and pc of each instruction translated, if asked for.
     notes: Option<Vec<(usize, Pc)>>,
     bytes: usize,
+    /// One past the block that is being translated.
+    block_end: usize,
     /// Static gas of the current section that is charged but not due yet.
     spare: u32,
     open: Open,
+    /// The context that was captured when so much was emitted.
+    captured: Option<(usize, Context)>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
+    /// The code is part of a loop, or reached from one.
+    looping: bool,
     /// The lowest position that surely exists.
     floor: i32,
     /// Positions below this are surely within the stack's limit.
@@ -185,9 +194,12 @@ impl Translator {
             entries: Vec::new(),
             notes: None,
             bytes: 0,
+            block_end: 0,
             spare: 0,
             open: Open::default(),
+            captured: None,
             memory_known: 0,
+            looping: false,
             floor: 0,
             ceil: 0,
         }
@@ -225,6 +237,7 @@ impl Translator {
         self.s.out.clear();
         self.cold.clear();
         self.edges.clear();
+        self.captured = None;
         self.blocks.clear();
         self.entries.clear();
         self.labels = 0;
@@ -232,7 +245,11 @@ impl Translator {
         if let Some(notes) = &mut self.notes {
             notes.clear();
         }
-        let Version { pc, context, .. } = job.versions.get(id).clone();
+        let Version { pc, context, widens, looping, .. } = job.versions.get(id).clone();
+        if widens {
+            job.versions.set_wide(pc);
+        }
+        self.looping = looping || job.versions.is_loop(pc);
         self.s.begin(&context, job.versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.close();
@@ -265,6 +282,7 @@ impl Translator {
         self.s.emit(Ins::Label(label));
         self.blocks.push((this.pc, label));
         self.bytes += block.end.index() - this.pc.index();
+        self.block_end = block.end.index();
         self.begin_block(job, &block, this.merge);
         self.translate_sections(job, &block);
         let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };
@@ -305,7 +323,7 @@ impl Translator {
             *count += instructions as i32;
         }
         for cold in &mut self.cold[self.open.cold..] {
-            if let Cold::Grow { spare, .. } = cold {
+            if let Cold::Grow { spare, .. } | Cold::Widen { spare, .. } = cold {
                 *spare += gas;
             }
         }
@@ -338,7 +356,7 @@ impl Translator {
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
-                self.instruction(job.code, opcode, pc);
+                self.instruction(job, opcode, pc);
                 pc += info(opcode).size();
             }
             if info(opcode).class == Class::Effect {
@@ -348,7 +366,8 @@ impl Translator {
     }
 
     /// Translates one instruction. Those that end a block are left to [`Translator::finish`].
-    fn instruction(&mut self, code: &Code, opcode: u8, pc: usize) {
+    fn instruction(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
+        let code = job.code;
         let row = info(opcode);
         match row.class {
             Class::Push => {
@@ -366,9 +385,11 @@ impl Translator {
                 op::NOT => self.not(),
                 op::CLZ => self.clz(),
                 op::ADDMOD | op::MULMOD => self.ternary(opcode),
+                _ if self.narrow(job, opcode, pc) => {}
                 _ => self.binary(opcode),
             },
             Class::Env => self.environment(opcode, pc, code.bytes().len()),
+            Class::Memory if opcode == op::MLOAD && self.guess_load(job, pc) => {}
             Class::Memory => self.memory(opcode),
             Class::Effect => self.effect(opcode),
             Class::JumpDest | Class::Jump | Class::Terminal | Class::Call => {}
@@ -407,7 +428,11 @@ impl Translator {
 
     /// A site at which the interpreter goes on at `pc`, with the state as it is, settled.
     fn site(&mut self, job: &mut Job<'_>, pc: Pc, gas: u32) -> u32 {
-        let context = self.s.capture(self.facts(), job.versions);
+        let context = match self.captured.take() {
+            // Nothing but names of blocks has been emitted since.
+            Some((at, context)) if self.s.out[at..].iter().all(|ins| matches!(ins, Ins::Label(_))) => context,
+            Some(_) | None => self.s.capture(self.facts(), job.versions),
+        };
         job.versions.add_site(Site { pc, gas, context })
     }
 

@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) free: u32,
     pub(super) pinned: u32,
     pub(super) flags: Option<ValueId>,
+    /// An element may be in memory somewhere else than at home.
+    pub(super) moved: bool,
     pub(super) clock: u32,
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
@@ -112,6 +114,7 @@ impl State {
             free: 0,
             pinned: 0,
             flags: None,
+            moved: false,
             clock: 0,
             overflow: None,
             todo: Vec::new(),
@@ -131,6 +134,7 @@ impl State {
         self.free = self.target.words.iter().fold(0, |m, &r| m | mask(r));
         self.pinned = 0;
         self.flags = None;
+        self.moved = false;
         self.slot_owner.resize(SPILL_SLOTS, None);
         let entries = versions.entries(context);
         self.extend(entries.last().map_or(0, |deepest| u32::from(deepest.depth)), 0);
@@ -293,7 +297,10 @@ impl State {
     }
 
     pub fn push(&mut self, v: ValueId) {
-        self.value_mut(v).refs += 1;
+        let value = self.value_mut(v);
+        value.refs += 1;
+        let in_memory = value.regs == Regs::None && value.konst.is_none();
+        self.moved |= in_memory;
         self.stack.push(v);
     }
 
@@ -304,6 +311,7 @@ impl State {
 
     pub fn swap(&mut self, n: usize) {
         let top = self.stack.len() - 1;
+        self.moved = true;
         self.stack.swap(top, top - n);
     }
 
@@ -383,10 +391,10 @@ impl State {
             Regs::Narrow(r) => mask(r),
             Regs::Wide(q) => quad_mask(q),
         };
-        for &r in self.target.words {
-            if bits & mask(r) != 0 {
-                self.reg_owner[r.0 as usize] = None;
-            }
+        let mut rest = bits;
+        while rest != 0 {
+            self.reg_owner[rest.trailing_zeros() as usize] = None;
+            rest &= rest - 1;
         }
         self.free |= bits;
         self.value_mut(v).regs = Regs::None;
@@ -403,14 +411,22 @@ impl State {
     /// A free register, pinned until the operation ends. Spills if there is none. Emits only moves and stores: flags survive.
     pub fn alloc(&mut self) -> R {
         loop {
+            // Registers that calls destroy have the lower numbers.
             let usable = self.free & !self.pinned;
-            if let Some(&r) = self.target.words.iter().find(|&&r| usable & mask(r) != 0) {
+            if usable != 0 {
+                let r = R(usable.trailing_zeros() as u8);
                 self.free &= !mask(r);
                 self.pinned |= mask(r);
                 return r;
             }
             self.evict();
         }
+    }
+
+    /// Gives back a register from [`State::alloc`] that got no value.
+    pub fn give_back(&mut self, r: R) {
+        self.free |= mask(r);
+        self.pinned &= !mask(r);
     }
 
     pub fn alloc_quad(&mut self) -> Quad {
@@ -433,6 +449,7 @@ impl State {
                 best = Some(key);
             }
         }
+        self.moved = true;
         let (must_store, _, v) = best.expect("an operation never pins every register");
         if must_store {
             self.ensure_slot(v);
@@ -450,6 +467,7 @@ impl State {
 
     /// Spills what a call would destroy.
     pub fn spill_for_call(&mut self) {
+        self.moved = true;
         let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
         for &r in self.target.words {
             let Some(v) = self.reg_owner[r.0 as usize] else { continue };

@@ -297,7 +297,10 @@ impl Translator {
     fn compare(&mut self, cond: Cond, a: ValueId, b: ValueId) {
         let t0 = self.t0();
         let (wa, wb) = (self.bits(a), self.bits(b));
-        if wa <= 64 && wb <= 64 && (cond == Cond::Ult || (wa < 64 && wb < 64)) {
+        let mut cond = cond;
+        if wa <= 64 && wb <= 64 {
+            // As words of 256 bits neither is negative.
+            cond = Cond::Ult;
             let ra = self.s.low(a);
             let rb = self.s.limb_or(b, 0, t0);
             self.s.emit(Ins::Cmp { a: ra, b: rb });

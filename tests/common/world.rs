@@ -1,6 +1,6 @@
 //! A small state that serves both our runtime functions and revm's interpreter, and remembers what it was asked.
 
-use ejit::abi::{self, AccountLoad, CallTarget, Env, Frame, HostError, Loaded, StackBuffer, StorageWrite};
+use ejit::abi::{self, CallTarget, Env, Frame, HostError, Loaded, StackBuffer, StorageWrite};
 use ejit::evm::{SpecId, code::Code};
 use revm::context_interface::{
     Host,
@@ -80,6 +80,20 @@ impl World {
         Some(cold)
     }
 
+    /// What `what` makes of an account and whether it is empty.
+    fn load<T>(
+        &mut self,
+        address: Address,
+        with_code: bool,
+        skip_cold: bool,
+        what: impl FnOnce(AccountInfo, bool) -> T,
+    ) -> Result<Loaded<T>, HostError> {
+        let is_cold = self.warm_up(address, skip_cold).ok_or(HostError::ColdSkipped)?;
+        self.note(Access::Account(address, with_code));
+        let info = self.accounts.get(&address).cloned().unwrap_or_default();
+        Ok(Loaded { value: what(info, self.empty(address)), is_cold })
+    }
+
     fn empty(&self, address: Address) -> bool {
         self.accounts.get(&address).is_none_or(|info| info.is_empty())
     }
@@ -132,12 +146,17 @@ impl abi::Host for World {
     fn tstore(&mut self, address: Address, key: U256, value: U256) {
         self.transient.insert((address, key), value);
     }
-    fn account(&mut self, address: Address, with_code: bool, skip_cold: bool) -> Result<AccountLoad, HostError> {
-        let is_cold = self.warm_up(address, skip_cold).ok_or(HostError::ColdSkipped)?;
-        self.note(Access::Account(address, with_code));
-        let info = self.accounts.get(&address).cloned().unwrap_or_default();
-        let code = if with_code { info.code.map(|code| code.original_bytes()).unwrap_or_default() } else { Bytes::new() };
-        Ok(AccountLoad { balance: info.balance, code_hash: info.code_hash, code, is_empty: self.empty(address), is_cold })
+    fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
+        self.load(address, false, skip_cold, |info, _| info.balance)
+    }
+    fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError> {
+        self.load(address, false, skip_cold, |info, empty| if empty { B256::ZERO } else { info.code_hash })
+    }
+    fn code_len(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError> {
+        self.load(address, true, skip_cold, |info, _| info.code.map_or(0, |code| code.len()))
+    }
+    fn code(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError> {
+        self.load(address, true, skip_cold, |info, _| info.code.map(|code| code.original_bytes()).unwrap_or_default())
     }
     fn self_balance(&mut self, address: Address) -> Result<U256, HostError> {
         self.note(Access::Account(address, false));

@@ -7,6 +7,7 @@ mod control;
 mod generate;
 mod golden;
 mod harness;
+mod library;
 #[cfg(target_arch = "x86_64")]
 mod vector;
 

@@ -112,6 +112,11 @@ impl World {
     /// Runs the transaction that `edit` makes under each fork, twice in one EVM, with revm and with ejit in every mode.
     /// Gives the number of frames executed.
     pub fn check(&self, forks: &[SpecId], edit: impl Fn(&mut TxEnv)) -> u64 {
+        self.check_on(engines(), forks, edit)
+    }
+
+    /// As [`World::check`], on the given engines.
+    pub fn check_on(&self, engines: &[Engine], forks: &[SpecId], edit: impl Fn(&mut TxEnv)) -> u64 {
         let mut frames = 0;
         for &fork in forks {
             let tx = self.transaction(&edit);
@@ -126,7 +131,7 @@ impl World {
             let mut plain = context().build_mainnet();
             let expected = [plain.transact_one(tx.clone()), plain.transact_one(tx.clone())];
             let expected_state = plain.finalize();
-            for engine in engines() {
+            for engine in engines {
                 let mode = engine.config().mode;
                 let mut evm = context().build_ejit(engine);
                 let got = [evm.transact_one(tx.clone()), evm.transact_one(tx.clone())];
@@ -165,7 +170,7 @@ impl World {
 fn engines() -> &'static [Engine] {
     static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
     ENGINES.get_or_init(|| {
-        let engine = |mode| Engine::new(Config { least_jumps: 4, payback: 0, ..Config::with_mode(mode) });
+        let engine = |mode| Engine::new(Config { least_work: 100, payback: 0, ..Config::with_mode(mode) });
         [Mode::Off, Mode::Always, Mode::Tiered, Mode::Check].map(engine).into()
     })
 }

@@ -1,5 +1,7 @@
 //! dynasmrt: templates of bytes, made when the bench is compiled, with registers and immediates filled in.
 
+#![allow(clippy::useless_conversion)] // in what the macro expands to
+
 use crate::program::{Program, REGISTERS, Step};
 use crate::{Line, best};
 use dynasmrt::x64::X64Relocation;

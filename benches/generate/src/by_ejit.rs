@@ -68,10 +68,7 @@ pub fn instructions(program: &Program) -> Vec<Ins> {
 
 /// A function of the stream in the assembler's memory, or in fresh memory when that is full.
 fn assemble(assembler: &mut Assembler, ins: &[Ins]) -> Result<*const u8, ExecutableError> {
-    for &ins in ins {
-        assembler.push(ins)?;
-    }
-    match assembler.finish() {
+    match assembler.compile(ins) {
         Ok(entry) => Ok(entry.address() as *const u8),
         Err(ExecutableError::Full(_)) => {
             drop(assembler.replace_arena(Arena::new(ARENA_BYTES, 0)?));

@@ -240,7 +240,7 @@ impl Harness {
 
 /// An engine that counts, and that compiles early if it does so at all.
 fn engine(mode: Mode) -> Engine {
-    Engine::new(Config { count: true, least_jumps: 3, payback: 0, ..Config::with_mode(mode) })
+    Engine::new(Config { count: true, least_work: 60, payback: 0, ..Config::with_mode(mode) })
 }
 
 /// The first thing in which two outcomes differ.

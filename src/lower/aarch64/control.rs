@@ -28,7 +28,7 @@ pub(super) struct OutOfLine {
 
 impl Lowerer {
     fn here(&self) -> u32 {
-        (self.code.len() - self.start) as u32
+        self.code.len() as u32
     }
 
     /// The address of the next instruction.
@@ -148,7 +148,7 @@ impl Lowerer {
         for fixup in &self.labels.fixups {
             let label = fixup.label;
             let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
-            let at = self.start + fixup.at as usize;
+            let at = fixup.at as usize;
             let from = self.base.wrapping_add(fixup.at.into());
             match aim(self.code.u32_at(at), from, self.base.wrapping_add(offset.into())) {
                 Some(code) => self.code.patch_u32(at, code),
@@ -211,7 +211,7 @@ impl Lowerer {
         let mut reached = true;
         for i in 0..self.exits.len() {
             let OutOfLine { branch, at, dst, value, to, through } = self.exits[i];
-            let site = self.start + branch as usize;
+            let site = branch as usize;
             match aim(self.code.u32_at(site), self.base.wrapping_add(branch.into()), self.pc()) {
                 Some(code) => self.code.patch_u32(site, code),
                 None => reached = false,

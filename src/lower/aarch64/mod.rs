@@ -22,6 +22,7 @@ use crate::asm::CodeBuffer;
 use crate::asm::aarch64::{Imm12, Inst, Logic, Mask, MovWide, Reg, Shift, Size, Sum};
 use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, WSrc, Width};
 use carry::{Carries, Carry};
+use core::borrow::Borrow;
 
 /// How many integer registers the IR has on this target.
 pub const REGISTERS: u8 = 26;
@@ -50,8 +51,6 @@ pub struct Lowerer {
     labels: Labels,
     carries: Carries,
     code: CodeBuffer,
-    /// Bytes in the buffer before this stream.
-    start: usize,
     base: u64,
     /// The instruction being lowered.
     at: usize,
@@ -70,7 +69,6 @@ impl Lowerer {
             labels: Labels::default(),
             carries: Carries::default(),
             code: CodeBuffer::new(),
-            start: 0,
             base: 0,
             at: 0,
             fault: None,
@@ -89,22 +87,22 @@ impl Lowerer {
     ///
     /// Forward references are taken to reach less than 1 MiB; a stream in which one does not is lowered a second time.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
-        self.begin(base, core::mem::take(out));
+        self.begin(base);
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        let mut result = self.stream(ins);
-        if result == Ok(false) {
-            let out = self.take();
-            self.begin(base, out);
+        self.extend(ins)?;
+        if !self.complete()? {
+            self.begin(base);
             self.long = true;
-            result = self.stream(ins);
+            self.extend(ins)?;
+            self.finish()?;
         }
-        *out = self.take();
-        self.reached(result)
+        out.extend_from_slice(self.bytes());
+        Ok(())
     }
 
     /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`, a
-    /// multiple of 4. The bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
-    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
+    /// multiple of 4.
+    pub fn begin(&mut self, base: u64) {
         self.labels.clear();
         self.carries.clear();
         self.exits.clear();
@@ -112,8 +110,7 @@ impl Lowerer {
         self.at = 0;
         self.long = false;
         self.base = base;
-        self.start = out.len();
-        self.code = CodeBuffer::from_vec(out);
+        self.code.truncate(0);
     }
 
     /// Lowers the next instruction.
@@ -132,6 +129,18 @@ impl Lowerer {
         }
     }
 
+    /// Lowers more instructions.
+    ///
+    /// # Errors
+    ///
+    /// As for [`push`](Lowerer::push).
+    pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        for ins in ins {
+            self.push(ins.borrow())?;
+        }
+        Ok(())
+    }
+
     /// Fills in what waited for labels.
     ///
     /// # Errors
@@ -139,18 +148,21 @@ impl Lowerer {
     /// A label that is nowhere bound, or more than 1 MiB behind a conditional branch to it (only [`lower`](Lowerer::lower) can begin again);
     /// the stream has no bytes.
     pub fn finish(&mut self) -> Result<(), LowerError> {
-        let result = self.complete();
-        self.reached(result)
+        match self.complete()? {
+            true => Ok(()),
+            false => Err(self.fail(LowerError::Reach { at: self.at, addr: self.base })),
+        }
     }
 
-    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
-    pub fn take(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.code).into_vec()
+    /// The bytes of the stream so far, or of the last one. Distances to labels that were not bound yet are filled in by
+    /// [`finish`](Lowerer::finish).
+    pub fn bytes(&self) -> &[u8] {
+        self.code.bytes()
     }
 
     #[cold]
     fn fail(&mut self, error: LowerError) -> LowerError {
-        self.code.truncate(self.start);
+        self.code.truncate(0);
         error
     }
 
@@ -159,32 +171,14 @@ impl Lowerer {
         self.labels.offset(label)
     }
 
-    fn reached(&self, all: Result<bool, LowerError>) -> Result<(), LowerError> {
-        match all {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(LowerError::Reach { at: self.at, addr: self.base }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether all forward references reach; if not, or after an error, there are no bytes.
-    fn stream(&mut self, ins: &[Ins]) -> Result<bool, LowerError> {
-        for ins in ins {
-            self.push(ins)?;
-        }
-        self.complete()
-    }
-
+    /// Whether all forward references reach.
     fn complete(&mut self) -> Result<bool, LowerError> {
         let exits = self.emit_exits();
         let result = match self.fault {
             Some(fault) => Err(fault),
             None => self.resolve().map(|labels| exits && labels),
         };
-        if result != Ok(true) {
-            self.code.truncate(self.start);
-        }
-        result
+        result.map_err(|error| self.fail(error))
     }
 
     fn ins(&mut self, ins: &Ins) {
@@ -205,7 +199,7 @@ impl Lowerer {
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
             Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
             Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
-            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
+            Ins::Extend { width, signed, dst, src } => self.extend_ins(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),

@@ -31,7 +31,7 @@ impl Lowerer {
         self.alu(op, flags, dst, a, b, S0);
     }
 
-    pub(super) fn extend(&mut self, width: Width, signed: bool, dst: R, src: R) {
+    pub(super) fn extend_ins(&mut self, width: Width, signed: bool, dst: R, src: R) {
         let (dst, src, size) = (self.r(dst), self.r(src), size(width));
         match Mask::new(u64::MAX >> (64 - (8 << size.log2()))) {
             None => self.mov(dst, src),

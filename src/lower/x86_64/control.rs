@@ -31,7 +31,7 @@ fn near(distance: i64, len: i64) -> Option<i32> {
 
 impl Lowerer {
     fn here(&self) -> u32 {
-        (self.code.len() - self.start) as u32
+        self.code.len() as u32
     }
 
     pub(super) fn label(&mut self, label: Label) {
@@ -75,7 +75,8 @@ impl Lowerer {
     }
 
     /// The four bytes just emitted are to become the distance to a label.
-    fn fix_up(&mut self, label: Label) {
+    #[inline]
+    pub(super) fn fix_up(&mut self, label: Label) {
         self.labels.fixups.push(Fixup { at: self.here() - 4, label });
     }
 
@@ -84,7 +85,7 @@ impl Lowerer {
         for fixup in &self.labels.fixups {
             let label = fixup.label;
             let offset = self.labels.offset(label).ok_or(LowerError::Unbound { label })?;
-            self.code.patch_u32(self.start + fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
+            self.code.patch_u32(fixup.at as usize, offset.wrapping_sub(fixup.at + 4));
         }
         Ok(())
     }
@@ -136,7 +137,7 @@ impl Lowerer {
 
     pub(super) fn exit(&mut self, cond: Cond, dst: R, value: u32, to: u64, through: bool) {
         let dst = self.r(dst);
-        self.emit(Inst::JccRel { cc: cc(cond), rel: 0 });
+        self.forward_branch(cc(cond));
         self.exits.push(OutOfLine { at: self.here() - 4, dst, value, to, through });
     }
 
@@ -145,8 +146,11 @@ impl Lowerer {
         for i in 0..self.exits.len() {
             let OutOfLine { at, dst, value, to, through } = self.exits[i];
             let distance = self.here().wrapping_sub(at + 4);
-            self.code.patch_u32(self.start + at as usize, distance);
-            self.emit(Inst::MovImm { dst, value: value.into() });
+            self.code.patch_u32(at as usize, distance);
+            let number = u64::from(dst.number());
+            let head = (0x41 | (0xb8 | number & 7) << 8, 0xb8 | number & 7);
+            let (bits, len) = if number >= 8 { (head.0 | u64::from(value) << 16, 6) } else { (head.1 | u64::from(value) << 8, 5) };
+            self.code.push_bits(bits, len);
             if through { self.jmp_slot(to) } else { self.jmp_to(to) }
         }
     }

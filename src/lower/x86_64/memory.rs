@@ -7,11 +7,23 @@ use crate::ir::WSrc;
 /// Vector registers of the lowering, for word copies.
 const COPY: [Xmm; 2] = [Xmm(14), Xmm(15)];
 /// Holds zero once it was needed, until a label or a call.
-const ZERO: Xmm = Xmm(13);
+pub(super) const ZERO: Xmm = Xmm(13);
 const XMM_BYTES: usize = 16;
 const LIMB_BYTES: usize = 8;
 
 impl Lowerer {
+    #[inline(always)]
+    pub(super) fn load_64(&mut self, dst: R, mem: ir::Mem) {
+        let (dst, mem) = (self.r(dst), self.mem(mem));
+        self.load_m(dst, mem);
+    }
+
+    #[inline(always)]
+    pub(super) fn store_64(&mut self, src: R, mem: ir::Mem) {
+        let (src, mem) = (self.r(src), self.mem(mem));
+        self.store(mem, src);
+    }
+
     pub(super) fn load_ins(&mut self, width: Width, signed: bool, dst: R, mem: ir::Mem) {
         let (dst, mem) = (self.r(dst), self.mem(mem));
         self.emit(Inst::Load { size: size(width), signed, dst, src: Rm::M(mem) });
@@ -131,12 +143,18 @@ impl Lowerer {
         }
     }
 
-    /// Zeroes limbs 1 to 3 of a word by two stores that overlap, shorter than three of immediates.
-    fn zero_above(&mut self, word: Mem) {
+    /// Makes sure that the register for zeroing is zero.
+    #[inline]
+    pub(super) fn make_zero(&mut self) {
         if !self.zeroed {
             self.emit(Inst::XorXmm(ZERO));
             self.zeroed = true;
         }
+    }
+
+    /// Zeroes limbs 1 to 3 of a word by two stores that overlap, shorter than three of immediates.
+    fn zero_above(&mut self, word: Mem) {
+        self.make_zero();
         for limb in [1, 2] {
             let dst = self.limb_of(word, limb);
             self.emit(Inst::MovupsStore { dst, src: ZERO });

@@ -6,6 +6,7 @@
 //! the IR depends.
 
 mod control;
+mod direct;
 mod features;
 mod memory;
 mod scalar;
@@ -24,6 +25,7 @@ use super::{LowerError, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::x86_64::{Alu, Cc, Inst, Mem, Reg, Rm, Size};
 use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, Width};
+use core::borrow::Borrow;
 
 /// How many integer registers the IR has on this target.
 pub const REGISTERS: u8 = 15;
@@ -77,8 +79,6 @@ pub struct Lowerer {
     features: Features,
     labels: Labels,
     code: CodeBuffer,
-    /// Bytes in the buffer before this stream.
-    start: usize,
     base: u64,
     fault: Option<Fault>,
     /// Exits whose code is still to be emitted.
@@ -99,7 +99,6 @@ impl Lowerer {
             features,
             labels: Labels::default(),
             code: CodeBuffer::new(),
-            start: 0,
             base: 0,
             fault: None,
             exits: Vec::new(),
@@ -117,16 +116,16 @@ impl Lowerer {
     /// Lowers `ins` as if its first byte came to lie at address `base`, and appends the bytes to `out`. After an error `out` is
     /// what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
     pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
-        self.begin(base, core::mem::take(out));
+        self.begin(base);
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        let result = self.stream(ins);
-        *out = self.take();
-        result
+        self.extend(ins)?;
+        self.finish()?;
+        out.extend_from_slice(self.bytes());
+        Ok(())
     }
 
-    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`. The
-    /// bytes are appended to `out`, which [`take`](Lowerer::take) gives back.
-    pub fn begin(&mut self, base: u64, out: Vec<u8>) {
+    /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`.
+    pub fn begin(&mut self, base: u64) {
         self.labels.clear();
         self.exits.clear();
         self.fault = None;
@@ -134,8 +133,7 @@ impl Lowerer {
         self.zeroed = false;
         self.upper = false;
         self.base = base;
-        self.start = out.len();
-        self.code = CodeBuffer::from_vec(out);
+        self.code.truncate(0);
     }
 
     /// Lowers the next instruction.
@@ -149,8 +147,20 @@ impl Lowerer {
         self.at += 1;
         match self.fault {
             None => Ok(()),
-            Some(fault) => Err(self.fail(fault.at(self.at - 1, ins))),
+            Some(fault) => Err(self.fail(fault, ins)),
         }
+    }
+
+    /// Lowers more instructions.
+    ///
+    /// # Errors
+    ///
+    /// As for [`push`](Lowerer::push).
+    pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        for ins in ins {
+            self.push(ins.borrow())?;
+        }
+        Ok(())
     }
 
     /// Fills in what waited for labels.
@@ -164,18 +174,19 @@ impl Lowerer {
             Some(fault) => Err(fault.at(self.at, &Ins::Trap)),
             None => self.resolve(),
         };
-        result.map_err(|error| self.fail(error))
+        result.inspect_err(|_| self.code.truncate(0))
     }
 
-    /// The buffer given to [`begin`](Lowerer::begin), with the bytes of the stream behind what it held.
-    pub fn take(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.code).into_vec()
+    /// The bytes of the stream so far, or of the last one. Distances to labels that were not bound yet are filled in by
+    /// [`finish`](Lowerer::finish).
+    pub fn bytes(&self) -> &[u8] {
+        self.code.bytes()
     }
 
     #[cold]
-    fn fail(&mut self, error: LowerError) -> LowerError {
-        self.code.truncate(self.start);
-        error
+    fn fail(&mut self, fault: Fault, ins: &Ins) -> LowerError {
+        self.code.truncate(0);
+        fault.at(self.at - 1, ins)
     }
 
     /// Where a label of the last stream is, from `base`.
@@ -183,20 +194,22 @@ impl Lowerer {
         self.labels.offset(label)
     }
 
-    fn stream(&mut self, ins: &[Ins]) -> Result<(), LowerError> {
-        for (at, ins) in ins.iter().enumerate() {
-            self.ins(ins);
-            if let Some(fault) = self.fault {
-                return Err(self.fail(fault.at(at, ins)));
-            }
+    /// Instructions that streams are full of have a way of their own.
+    #[inline(always)]
+    fn ins(&mut self, ins: &Ins) {
+        if !self.direct(ins) {
+            self.general(ins);
         }
-        self.finish()
     }
 
-    fn ins(&mut self, ins: &Ins) {
+    fn general(&mut self, ins: &Ins) {
         match *ins {
             Ins::Imm { dst, value } => self.imm(dst, value),
             Ins::Mov { dst, src } => self.mov_ir(dst, src),
+            // What is most frequent goes by its own way, on which the machine instruction is known but for its registers.
+            Ins::Alu { op, flags: _, dst, a, b: Src::R(b) } if dst == a => self.alu_in_place(op, dst, b),
+            Ins::Alu { op: AluOp::Add, flags: _, dst, a, b: Src::I(imm) } if dst == a => self.alu_imm_in_place(Alu::Add, dst, imm),
+            Ins::Alu { op: AluOp::Sub, flags: _, dst, a, b: Src::I(imm) } if dst == a => self.alu_imm_in_place(Alu::Sub, dst, imm),
             Ins::Alu { op, flags, dst, a, b } => self.alu_ins(op, flags, dst, a, b),
             Ins::AluMem { op, mem, src } => self.alu_mem(op, mem, src),
             Ins::Un { op, dst, src } => self.unary(op, dst, src),
@@ -211,13 +224,15 @@ impl Lowerer {
             Ins::DivRemSigned { quot, rem, a, b } => self.div_rem(true, quot, rem, a, b),
             Ins::MulHigh { signed, dst, a, b } => self.mul_high(signed, dst, a, b),
             Ins::DivWide { quot, rem, hi, lo, b } => self.div_wide(quot, rem, hi, lo, b),
-            Ins::Extend { width, signed, dst, src } => self.extend(width, signed, dst, src),
+            Ins::Extend { width, signed, dst, src } => self.extend_bits(width, signed, dst, src),
             Ins::Cmp { a, b } => self.cmp(a, b),
             Ins::CmpMem { width, mem, b } => self.cmp_mem(width, mem, b),
             Ins::Test { a, b } => self.test(a, b),
             Ins::Set { cond, dst } => self.set(cond, dst),
             Ins::Select { cond, dst, a, b } => self.select(cond, dst, a, b),
+            Ins::Load { width: Width::B64, signed: _, dst, mem } => self.load_64(dst, mem),
             Ins::Load { width, signed, dst, mem } => self.load_ins(width, signed, dst, mem),
+            Ins::Store { width: Width::B64, src, mem } => self.store_64(src, mem),
             Ins::Store { width, src, mem } => self.store_ins(width, src, mem),
             Ins::StoreImm { width, value, mem } => self.store_imm(width, value, mem),
             Ins::LoadSwap { dst, mem } => self.load_swap_ins(dst, mem),

@@ -15,7 +15,7 @@ impl Lowerer {
         self.mov(dst, src);
     }
 
-    pub(super) fn extend(&mut self, width: Width, signed: bool, dst: R, src: R) {
+    pub(super) fn extend_bits(&mut self, width: Width, signed: bool, dst: R, src: R) {
         let (dst, src) = (self.r(dst), self.r(src));
         if width == Width::B64 {
             return self.mov(dst, src);
@@ -29,6 +29,23 @@ impl Lowerer {
             (None, 0) => self.mov(dst, mem.base()),
             (Some(_), _) | (None, _) => self.emit(Inst::Lea { dst, src: mem }),
         }
+    }
+
+    /// `dst = dst op b`
+    #[inline(always)]
+    pub(super) fn alu_in_place(&mut self, op: AluOp, dst: R, b: R) {
+        let (dst, b) = (self.r(dst), self.r(b));
+        match group(op) {
+            Some(alu) => self.op_r(alu, dst, b),
+            None => self.emit(Inst::Imul { dst, src: Rm::R(b) }),
+        }
+    }
+
+    /// `dst = dst op imm`
+    #[inline(always)]
+    pub(super) fn alu_imm_in_place(&mut self, alu: Alu, dst: R, imm: i32) {
+        let dst = self.r(dst);
+        self.op_i(alu, dst, imm);
     }
 
     pub(super) fn alu_ins(&mut self, op: AluOp, flags: bool, dst: R, a: R, b: Src) {

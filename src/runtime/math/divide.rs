@@ -130,25 +130,18 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
 /// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set: algorithm 6 of Moeller and Granlund.
 #[inline(always)]
 pub(super) fn reciprocal_of_two<L: Limb>(d1: L, d0: L) -> L {
-    let mut v = d1.reciprocal();
-    let (mut p, carry) = d1.mul_low(v).add_carry(d0, false);
-    if carry {
-        v = v.sub(L::ONE);
-        if p >= d1 {
-            v = v.sub(L::ONE);
-            p = p.sub(d1);
-        }
-        p = p.sub(d1);
-    }
+    // Which of the corrections are due depends on the lowest bits: nobody could predict it.
+    let one_if = |due: bool| select_unpredictable(due, L::ONE, L::ZERO);
+    let d1_if = |due: bool| select_unpredictable(due, d1, L::ZERO);
+    let v = d1.reciprocal();
+    let (p, carry) = d1.mul_low(v).add_carry(d0, false);
+    let twice = carry & (p >= d1);
+    let v = v.sub(one_if(carry)).sub(one_if(twice));
+    let p = p.sub(d1_if(carry)).sub(d1_if(twice));
     let (t0, t1) = v.mul_add(d0, L::ZERO, L::ZERO);
     let (p, carry) = p.add_carry(t1, false);
-    if carry {
-        v = v.sub(L::ONE);
-        if (p, t0) >= (d1, d0) {
-            v = v.sub(L::ONE);
-        }
-    }
-    v
+    let twice = carry & ((p, t0) >= (d1, d0));
+    v.sub(one_if(carry)).sub(one_if(twice))
 }
 
 /// Quotient and remainder of `u1:u0` by `d`, `u1` being less than `d`, whose reciprocal is `v`: algorithm 4 of Moeller and Granlund.

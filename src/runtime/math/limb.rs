@@ -27,6 +27,8 @@ pub(crate) trait Limb: Copy + Ord + Debug {
     fn and(self, b: Self) -> Self;
     /// `self | b`
     fn or(self, b: Self) -> Self;
+    /// `a` if `first`, otherwise `b`, by masks: nobody could predict a branch.
+    fn select(first: bool, a: Self, b: Self) -> Self;
     /// A small number.
     fn from_u8(number: u8) -> Self;
     /// Zero bits above the highest one.
@@ -94,6 +96,10 @@ macro_rules! limb {
                 self | b
             }
             #[inline(always)]
+            fn select(first: bool, a: Self, b: Self) -> Self {
+                b ^ ((a ^ b) & Self::from(first).wrapping_neg())
+            }
+            #[inline(always)]
             fn from_u8(number: u8) -> Self {
                 number.into()
             }
@@ -103,11 +109,11 @@ macro_rules! limb {
             }
             #[inline(always)]
             fn funnel_left(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) << by >> Self::BITS) as $digit
+                (((self as $double) << Self::BITS | low as $double) << (by % Self::BITS) >> Self::BITS) as $digit
             }
             #[inline(always)]
             fn funnel_right(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) >> by) as $digit
+                (((self as $double) << Self::BITS | low as $double) >> (by % Self::BITS)) as $digit
             }
             #[inline(always)]
             fn reciprocal(self) -> Self {
@@ -138,7 +144,7 @@ const FIRST: [u16; 256] = {
 #[inline(always)]
 fn reciprocal(d: u64) -> u64 {
     let (d40, d63, d0) = ((d >> 24) + 1, (d >> 1) + (d & 1), d & 1);
-    let v0 = u64::from(FIRST[(d >> 55) as usize - 256]);
+    let v0 = u64::from(FIRST[(d >> 55) as usize % 256]);
     let v1 = (v0 << 11) - ((v0 * v0 * d40) >> 40) - 1;
     let v2 = (v1 << 13) + ((v1 * ((1 << 60) - v1 * d40)) >> 47);
     let error = ((v2 >> 1) & d0.wrapping_neg()).wrapping_sub(v2.wrapping_mul(d63));

@@ -11,7 +11,11 @@ const ZERO: Word = [0; 4];
 /// Divisors remembered.
 const SLOTS: usize = 64;
 
-/// The divisors met last, with the reciprocals of those that were met twice: preparing one takes as long as a division or two.
+/// Uses of a divisor, with no other in its place meanwhile, at which it is prepared: that takes as long as two divisions, which divisors that take turns
+/// in a place would pay again and again.
+const PREPARED: u8 = 4;
+
+/// The divisors met last, with the reciprocals of those that were met several times.
 ///
 /// One place for each divisor, found by a hash of it.
 #[derive(Clone, Debug)]
@@ -23,7 +27,8 @@ pub(crate) struct Reciprocals {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     divisor: Word,
-    prepared: bool,
+    /// How often it was asked for in a row, up to [`PREPARED`].
+    uses: u8,
     reciprocal: Reciprocal<u64>,
 }
 
@@ -33,37 +38,40 @@ impl Reciprocals {
         Reciprocals { slots: None }
     }
 
-    /// The reciprocal of `divisor`, which is not 0, unless this is the first time it is asked for.
+    /// The reciprocal of `divisor`, which is not 0, if it was asked for often enough.
     #[inline(always)]
     fn get(&mut self, divisor: &Word) -> Option<&Reciprocal<u64>> {
         if self.slots.is_none() {
             self.make_slots();
         }
         let slot = &mut self.slots.as_mut()?[place(divisor)];
-        if is_zero(&xor(&slot.divisor, divisor)) && slot.prepared {
-            return Some(&slot.reciprocal);
+        if !is_zero(&xor(&slot.divisor, divisor)) {
+            (slot.divisor, slot.uses) = (*divisor, 1);
+            return None;
         }
-        slot.note(*divisor)
+        if slot.uses < PREPARED && !slot.prepare() {
+            return None;
+        }
+        Some(&slot.reciprocal)
     }
 
+    /// Makes room for the first divisor.
     #[cold]
     fn make_slots(&mut self) {
-        let slot = Slot { divisor: ZERO, prepared: false, reciprocal: Reciprocal::new(&[1, 0, 0, 0]) };
+        let slot = Slot { divisor: ZERO, uses: 0, reciprocal: Reciprocal::new(&[1, 0, 0, 0]) };
         self.slots = Some(Box::new([slot; SLOTS]));
     }
 }
 
 impl Slot {
-    /// Takes note of a divisor that is not prepared.
+    /// One more use of a divisor that is not prepared; whether it is now.
     #[inline(never)]
-    fn note(&mut self, divisor: Word) -> Option<&Reciprocal<u64>> {
-        self.prepared = self.divisor == divisor;
-        self.divisor = divisor;
-        if !self.prepared {
-            return None;
+    fn prepare(&mut self) -> bool {
+        self.uses += 1;
+        if self.uses == PREPARED {
+            self.reciprocal = Reciprocal::new(&self.divisor);
         }
-        self.reciprocal = Reciprocal::new(&divisor);
-        Some(&self.reciprocal)
+        self.uses == PREPARED
     }
 }
 
@@ -159,7 +167,7 @@ fn multiply_and_divide(a: Word, b: Word, n: Word) -> Word {
 
 #[inline(always)]
 fn xor(a: &Word, b: &Word) -> Word {
-    core::array::from_fn(|i| a[i] ^ b[i])
+    [a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]]
 }
 
 #[inline(always)]

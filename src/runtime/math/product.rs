@@ -1,7 +1,6 @@
 //! Products of words, row by row (Knuth, The Art of Computer Programming 2, 4.3.1 M), and words added, subtracted, compared, shifted.
 
 use super::limb::Limb;
-use core::hint::select_unpredictable;
 
 /// `a * b`
 #[inline(always)]
@@ -76,10 +75,11 @@ pub(crate) fn less<L: Limb, const N: usize>(a: &[L; N], b: &[L; N]) -> bool {
     a[0] < b[0]
 }
 
-/// `a` if `first`, otherwise `b`, without a branch: nobody could predict it.
+/// `a` if `first`, otherwise `b`, without a branch. (Limb by limb in so many words: the closure of an iterator is optimised before it is inlined, and
+/// then chooses between addresses, for which both words must go to memory.)
 #[inline(always)]
 pub(crate) fn select<L: Limb>(first: bool, a: &[L; 4], b: &[L; 4]) -> [L; 4] {
-    core::array::from_fn(|i| select_unpredictable(first, a[i], b[i]))
+    [L::select(first, a[0], b[0]), L::select(first, a[1], b[1]), L::select(first, a[2], b[2]), L::select(first, a[3], b[3])]
 }
 
 /// Significant limbs: `a` without the zeros above.

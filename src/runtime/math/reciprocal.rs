@@ -8,7 +8,7 @@
 //! where `u` stands for a number cut off after its five highest limbs, that is less than two. So the sum is less than [`MARGIN`]
 //! units too small; after adding `MARGIN`, the truth is at most the estimate, and less than `MARGIN` units below it.
 
-use super::divide::{reciprocal_of_word, two_by_one};
+use super::divide::{divide, reciprocal_of_word, two_by_one};
 use super::limb::Limb;
 use super::product::{add, bits, full, less, low, select, shl, shr, sub};
 
@@ -22,11 +22,13 @@ enum Form {
     Power,
     /// `d` is `B^4 - 1`: by adding the halves.
     Ones,
-    /// `e` is `B^4 - c` with `c` of one limb (pseudo-Mersenne numbers): modulo `e`, `B^4` is `c`.
+    /// `s` is at most 1, and `e` is `B^4 - c` with `c` of one limb (pseudo-Mersenne numbers): modulo `e`, `B^4` is `c`.
     Fold,
+    /// `s` is at most half a limb: by estimating the quotient.
+    Large,
     /// `d` is one limb: as the next, but simpler for factors of one limb.
     Narrow,
-    /// Any other: by estimating the quotient.
+    /// Any other: by estimating the quotient of the product times `2^s`.
     General,
 }
 
@@ -55,8 +57,10 @@ impl<L: Limb> Reciprocal<L> {
             Form::Ones
         } else if divisor.iter().zip(below).all(|(&d, below)| d.and(below) == L::ZERO) {
             Form::Power
-        } else if shifted[1..] == [L::MAX; 3] && shifted[0] != L::ZERO {
+        } else if shift <= 1 && shifted[1..] == [L::MAX; 3] && shifted[0] != L::ZERO {
             Form::Fold
+        } else if shift <= L::BITS / 2 {
+            Form::Large
         } else if divisor[1..] == [L::ZERO; 3] {
             Form::Narrow
         } else {
@@ -95,19 +99,26 @@ impl<L: Limb> Reciprocal<L> {
                 let (sum, carry) = add(&low, &high);
                 // Both halves together are less than twice the divisor, and what carries is at most that less one.
                 let sum = plus_carry(sum, carry);
-                if sum == self.divisor { [L::ZERO; 4] } else { sum }
+                let is_divisor = sum[0].and(sum[1]).and(sum[2]).and(sum[3]) == L::MAX;
+                select(is_divisor, &[L::ZERO; 4], &sum)
             }
             Form::Fold => {
-                let (a, b) = self.shifted_factors(a, b);
-                shr(L::ZERO, &self.fold(full(&a, &b)), self.shift)
+                let rest = self.fold(full(a, b));
+                if self.shift == 0 {
+                    return rest;
+                }
+                // `e` is twice `d`.
+                let (less, borrow) = sub(&rest, &self.divisor);
+                select(borrow, &rest, &less)
             }
+            Form::Large => self.reduce(&full(a, b)),
             Form::Narrow if highest_zero::<L, 1>(a, b) => [self.multiply_narrow(a[0], b[0]), L::ZERO, L::ZERO, L::ZERO],
             Form::General | Form::Narrow => {
                 if highest_zero::<L, 2>(a, b) {
                     return self.remainder(&low(a, b));
                 }
                 let (a, b) = self.shifted_factors(a, b);
-                shr(L::ZERO, &self.reduce(&full(&a, &b)), self.shift)
+                shr(L::ZERO, &self.reduce_shifted(&full(&a, &b)), self.shift)
             }
         }
     }
@@ -129,7 +140,7 @@ impl<L: Limb> Reciprocal<L> {
     #[inline(always)]
     fn masked(&self, a: &[L; 4]) -> [L; 4] {
         let mask = sub(&self.divisor, &[L::ONE, L::ZERO, L::ZERO, L::ZERO]).0;
-        core::array::from_fn(|i| a[i].and(mask[i]))
+        [a[0].and(mask[0]), a[1].and(mask[1]), a[2].and(mask[2]), a[3].and(mask[3])]
     }
 
     /// Two factors whose product is that of `a` and `b` modulo `d`, times `2^s`: one of them is less than `e`, so the product's upper half is too.
@@ -145,7 +156,7 @@ impl<L: Limb> Reciprocal<L> {
         (a, if self.shift == 0 { b } else { shl(&b, self.shift) })
     }
 
-    /// `t mod e`, the upper half of `t` being less than `e`, which is `B^4 - c`.
+    /// A number less than `e`, which is `B^4 - c`, that is `t` modulo it.
     ///
     /// `low + high * c` has at most `c` in its fifth limb; that times `c` added to the rest carries at most once, and then leaves so little that
     /// `c` can be added.
@@ -164,24 +175,29 @@ impl<L: Limb> Reciprocal<L> {
         select(carried | above.1, &above.0, &rest)
     }
 
-    /// `t mod e`, the upper half of `t` being less than `e`.
+    /// `t mod d`, for `s` of at most half a limb.
+    ///
+    /// The estimate is of `t / e`, so its quotient and fraction times `2^s` are those of `t / d`, and so is the error. Of the quotient only the lowest
+    /// four limbs matter, as the remainder has no more.
     #[inline(always)]
     fn reduce(&self, t: &[L; 8]) -> [L; 4] {
-        let (_, quotient, fraction) = self.estimate(&[t[3], t[4], t[5], t[6], t[7]]);
-        if fraction < L::from_u8(MARGIN) {
-            return self.reduce_uncertain(t, &quotient);
+        let (_, [q0, q1, q2, q3], fraction) = self.estimate(&[t[3], t[4], t[5], t[6], t[7]]);
+        let up = |high: L, low: L| high.funnel_left(low, self.shift);
+        let quotient = [up(q0, fraction), up(q1, q0), up(q2, q1), up(q3, q2)];
+        if up(fraction, L::ZERO) < up(L::from_u8(MARGIN), L::ZERO) {
+            return exactly(*t, self.divisor);
         }
-        sub(&[t[0], t[1], t[2], t[3]], &low(&quotient, &self.shifted)).0
+        sub(&[t[0], t[1], t[2], t[3]], &low(&quotient, &self.divisor)).0
     }
 
-    /// As [`Reciprocal::reduce`], where the quotient is `above` or one less. (`above` is not 0, whose fraction is at least the margin.)
-    #[cold]
-    #[inline(never)]
-    fn reduce_uncertain(&self, t: &[L; 8], above: &[L; 4]) -> [L; 4] {
-        let quotient = sub(above, &[L::ONE, L::ZERO, L::ZERO, L::ZERO]).0;
-        let (rest, high) = halves(sub(t, &full(&quotient, &self.shifted)).0);
-        let (less, borrow) = sub(&rest, &self.shifted);
-        if high[0] == L::ZERO && borrow { rest } else { less }
+    /// `t mod e`, the upper half of `t` being less than `e`.
+    #[inline(always)]
+    fn reduce_shifted(&self, t: &[L; 8]) -> [L; 4] {
+        let (_, quotient, fraction) = self.estimate(&[t[3], t[4], t[5], t[6], t[7]]);
+        if fraction < L::from_u8(MARGIN) {
+            return exactly(*t, self.shifted);
+        }
+        sub(&[t[0], t[1], t[2], t[3]], &low(&quotient, &self.shifted)).0
     }
 
     /// `u * B^3 / e` within the error stated above: what is beyond four limbs, four limbs of the integer part, and the fraction.
@@ -212,6 +228,13 @@ fn highest_zero<L: Limb, const N: usize>(a: &[L; 4], b: &[L; 4]) -> bool {
 #[inline(always)]
 fn halves<L: Limb>(t: [L; 8]) -> ([L; 4], [L; 4]) {
     ([t[0], t[1], t[2], t[3]], [t[4], t[5], t[6], t[7]])
+}
+
+/// `t mod d`, where an estimate of the quotient may be one too large.
+#[cold]
+#[inline(never)]
+fn exactly<L: Limb>(t: [L; 8], d: [L; 4]) -> [L; 4] {
+    divide(&t, &d).1
 }
 
 #[inline(always)]

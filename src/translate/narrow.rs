@@ -1,0 +1,215 @@
+//! Arithmetic kept to 64 bits: where only the low bits of a result are ever used, and where it is likely that a result fits. In the second case
+//! a result that does not fit goes on in a *widening* version of the same instruction, which is compiled when that first happens; from then on
+//! the instruction is compiled for wide words.
+
+use super::context::VersionId;
+use super::control::To;
+use super::values::ValueId;
+use super::{Cold, Job, Translator, push_immediate};
+use crate::evm::U256;
+use crate::evm::block::Pc;
+use crate::evm::code::Code;
+use crate::evm::opcode::{self as op, info};
+use crate::ir::{AluOp, Cond, Ins, Mem, R, ShiftOp, Src, Width};
+
+/// Operations on constants that are looked at for what becomes of a result.
+const LOOK_AHEAD: usize = 4;
+
+/// The way of a free memory pointer's upper bound: contracts keep it at this offset, and could not pay for memory past 2^32.
+const POINTER_OFFSET: u64 = 0x40;
+
+/// A speculation under way.
+#[derive(Clone, Copy, Debug)]
+struct Guess {
+    /// For the result; not among the captured registers.
+    dst: R,
+    /// Where to go on if it does not fit.
+    to: To,
+    /// Gas to give back there.
+    gas: u32,
+}
+
+/// Whether of the word that the instruction before `pc` pushes only the low 64 bits are ever used: constants are added to it, and so on, until
+/// it is masked, all before the block's `end`.
+fn only_low_bits(code: &Code, mut pc: usize, end: usize) -> bool {
+    for _ in 0..LOOK_AHEAD {
+        let row = info(code.padded()[pc]);
+        let (start, len) = (pc + 1, usize::from(row.immediate));
+        if !(op::PUSH1..=op::PUSH32).contains(&code.padded()[pc]) || start + len >= end {
+            return false;
+        }
+        pc = start + len;
+        match code.padded()[pc] {
+            op::AND => return push_immediate(&code.padded()[start..], len).bit_len() <= 64,
+            op::ADD | op::SUB | op::MUL | op::OR | op::XOR => pc += 1,
+            _ => return false,
+        }
+    }
+    false
+}
+
+impl Translator {
+    /// ADD, SUB, MUL and SHL in 64 bits, if that is right or likely to be; false if not, and then nothing has happened.
+    pub(super) fn narrow(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) -> bool {
+        if !matches!(opcode, op::ADD | op::SUB | op::MUL | op::SHL) {
+            return false;
+        }
+        let top = self.s.len() - 1;
+        let (x, y) = (self.s.at(top), self.s.at(top - 1));
+        let (kx, ky) = (self.s.konst(x), self.s.konst(y));
+        if kx.is_some() && ky.is_some() {
+            return false;
+        }
+        let (wx, wy) = (self.s.value(x).bits, self.s.value(y).bits);
+        let alu = match opcode {
+            op::ADD => AluOp::Add,
+            op::SUB => AluOp::Sub,
+            op::MUL => AluOp::Mul,
+            _ => {
+                let amount = kx.and_then(|k| u8::try_from(k).ok()).filter(|amount| (1..64).contains(amount));
+                return amount.is_some_and(|amount| wy <= 64 && self.guess_shift(job, amount, false, wy, pc));
+            }
+        };
+        if only_low_bits(job.code, pc + 1, self.block_end) {
+            self.low_bits(alu, x, y);
+            return true;
+        }
+        if wx > 64 || wy > 64 {
+            return false;
+        }
+        match alu {
+            AluOp::Add if wx.max(wy) < 64 => false,
+            AluOp::Mul if wx + wy <= 64 => false,
+            AluOp::Mul => match kx.map(|k| (k, true)).or(ky.map(|k| (k, false))) {
+                Some((k, _)) if k.is_zero() => false,
+                Some((k, on_top)) if k.count_ones() == 1 => {
+                    let bits = if on_top { wy } else { wx };
+                    self.guess_shift(job, k.trailing_zeros() as u8, !on_top, bits, pc)
+                }
+                Some(_) | None => self.guess_product(job, pc),
+            },
+            _ => self.guess_sum(job, alu, wx, pc),
+        }
+    }
+
+    /// The low limb of an operation on the top two elements, whose other bits nobody will see.
+    fn low_bits(&mut self, op: AluOp, x: ValueId, y: ValueId) {
+        self.s.kill_flags();
+        self.s.pop();
+        self.s.pop();
+        let dst = self.s.take_low(x);
+        let b = self.s.limb_or(y, 0, self.t0());
+        self.s.emit(Ins::Alu { op, flags: false, dst, a: dst, b });
+        self.s.release(x);
+        self.s.release(y);
+        self.s.push_narrow(dst, 64);
+        self.s.unpin();
+    }
+
+    /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack.
+    fn guess(&mut self, job: &mut Job<'_>, operands: usize, pc: usize) -> Option<Guess> {
+        if job.frugal || job.versions.is_wide(Pc(pc as u32)) {
+            return None;
+        }
+        self.s.kill_flags();
+        for i in self.s.len() - operands..self.s.len() {
+            self.s.hold(self.s.at(i));
+        }
+        // Nothing may be spilled between here and the branch: registers are as captured.
+        let dst = self.s.alloc();
+        self.s.settle();
+        let context = self.s.capture(self.facts(), job.versions);
+        let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, self.looping);
+        let gas = self.spare + u32::from(job.schedule.static_gas[job.code.padded()[pc] as usize]);
+        match self.way(job, id) {
+            Ok(to) => Some(Guess { dst, to, gas }),
+            Err(_) => {
+                self.s.give_back(dst);
+                None
+            }
+        }
+    }
+
+    /// The guess was wrong if `cond`.
+    fn unless(&mut self, cond: Cond, guess: Guess) {
+        let at = self.label();
+        self.s.emit(Ins::Br { cond, to: at });
+        self.cold.push(Cold::Widen { at, spare: guess.gas, to: guess.to });
+    }
+
+    /// Takes the operands and pushes the result.
+    fn guessed(&mut self, operands: usize, dst: R, bits: u16) {
+        for _ in 0..operands {
+            let v = self.s.pop();
+            self.s.release(v);
+        }
+        self.s.push_narrow(dst, bits);
+        self.s.unpin();
+    }
+
+    /// ADD or SUB of narrow words.
+    fn guess_sum(&mut self, job: &mut Job<'_>, op: AluOp, bits: u16, pc: usize) -> bool {
+        let Some(guess) = self.guess(job, 2, pc) else { return false };
+        let (dst, t0, top) = (guess.dst, self.t0(), self.s.len() - 1);
+        self.s.limb_to(self.s.at(top), 0, dst);
+        let b = self.s.limb_or(self.s.at(top - 1), 0, t0);
+        self.s.emit(Ins::Alu { op, flags: true, dst, a: dst, b });
+        self.unless(Cond::Ult, guess);
+        self.guessed(2, dst, if op == AluOp::Sub { bits } else { 64 });
+        true
+    }
+
+    /// MUL of narrow words.
+    fn guess_product(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
+        let Some(guess) = self.guess(job, 2, pc) else { return false };
+        let (dst, high, factor, top) = (guess.dst, self.t0(), self.s.target.mul[0], self.s.len() - 1);
+        self.s.limb_to(self.s.at(top), 0, dst);
+        self.s.limb_to(self.s.at(top - 1), 0, factor);
+        self.s.emit(Ins::MulWide { hi: high, lo: dst, a: factor, b: dst });
+        self.s.emit(Ins::Test { a: high, b: Src::R(high) });
+        self.unless(Cond::Ne, guess);
+        self.guessed(2, dst, 64);
+        true
+    }
+
+    /// A narrow word of so many bits shifted left by 1..=63: the top of the stack, or what is below it.
+    fn guess_shift(&mut self, job: &mut Job<'_>, amount: u8, is_top: bool, bits: u16, pc: usize) -> bool {
+        if bits + u16::from(amount) <= 64 || !(1..64).contains(&amount) {
+            return false;
+        }
+        let Some(guess) = self.guess(job, 2, pc) else { return false };
+        let (dst, lost) = (guess.dst, self.t0());
+        let v = self.s.at(self.s.len() - 1 - usize::from(!is_top));
+        self.s.limb_to(v, 0, dst);
+        self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst: lost, a: dst, amount: 64 - amount });
+        self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a: dst, amount });
+        self.s.emit(Ins::Test { a: lost, b: Src::R(lost) });
+        self.unless(Cond::Ne, guess);
+        self.guessed(2, dst, 64);
+        true
+    }
+
+    /// MLOAD of a number: in loops, and of the free memory pointer, whose bounds save most.
+    pub(super) fn guess_load(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
+        let offset = self.s.at(self.s.len() - 1);
+        let is_pointer = self.s.konst(offset).is_some_and(|k| k == U256::from(POINTER_OFFSET));
+        if !is_pointer && !self.looping {
+            return false;
+        }
+        let Some(guess) = self.guess(job, 1, pc) else { return false };
+        let (dst, t0) = (guess.dst, self.t0());
+        // Getting ready may have given the element another name.
+        let mem = self.access(self.s.at(self.s.len() - 1), 32);
+        let at = |disp: i32| Mem { disp: mem.disp + disp, ..mem };
+        self.s.emit(Ins::Load { width: Width::B64, signed: false, dst: t0, mem: at(0) });
+        // Big-endian: what comes first must be zero, up to the last eight bytes, or four.
+        for disp in [8, 16, 20].into_iter().take(if is_pointer { 3 } else { 2 }) {
+            self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b: Src::M(at(disp)) });
+        }
+        self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+        self.unless(Cond::Ne, guess);
+        self.s.emit(Ins::LoadSwap { dst, mem: at(24) });
+        self.guessed(1, dst, if is_pointer { 32 } else { 64 });
+        true
+    }
+}
