@@ -222,7 +222,8 @@ impl Mask {
         }
         let rotate = (size - start) % size;
         let imms = (!(2 * size - 1) & 0x3f) | (ones - 1);
-        Some(Mask(((size == 64) as u32) as u16 * (1 << 12) | (rotate << 6) as u16 | imms as u16))
+        let n = (size == 64) as u16;
+        Some(Mask(n << 12 | (rotate << 6) as u16 | imms as u16))
     }
 
     /// The 64 bits that it stands for.
