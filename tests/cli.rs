@@ -1,5 +1,7 @@
 //! The command line as a user meets it: exit codes, outputs, and one clear line for every bad input.
 
+mod binary;
+
 use ejit::cli::{
     args::Jit,
     machine::Machine,
@@ -17,7 +19,7 @@ fn fixtures(path: &str) -> PathBuf {
 }
 
 fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ejit"));
+    let mut command = binary::ejit();
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

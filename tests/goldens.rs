@@ -1,9 +1,10 @@
 //! What the stages of the compiler print for programs in `fixtures/goldens/*.hex`: blocks and IR (machine code is in `tests/lowering`, since it
-//! depends on the CPU). `BLESS=1 cargo test --features cli --test goldens` rewrites them.
+//! depends on the CPU); the IR for each target by a run there. `BLESS=1 cargo test --features cli --test goldens` rewrites them.
+
+mod binary;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/goldens")
@@ -30,7 +31,7 @@ fn stable(text: &str) -> String {
 }
 
 fn emitted(program: &Path, stage: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_ejit"))
+    let output = binary::ejit()
         .args(["compile", "--fork", "Cancun", "--emit", stage, "--code-file"])
         .arg(program)
         .output()
@@ -50,7 +51,11 @@ fn stages_print_what_they_did() {
     let mut changed = Vec::new();
     for program in &programs {
         for stage in ["blocks", "ir"] {
-            let golden = program.with_extension(stage);
+            // Registers, hence IR, are those of the target.
+            let golden = program.with_extension(match stage {
+                "ir" if cfg!(target_arch = "aarch64") => "aarch64.ir",
+                stage => stage,
+            });
             let now = emitted(program, stage);
             if bless {
                 fs::write(&golden, &now).expect("written");

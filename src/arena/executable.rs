@@ -85,11 +85,9 @@ impl Executable {
         let ins: Vec<Ins> = ins.into_iter().collect();
         // The address is to be known before the code is: its size is bounded by that of the stream.
         let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
-        let mut lowerer = Lowerer::new(features);
-        lowerer.begin(pages.address());
-        lowerer.extend(&ins)?;
-        lowerer.finish()?;
-        Ok(Executable { pages: pages.publish(lowerer.bytes())?, code_bytes: lowerer.bytes().len() })
+        let mut code = Vec::new();
+        Lowerer::new(features).lower(&ins, pages.address(), &mut code)?;
+        Ok(Executable { pages: pages.publish(&code)?, code_bytes: code.len() })
     }
 
     /// Where it starts.

@@ -10,6 +10,7 @@
 //! ```
 
 mod assembler;
+mod coherence;
 mod executable;
 mod function;
 mod index;
@@ -28,8 +29,8 @@ use std::io;
 /// Published code starts at multiples of this.
 pub const CODE_ALIGN: usize = 16;
 
-/// `int3`: what fresh code memory holds.
-const TRAP_BYTE: u8 = 0xcc;
+/// What fresh code memory holds: `int3`, or on aarch64 `udf #0`.
+const TRAP_BYTE: u8 = if cfg!(target_arch = "aarch64") { 0 } else { 0xcc };
 
 /// Pages are asked for, and filled with traps, in steps of this many bytes: one system call in place of sixteen page faults.
 const FILL_STEP: usize = 1 << 16;
@@ -102,6 +103,7 @@ impl Arena {
             Some(total) if total <= MAX_BYTES => {}
             Some(_) | None => return Err(io::Error::new(io::ErrorKind::InvalidInput, "code arena too large")),
         }
+        coherence::register()?;
         let mapping = Mapping::new(code_bytes, slot_bytes.unwrap_or(0))?;
         Ok(Arena { mapping, code_used: 0, filled: 0, slots_used: 0 })
     }
@@ -136,6 +138,7 @@ impl Arena {
             self.filled = to;
         }
         self.mapping.write(self.code_used, bytes.len()).copy_from_slice(bytes);
+        coherence::publish(address.0 as *const u8, bytes.len());
         self.code_used = used;
         // Whoever learns the address by an acquiring load, or through a slot, sees the bytes.
         fence(Ordering::Release);
@@ -198,7 +201,7 @@ impl Arena {
     }
 }
 
-#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(test, target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod tests {
     use super::*;
 

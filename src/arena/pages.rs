@@ -2,13 +2,13 @@
 
 use std::io;
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) use linux::Pages;
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(super) use nowhere::Pages;
 
 /// Where code can not be run: building one fails, so none exists.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod nowhere {
     use super::*;
 
@@ -30,10 +30,10 @@ mod nowhere {
     }
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux {
-    use super::super::TRAP_BYTE;
     use super::super::mapping::{Range, map_anywhere, page_size};
+    use super::super::{TRAP_BYTE, coherence};
     use super::*;
     use libc::{MAP_ANONYMOUS, MAP_POPULATE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE};
 
@@ -50,6 +50,7 @@ mod linux {
         pub(in super::super) fn new(len: usize) -> io::Result<Pages> {
             let len = len.max(1).checked_next_multiple_of(page_size()).ok_or(io::ErrorKind::InvalidInput)?;
             let populate = if len <= POPULATED { MAP_POPULATE } else { 0 };
+            coherence::register()?;
             let range = map_anywhere(len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate)?;
             Ok(Pages { range })
         }
@@ -71,7 +72,10 @@ mod linux {
             room[bytes.len()..].fill(TRAP_BYTE);
             // SAFETY: a mapping of ours that nothing borrows.
             match unsafe { libc::mprotect(self.range.start().cast(), self.range.len(), PROT_READ | PROT_EXEC) } {
-                0 => Ok(self),
+                0 => {
+                    coherence::publish(self.range.start(), bytes.len());
+                    Ok(self)
+                }
                 _ => Err(io::Error::last_os_error()),
             }
         }

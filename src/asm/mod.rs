@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 pub mod x86_64;
 
 /// The bytes of one instruction: at most fifteen, and their number in the last byte. Two machine words, so that it travels in registers.
@@ -129,6 +130,12 @@ impl CodeBuffer {
         self.push_halves(bits, 0, len);
     }
 
+    /// Appends an instruction of four bytes.
+    #[inline(always)]
+    pub fn push_u32(&mut self, code: u32) {
+        self.push_bits(code.into(), 4);
+    }
+
     /// Appends four instructions of four bytes each.
     #[inline(always)]
     pub fn push_fours(&mut self, code: [u32; 4]) {
@@ -165,6 +172,11 @@ impl CodeBuffer {
         self.reserve(self.len);
         self.bytes[self.len..self.len + 8].copy_from_slice(&low.to_le_bytes());
         self.bytes[self.len + 8..self.len + 16].copy_from_slice(&high.to_le_bytes());
+    }
+
+    /// The four bytes at `at`, which exist, in little-endian order.
+    pub fn u32_at(&self, at: usize) -> u32 {
+        self.bytes[..self.len][at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 
     /// Takes back what lies behind the first `len` bytes.

@@ -9,9 +9,11 @@ use crate::evm::{SpecId, fork::schedule, opcode};
 use crate::ir::{Ins, Label};
 use crate::lower::{Features, Lowerer};
 use clap::{Args, ValueEnum};
-use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+use iced_x86::{DecoderOptions, Formatter, IntelFormatter};
 use serde_json::json;
 use std::{collections::BTreeSet, fmt::Write as _, io::Write, process::ExitCode};
+use yaxpeax_arch::{Decoder, U8Reader};
+use yaxpeax_arm::armv8::a64::InstDecoder;
 
 /// Arguments of `ejit compile`.
 #[derive(Args, Debug)]
@@ -200,22 +202,39 @@ fn unit_part(code: &Code, pc: Pc, listing: &Listing, shown: u64, stage: Stage) -
 /// The machine code as an outside disassembler reads it, with the EVM instructions it comes from.
 fn disassemble(code: &Code, listing: &Listing, shown: u64, text: &mut String) {
     let notes = offsets(listing);
+    let lines = if cfg!(target_arch = "aarch64") { aarch64(&listing.bytes) } else { x86_64(&listing.bytes, shown) };
+    for (at, line) in lines {
+        for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
+            let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
+        }
+        let _ = writeln!(text, "    {:x}  {line}", shown + at as u64);
+    }
+}
+
+/// Each instruction with its offset.
+fn x86_64(bytes: &[u8], shown: u64) -> Vec<(usize, String)> {
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_hex_prefix("0x");
     formatter.options_mut().set_hex_suffix("");
     formatter.options_mut().set_uppercase_hex(false);
     formatter.options_mut().set_branch_leading_zeros(false);
-    let mut decoder = Decoder::with_ip(64, &listing.bytes, shown, DecoderOptions::NONE);
-    while decoder.can_decode() {
-        let at = decoder.position();
-        for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
-            let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
-        }
-        let decoded = decoder.decode();
+    let decoder = iced_x86::Decoder::with_ip(64, bytes, shown, DecoderOptions::NONE);
+    let line = |instruction: iced_x86::Instruction| {
         let mut line = String::new();
-        formatter.format(&decoded, &mut line);
-        let _ = writeln!(text, "    {:x}  {line}", decoded.ip());
-    }
+        formatter.format(&instruction, &mut line);
+        ((instruction.ip() - shown) as usize, line)
+    };
+    decoder.into_iter().map(line).collect()
+}
+
+/// Likewise.
+fn aarch64(bytes: &[u8]) -> Vec<(usize, String)> {
+    let decoder = InstDecoder::default();
+    let line = |(n, word): (usize, &[u8])| {
+        let decoded = decoder.decode(&mut U8Reader::new(word));
+        (4 * n, decoded.map_or_else(|error| error.to_string(), |instruction| instruction.to_string()))
+    };
+    bytes.chunks(4).enumerate().map(line).collect()
 }
 
 /// Where the machine code of each EVM instruction starts: the IR is lowered again with a label before each. Labels have no code, so that

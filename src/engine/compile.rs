@@ -9,7 +9,7 @@ use crate::ir::{Ins, R};
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
 use crate::translate::context::VersionId;
-use crate::translate::{Job, Options, Refusal, Slots, Stubs, Target, Translator, X86_64, stubs};
+use crate::translate::{AARCH64, Job, Options, Refusal, Slots, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -186,5 +186,9 @@ pub(super) fn words_of_target() -> &'static [R] {
 
 /// The description of the machine that this runs on.
 fn host_target() -> Option<&'static Target> {
-    cfg!(target_arch = "x86_64").then_some(&X86_64)
+    match () {
+        () if cfg!(target_arch = "x86_64") => Some(&X86_64),
+        () if cfg!(target_arch = "aarch64") => Some(&AARCH64),
+        () => None,
+    }
 }

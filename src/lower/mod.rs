@@ -1,4 +1,4 @@
-//! From IR to machine instructions, one directory per target.
+//! From IR to machine instructions, one directory per target. Both are there on every host; [`Lowerer`] is that of the host.
 //!
 //! Owns the choice of machine instructions for each [`Ins`](crate::ir::Ins), labels and branch distances. Must never know the
 //! EVM or where the code is stored; it is told the address. Invariant: an instruction changes its destination and its declared
@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use ejit::ir::{Ins, R};
-//! use ejit::lower::{Features, Lowerer};
+//! use ejit::lower::x86_64::{Features, Lowerer};
 //! let mut code = Vec::new();
 //! Lowerer::new(Features::none()).lower(&[Ins::Mov { dst: R(6), src: R(0) }, Ins::Ret], 0x1000, &mut code)?;
 //! assert_eq!(code, [0x48, 0x8b, 0xc7, 0xc3]); // mov rax, rdi; ret
@@ -16,10 +16,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 mod labels;
 pub mod x86_64;
 
-pub use x86_64::{Features, Lowerer, RESULT, RESULTS};
+#[cfg(target_arch = "aarch64")]
+use aarch64 as host;
+#[cfg(not(target_arch = "aarch64"))]
+use x86_64 as host;
+
+pub use host::{Features, Lowerer, REGISTERS, RESULT, RESULTS};
 
 use crate::ir::{Ins, Label};
 
@@ -62,6 +68,11 @@ pub enum LowerError {
         /// The address.
         addr: u64,
     },
+    /// A condition on carry or borrow where it depends on the way here which of the two the flags hold.
+    Flags {
+        /// Index.
+        at: usize,
+    },
     /// What the target, or a machine of these features, does not have.
     Unsupported {
         /// Index.
@@ -87,6 +98,9 @@ impl core::fmt::Display for LowerError {
             LowerError::LabelNumber { at, label } => write!(f, "instruction {at}: label {} is too large", label.0),
             LowerError::Unbound { label } => write!(f, "label {} is never bound", label.0),
             LowerError::Reach { at, addr } => write!(f, "instruction {at}: {addr:#x} is out of reach"),
+            LowerError::Flags { at } => {
+                write!(f, "instruction {at}: the flags are of an addition or a subtraction, depending on the way here")
+            }
             LowerError::Unsupported { at, ins, needs } => write!(f, "instruction {at}: {ins} needs {needs}"),
             LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers the target demands"),
         }

@@ -194,9 +194,9 @@ impl Translator {
 
     /// Calls through the frame's table; arguments are in place.
     pub(super) fn emit_callout(&mut self, offset: usize) {
-        let t0 = self.t0();
-        self.load_field(t0, offset_of!(Frame, callouts));
-        self.s.emit(Ins::CallMem(at(t0, offset as i32)));
+        let callee = self.s.target.callee;
+        self.load_field(callee, offset_of!(Frame, callouts));
+        self.s.emit(Ins::CallMem(at(callee, offset as i32)));
     }
 
     /// Makes the stack pointer register point one past the top element.

@@ -22,7 +22,7 @@ mod words;
 
 pub use control::MAX_VERSIONS;
 pub use stubs::{Stubs, stubs};
-pub use target::{Target, X86_64};
+pub use target::{AARCH64, Target, X86_64};
 
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;

@@ -13,6 +13,8 @@ pub struct Target {
     pub sp: R,
     /// Scratch, never holding a word across instructions. The first is the result register of calls.
     pub scratch: [R; 3],
+    /// Where the address of a runtime function is on the way to it: no argument register, and no word survives a call in it.
+    pub callee: R,
     /// Temporaries that `Ins::WMul` demands, all scratch.
     pub mul: [R; 3],
     /// Registers for words, in order of preference.
@@ -27,7 +29,24 @@ pub static X86_64: Target = Target {
     gas: R(11),
     sp: R(9),
     scratch: [R(6), R(3), R(2)],
+    callee: R(6),
     mul: [R(2), R(6), R(3)],
     words: &[R(1), R(0), R(4), R(5), R(7), R(8), R(12), R(13), R(14)],
     saved: &[R(12), R(13), R(14)],
+};
+
+/// aarch64, AAPCS64: frame x19, gas x20, sp x21; x0 (which calls return in), x14 and x15 are scratch. Five words and more in registers.
+#[rustfmt::skip]
+pub static AARCH64: Target = Target {
+    frame: R(16),
+    gas: R(17),
+    sp: R(18),
+    scratch: [R(0), R(14), R(15)],
+    callee: R(15),
+    mul: [R(0), R(14), R(15)],
+    words: &[
+        R(1), R(2), R(3), R(4), R(5), R(6), R(7), R(8), R(9), R(10), R(11), R(12), R(13),
+        R(19), R(20), R(21), R(22), R(23), R(24), R(25),
+    ],
+    saved: &[R(19), R(20), R(21), R(22), R(23), R(24), R(25)],
 };

@@ -3,7 +3,7 @@
 use crate::generate::Rng;
 use crate::harness::{CONDS, decode_all};
 use ejit::ir::*;
-use ejit::lower::x86_64::REGISTERS;
+use ejit::lower::REGISTERS;
 use ejit::lower::{Features, LowerError, Lowerer, MAX_LABELS};
 
 const STREAMS: usize = 40_000;
@@ -194,13 +194,24 @@ fn control(rng: &mut Rng) -> Ins {
 
 const BASE: u64 = 0x7fff_0000_1000;
 
+#[cfg(target_arch = "x86_64")]
+const SOME_FEATURES: Features = Features { avx: true, sse42: true, ..Features::none() };
+#[cfg(target_arch = "aarch64")]
+const SOME_FEATURES: Features = Features::none();
+
+/// Kinds of refusal that the target does not know, or that hardly ever come about, as numbered below.
+const RARE: &[usize] = if cfg!(target_arch = "aarch64") { &[1, 2, 8] } else { &[8] };
+
+/// What the buffer holds before a stream.
+const BEFORE: [u8; 4] = [0xcc; 4];
+
 #[test]
 fn ends_in_an_answer() {
     let mut rng = Rng::new(99);
     let mut code = Vec::new();
-    let (mut sound, mut lowered, mut refused) = (0, 0, [0; 8]);
+    let (mut sound, mut lowered, mut refused) = (0, 0, [0; 9]);
     for _ in 0..STREAMS {
-        let features = rng.pick(&[Features::none(), Features::all(), Features { avx: true, sse42: true, ..Features::none() }]);
+        let features = rng.pick(&[Features::none(), Features::all(), SOME_FEATURES]);
         let len = 1 + rng.below(8) as usize;
         let stream: Vec<Ins> = (0..len)
             .map(|_| match rng.below(4) {
@@ -215,14 +226,14 @@ fn ends_in_an_answer() {
         let is_sound = verify(&stream, REGISTERS).is_ok();
         sound += usize::from(is_sound);
         code.clear();
-        code.push(0xcc);
+        code.extend(BEFORE);
         let result = Lowerer::new(features).lower(&stream, BASE, &mut code);
         let (at, kind) = match result {
             Ok(()) => {
                 lowered += 1;
                 // Data decodes to anything.
                 if is_sound && !stream.iter().any(|ins| matches!(ins, Ins::Data { .. })) {
-                    decode_all(&code);
+                    decode_all(&code[BEFORE.len()..]);
                 }
                 continue;
             }
@@ -240,12 +251,16 @@ fn ends_in_an_answer() {
                 assert!(!stream.contains(&Ins::Label(label)));
                 (0, 7)
             }
+            Err(LowerError::Flags { at }) => (at, 8),
         };
         assert!(at < len, "{text}");
-        assert_eq!(code, [0xcc], "something is left of a stream that was refused:\n{text}");
+        assert_eq!(code, BEFORE, "something is left of a stream that was refused:\n{text}");
         refused[kind] += 1;
         // What verifies is refused only for what depends on the target, or on where the code lies.
         assert!(!is_sound || !matches!(kind, 4 | 7), "{text}");
     }
-    assert!(sound > 1000 && lowered > 1000 && refused.iter().all(|&n| n > 40), "{sound} {lowered} {refused:?}");
+    assert!(
+        sound > 1000 && lowered > 1000 && (0..refused.len()).all(|n| RARE.contains(&n) || refused[n] > 40),
+        "{sound} {lowered} {refused:?}"
+    );
 }

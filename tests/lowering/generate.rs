@@ -2,8 +2,7 @@
 
 use crate::harness::{CONDS, Case, SCRATCH, SCRATCH_BYTES};
 use ejit::ir::*;
-use ejit::lower::Features;
-use ejit::lower::x86_64::REGISTERS;
+use ejit::lower::{Features, REGISTERS};
 
 /// xorshift64*
 pub struct Rng(u64);
@@ -52,19 +51,28 @@ impl Rng {
     }
 
     pub fn features(&mut self) -> Features {
-        let has = Features::detect();
         match self.below(3) {
-            0 => has,
+            0 => Features::detect(),
             1 => Features::none(),
-            _ => Features {
-                bmi1: has.bmi1 && self.flip(),
-                bmi2: has.bmi2 && self.flip(),
-                adx: has.adx && self.flip(),
-                movbe: has.movbe && self.flip(),
-                lzcnt: has.lzcnt && self.flip(),
-                popcnt: has.popcnt && self.flip(),
-                ..has
-            },
+            _ => self.some_features(Features::detect()),
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn some_features(&mut self, has: Features) -> Features {
+        has
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn some_features(&mut self, has: Features) -> Features {
+        Features {
+            bmi1: has.bmi1 && self.flip(),
+            bmi2: has.bmi2 && self.flip(),
+            adx: has.adx && self.flip(),
+            movbe: has.movbe && self.flip(),
+            lzcnt: has.lzcnt && self.flip(),
+            popcnt: has.popcnt && self.flip(),
+            ..has
         }
     }
 
@@ -380,7 +388,8 @@ fn wide(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
         }
         _ => {
             let ((a, a_disp), (b, b_disp)) = (word_at(rng, case), word_at(rng, case));
-            Ins::WMul { dst: rng.quad(), a, a_disp, b, b_disp, tmp: [R(2), R(6), R(3)] }
+            let tmp = if cfg!(target_arch = "x86_64") { [R(2), R(6), R(3)] } else { [tmp[0], tmp[1], rng.r()] };
+            Ins::WMul { dst: rng.quad(), a, a_disp, b, b_disp, tmp }
         }
     }
 }

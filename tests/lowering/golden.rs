@@ -1,14 +1,16 @@
 //! Listings: the choice of machine instructions for the cases that matter most.
 
 use ejit::ir::*;
-use ejit::lower::{Features, Lowerer};
-use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+use ejit::lower::aarch64;
+use ejit::lower::x86_64::{Features, Lowerer};
+use iced_x86::{DecoderOptions, Formatter, IntelFormatter};
+use yaxpeax_arch::{Decoder, U8Reader};
 
 fn listing(features: Features, ins: &[Ins]) -> Vec<String> {
     let mut code = Vec::new();
     Lowerer::new(features).lower(ins, 0, &mut code).unwrap();
     let mut formatter = IntelFormatter::new();
-    let lines = Decoder::new(64, &code, DecoderOptions::NONE).into_iter().map(|instruction| {
+    let lines = iced_x86::Decoder::new(64, &code, DecoderOptions::NONE).into_iter().map(|instruction| {
         let mut text = String::new();
         formatter.format(&instruction, &mut text);
         text
@@ -86,4 +88,93 @@ fn prologue() {
     ];
     let call = Ins::CallMem(Mem { base: R(5), index: None, shift: 0, disp: 16 });
     assert_eq!(listing(Features::none(), &[Ins::Enter, call, Ins::Leave]), expected);
+}
+
+/// What aarch64 makes of a stream at this address.
+fn aarch64(base: u64, ins: &[Ins]) -> Vec<String> {
+    let mut code = Vec::new();
+    aarch64::Lowerer::new(aarch64::Features::none()).lower(ins, base, &mut code).unwrap();
+    let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
+    code.chunks(4).map(|word| decoder.decode(&mut U8Reader::new(word)).unwrap().to_string()).collect()
+}
+
+#[test]
+fn aarch64_scalar() {
+    let alu = |op, flags, b| Ins::Alu { op, flags, dst: R(6), a: R(0), b };
+    let far = Mem { base: R(9), index: None, shift: 0, disp: 0x12340 };
+    let indexed = Mem { base: R(9), index: Some(R(0)), shift: 3, disp: 24 };
+    let load = |mem| Ins::Load { width: Width::B64, signed: false, dst: R(6), mem };
+    let ins = [
+        alu(AluOp::Add, false, Src::I(8)),
+        alu(AluOp::Add, true, Src::I(-8)),
+        alu(AluOp::Sub, false, Src::I(0x12345)),
+        alu(AluOp::And, false, Src::I(0xff)),
+        alu(AluOp::Or, true, Src::I(5)),
+        Ins::Cmp { a: R(0), b: Src::I(-1) },
+        Ins::Set { cond: Cond::Ult, dst: R(6) },
+        alu(AluOp::Add, true, Src::R(R(1))),
+        Ins::Set { cond: Cond::Ult, dst: R(6) },
+        Ins::Set { cond: Cond::Ule, dst: R(6) },
+        alu(AluOp::Sbb, true, Src::I(0)),
+        Ins::Imm { dst: R(6), value: 0xffff_1234_ffff_ffff },
+        Ins::Imm { dst: R(6), value: 0x00ff_00ff_00ff_00ff },
+        load(far),
+        load(indexed),
+        load(Mem { disp: 0, ..indexed }),
+    ];
+    #[rustfmt::skip]
+    let expected = [
+        "add x6, x0, #0x8", "subs x6, x0, #0x8", "mov x16, #0x2345", "movk x16, #0x1, lsl #16", "sub x6, x0, x16", "and x6, x0, #0xff",
+        "mov x16, #0x5", "orr x6, x0, x16", "tst x6, x6", "cmn x0, #0x1", "cset x6, lo", "adds x6, x0, x1", "cset x6, hs",
+        "cset x6, hs", "csinc x6, x6, xzr, ne", "cset x16, hs", "cmp xzr, x16", "sbcs x6, x0, xzr",
+        "mov x6, #0xffff1234ffffffff", "mov x6, #0xff00ff00ff00ff", "add x16, x9, #0x12, lsl #12", "ldr x6, [x16, #0x340]",
+        "add x16, x9, x0, lsl #3", "ldr x6, [x16, #0x18]", "ldr x6, [x9, x0, lsl #3]",
+    ];
+    assert_eq!(aarch64(0, &ins), expected);
+}
+
+#[test]
+fn aarch64_words() {
+    let ins = [
+        Ins::W { op: WordOp::Add, dst: Q, a: Q, b: WSrc::M(R(9), -32) },
+        Ins::W { op: WordOp::Sub, dst: Q, a: Q, b: WSrc::N(R(0)) },
+        Ins::W { op: WordOp::Add, dst: Q, a: Q, b: WSrc::I(-3) },
+        Ins::W { op: WordOp::And, dst: Q, a: Q, b: WSrc::I(255) },
+        Ins::WEq { a: Q, b: WSrc::M(R(9), 0), tmp: [R(0), R(1)] },
+        Ins::WIsZero { a: Q, tmp: R(6) },
+        Ins::WStore { src: WSrc::N(R(0)), base: R(9), disp: 64 },
+        Ins::WCopy { to: R(9), to_disp: 0, from: R(10), from_disp: -32 },
+        Ins::WLoadSwap { dst: Q, mem: Mem { base: R(9), index: Some(R(0)), shift: 0, disp: 0 } },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 168 },
+    ];
+    #[rustfmt::skip]
+    let expected = [
+        "ldp x16, x17, [x9, #-0x20]", "adds x4, x4, x16", "adcs x5, x5, x17", "ldp x16, x17, [x9, #-0x10]", "adcs x7, x7, x16", "adcs x8, x8, x17",
+        "subs x4, x4, x0", "sbcs x5, x5, xzr", "sbcs x7, x7, xzr", "sbcs x8, x8, xzr",
+        "subs x4, x4, #0x3", "sbcs x5, x5, xzr", "sbcs x7, x7, xzr", "sbcs x8, x8, xzr",
+        "and x4, x4, #0xff", "mov x5, #0x0", "mov x7, #0x0", "mov x8, #0x0",
+        "ldp x16, x17, [x9]", "cmp x4, x16", "ccmp x5, x17, #0x0, eq", "ldp x16, x17, [x9, #0x10]", "ccmp x7, x16, #0x0, eq", "ccmp x8, x17, #0x0, eq",
+        "cmp x4, #0x0", "ccmp x5, #0x0, #0x0, eq", "ccmp x7, #0x0, #0x0, eq", "ccmp x8, #0x0, #0x0, eq",
+        "stp x0, xzr, [x9, #0x40]", "stp xzr, xzr, [x9, #0x50]",
+        "ldp q16, q17, [x10, #-0x20]", "stp q16, q17, [x9]",
+        "add x16, x9, x0", "ldp x8, x7, [x16]", "ldp x5, x4, [x16, #0x10]", "rev x8, x8", "rev x7, x7", "rev x5, x5", "rev x4, x4",
+        "extr x4, x8, x7, #0x28", "lsr x5, x8, #0x28", "mov x7, #0x0", "mov x8, #0x0",
+    ];
+    assert_eq!(aarch64(0, &ins), expected);
+}
+
+/// Each way of reaching further than the one before.
+#[test]
+fn aarch64_reaches() {
+    const BASE: u64 = 0x10_0000_0000;
+    const MIB: u64 = 1 << 20;
+    let br = |distance| aarch64(BASE, &[Ins::BrTo { cond: Cond::Eq, addr: BASE + distance }]);
+    assert_eq!(br(MIB - 4), ["b.eq $+0xffffc"]);
+    assert_eq!(br(MIB), ["b.ne $+0x8", "b $+0xffffc"]);
+    assert_eq!(br(128 * MIB), ["b.ne $+0x8", "b $+0x7fffffc"]);
+    assert_eq!(br(129 * MIB), ["b.ne $+0x10", "adrp x16, $+0x8100000", "add x16, x16, #0x0", "br x16"]);
+    let slot = |distance| aarch64(BASE, &[Ins::JmpSlot { slot: BASE + distance }]);
+    assert_eq!(slot(MIB - 8), ["ldr x16, $+0xffff8", "br x16"]);
+    assert_eq!(slot(MIB + 8), ["adrp x16, $+0x100000", "ldr x16, [x16, #0x8]", "br x16"]);
+    assert_eq!(slot(MIB + 0x101), ["adrp x16, $+0x100000", "add x16, x16, #0x101", "ldr x16, [x16]", "br x16"]);
 }

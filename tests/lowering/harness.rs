@@ -2,15 +2,13 @@
 
 use crate::generate::Rng;
 use ejit::arena::{Arena, call};
-use ejit::ir::{Cond, Ins, Machine, Mem, R, Role, Width, check, verify};
-use ejit::lower::x86_64::REGISTERS;
-use ejit::lower::{Features, Lowerer};
-use iced_x86::{Decoder, DecoderOptions};
+use ejit::ir::{Cond, Ins, MAX_REGISTERS, Machine, Mem, R, Role, Width, check, verify};
+use ejit::lower::{Features, Lowerer, REGISTERS};
 
 /// The context in bytes: registers in, registers out, conditions out, scratch memory.
-const OUT: usize = 128;
-const CONDS_OUT: usize = 256;
-pub const SCRATCH: usize = 512;
+const OUT: usize = 8 * MAX_REGISTERS;
+const CONDS_OUT: usize = 2 * OUT;
+pub const SCRATCH: usize = CONDS_OUT + 8 * 16;
 pub const SCRATCH_BYTES: usize = 512;
 const BYTES: usize = SCRATCH + SCRATCH_BYTES;
 
@@ -175,7 +173,18 @@ impl Harness {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
 pub fn decode_all(code: &[u8]) {
+    use yaxpeax_arch::{Decoder, U8Reader};
+    let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
+    for word in code.chunks(4) {
+        assert!(decoder.decode(&mut U8Reader::new(word)).is_ok(), "{word:02x?} in {code:02x?}");
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub fn decode_all(code: &[u8]) {
+    use iced_x86::{Decoder, DecoderOptions};
     let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
     while decoder.can_decode() {
         assert!(!decoder.decode().is_invalid(), "{code:02x?}");
