@@ -197,6 +197,8 @@ impl Translator {
                 self.guard(job, to)?;
                 let context = self.s.capture(self.facts(), job.versions);
                 self.looping = true;
+                // Whoever else comes here knows what the context says and no more.
+                self.begin(&context, job.versions);
                 let id = job.versions.add(to, context, true);
                 let label = self.label();
                 self.entries.push((id, label));

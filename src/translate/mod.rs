@@ -250,8 +250,7 @@ impl Translator {
             job.versions.widen(pc, wide);
         }
         self.looping = looping || job.versions.is_loop(pc);
-        self.s.begin(&context, job.versions);
-        (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
+        self.begin(&context, job.versions);
         self.close();
         let entry = self.label();
         self.entries.push((id, entry));
@@ -268,6 +267,12 @@ impl Translator {
             }
         }
         Ok(true)
+    }
+
+    /// What is known is what `context` says.
+    fn begin(&mut self, context: &Context, versions: &Versions) {
+        self.s.begin(context, versions);
+        (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
     }
 
     /// Translates one block; returns the block to go on with in line.
