@@ -234,7 +234,7 @@ impl Program {
         self.op(op::POP);
     }
 
-    fn new(seed: u64) -> Vec<u8> {
+    fn written(seed: u64) -> Vec<u8> {
         let mut program = Program { code: Vec::new(), random: Random::new(seed), calls: Vec::new(), functions: 0 };
         for n in 0..ELEMENTS {
             program.number();
@@ -271,7 +271,7 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("seed {}: {}", self.0, Program::new(self.0).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            eprintln!("seed {}: {}", self.0, Program::written(self.0).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         }
     }
 }
@@ -282,7 +282,7 @@ fn random_loops_are_what_revm_says() {
     let first = std::env::var("EJIT_CONTEXT_FIRST").map_or(0, |n| n.parse().expect("the first seed"));
     for seed in first..first + programs {
         let _seed = Seed(seed);
-        let world = World::new().code(CONTRACT, Program::new(seed)).storage(CONTRACT, 1, seed);
+        let world = World::new().code(CONTRACT, Program::written(seed)).storage(CONTRACT, 1, seed);
         let frames = world.check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
         assert!(frames > 0, "seed {seed}");
     }
