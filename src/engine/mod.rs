@@ -11,7 +11,7 @@ mod deopt;
 mod executor;
 
 pub use check::Difference;
-pub use compile::{CompileTimes, Listing};
+pub use compile::Listing;
 pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
 pub use executor::Executor;

@@ -20,7 +20,6 @@ mod target;
 mod values;
 mod words;
 
-pub use control::MAX_VERSIONS;
 pub use stubs::{Stubs, stubs};
 pub use target::{AARCH64, Target, X86_64};
 
@@ -245,7 +244,7 @@ impl Translator {
         if let Some(notes) = &mut self.notes {
             notes.clear();
         }
-        let Version { pc, context, widens, looping, .. } = job.versions.get(id).clone();
+        let Version { pc, context, widens, looping, .. } = *job.versions.get(id);
         if let Some(wide) = widens {
             job.versions.widen(pc, wide);
         }
@@ -454,7 +453,7 @@ impl Translator {
         self.spare = gas;
         self.open.gas = gas;
         self.open.charge = None;
-        self.open.sites = job.versions.len().1;
+        self.open.sites = job.versions.sites();
         self.open.cold = self.cold.len();
         self.open.spares.clear();
         if gas > 0 {
