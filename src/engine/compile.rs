@@ -86,8 +86,21 @@ impl Compiler {
         self.arena.code_base() as u64
     }
 
-    /// Compiles what is wanted, and likely successors, unless it is compiled already. Gives its address.
+    /// Compiles what is wanted, and likely successors, unless it is compiled already. Gives its address. What cannot be compiled is noted in the
+    /// contract.
     pub(super) fn compile(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
+        let result = self.unit(contract, wanted, counters);
+        if result == Err(Refusal::Unsupported) {
+            contract.refuse(match wanted {
+                Wanted::Block(pc) => pc.0.into(),
+                Wanted::Version(id) => contract.versions().get(id).pc.0.into(),
+            });
+        }
+        result
+    }
+
+    fn unit(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
+        let start = Instant::now();
         let mut versions = contract.versions();
         let id = match wanted {
             Wanted::Block(pc) if pc.index() <= contract.code.bytes().len() => versions.generic(pc),
@@ -97,7 +110,6 @@ impl Compiler {
         if versions.get(id).address != 0 {
             return Ok(versions.get(id).address);
         }
-        let start = Instant::now();
         let frugal = contract.native_bytes.load(Relaxed) > NATIVE_PER_BYTE * contract.code.bytes().len() as u64 + NATIVE_AT_LEAST;
         let mut job = Job {
             code: &contract.code,

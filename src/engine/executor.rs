@@ -253,10 +253,7 @@ impl Executor {
         let mut compiler = self.engine.compiler()?;
         match compiler.compile(contract, wanted, &self.engine.inner.counters) {
             Ok(address) => Some(address),
-            Err(Refusal::Unsupported) => {
-                contract.refuse(frame.pc);
-                None
-            }
+            Err(Refusal::Unsupported) => None,
             Err(Refusal::Full) => {
                 self.engine.inner.full.store(true, Relaxed);
                 None

@@ -216,9 +216,12 @@ impl Versions {
         &mut self.sites[first..]
     }
 
-    /// A version that has a link slot, so that code refers to it, and is not compiled.
-    pub fn next_wanted(&self) -> Option<VersionId> {
-        self.list.iter().position(|version| version.slot != 0 && version.address == 0).map(|id| VersionId(id as u32))
+    /// A version of a block in `blocks` that has a link slot, so that code refers to it, and is not compiled: the next after `last`, or else
+    /// the first.
+    pub fn next_wanted(&self, last: Option<VersionId>, blocks: impl Fn(Pc) -> bool) -> Option<VersionId> {
+        let from = last.map_or(0, |id| id.0 as usize + 1);
+        let wanted = |&id: &usize| self.list[id].slot != 0 && self.list[id].address == 0 && blocks(self.list[id].pc);
+        (from..self.list.len()).chain(0..from).find(wanted).map(|id| VersionId(id as u32))
     }
 
     /// A context in words: the elements it knows of, the top first, then what it knows besides.

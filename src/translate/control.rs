@@ -137,7 +137,6 @@ impl Translator {
             return job.versions.generic(to);
         }
         let context = self.s.capture(self.facts(), job.versions);
-        self.captured = Some((self.s.out.len(), context));
         job.versions.add(to, context, self.looping)
     }
 
@@ -198,11 +197,8 @@ impl Translator {
                 let context = self.s.capture(self.facts(), job.versions);
                 self.looping = true;
                 // Whoever else comes here knows what the context says and no more.
-                self.begin(&context, job.versions);
                 let id = job.versions.add(to, context, true);
-                let label = self.label();
-                self.entries.push((id, label));
-                self.s.emit(Ins::Label(label));
+                self.begin(id, &context, job.versions);
                 return Ok(Some(Next { pc: to, merge: false }));
             }
             None => self.fresh(job, to),
@@ -428,7 +424,6 @@ impl Translator {
 
     /// A conditional branch to a version that fits.
     fn branch_to(&mut self, job: &mut Job<'_>, cond: Cond, id: VersionId) -> Result<(), Refusal> {
-        let captured = self.captured.take();
         let way = self.way(job, id)?;
         let first = self.edges.len();
         self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
@@ -451,8 +446,6 @@ impl Translator {
             self.s.emit(Ins::Br { cond, to: at });
             self.cold.push(Cold::Edge { at, moves: (first as u32, self.edges.len() as u32), to: way });
         }
-        // The branch itself changes nothing of what was captured.
-        self.captured = captured.map(|(_, context)| (self.s.out.len(), context));
         Ok(())
     }
 }
