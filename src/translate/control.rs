@@ -1,8 +1,8 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::context::{VersionId, Wide};
+use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
-use super::values::{Regs, ValueId};
+use super::values::ValueId;
 use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
@@ -113,6 +113,9 @@ impl Translator {
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
         let count = job.versions.of(to).filter(|(_, version)| !version.context.is_generic()).count();
+        if count == 0 {
+            return None;
+        }
         let mut limit = TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1);
         let facts = self.facts();
         let mut best = None;
@@ -136,8 +139,14 @@ impl Translator {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
-        let context = self.s.capture(self.facts(), job.versions);
+        let context =
+            if job.versions.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
         job.versions.add(to, context, self.looping)
+    }
+
+    fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
+        let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, is_destination)
     }
 
     /// Whether a block may have no more versions.
@@ -174,12 +183,18 @@ impl Translator {
 
     /// Goes to a version that fits, out of line.
     fn depart(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<(), Refusal> {
-        let mut out = core::mem::take(&mut self.s.out);
-        self.s.edge(&job.versions.get(id).context, job.versions, &mut out);
-        self.s.out = out;
+        let context = job.versions.get(id).context;
+        self.move_to(&context, job.versions);
         let way = self.way(job, id)?;
         self.jump_to(way);
         Ok(())
+    }
+
+    /// Appends the moves that make `context` hold.
+    fn move_to(&mut self, context: &Context, versions: &Versions) {
+        let mut out = core::mem::take(&mut self.s.out);
+        self.s.edge(context, versions, &mut out);
+        self.s.out = out;
     }
 
     /// Goes to the block at `to`: to a version that exists, or in line.
@@ -191,13 +206,12 @@ impl Translator {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_full(job, to) => {
-                // A backward jump will arrive with other numbers.
-                self.generalise(job);
                 self.guard(job, to)?;
-                let context = self.s.capture(self.facts(), job.versions);
+                let context = self.capture_for_loop(job);
                 self.looping = true;
-                // Whoever else comes here knows what the context says and no more.
                 let id = job.versions.add(to, context, true);
+                self.move_to(&context, job.versions);
+                // Whoever else comes here knows what the context says and no more.
                 self.begin(id, &context, job.versions);
                 return Ok(Some(Next { pc: to, merge: false }));
             }
@@ -214,33 +228,6 @@ impl Translator {
             None => self.fresh(job, to),
         };
         self.depart(job, id)
-    }
-
-    /// Before a loop: constants that are no jump destinations will change, and words that are narrow may get wider.
-    fn generalise(&mut self, job: &Job<'_>) {
-        for i in (0..self.s.len()).rev() {
-            let v = self.s.at(i);
-            let value = self.s.value(v);
-            match value.konst {
-                Some(k) => {
-                    let k = *self.s.const_of(k);
-                    if k.bit_len() <= 64 && !job.code.is_jump_destination(k.as_limbs()[0]) {
-                        self.s.forget_constant(i, LOOP_FREE);
-                    }
-                }
-                None => {
-                    let bits = match value.bits {
-                        bits if value.regs == Regs::None && bits > 64 => bits.next_multiple_of(32).min(256),
-                        0..=8 => 8,
-                        9..=32 => 32,
-                        33..=64 => 64,
-                        bits => bits.next_multiple_of(32).min(256),
-                    };
-                    self.s.widen(v, bits);
-                }
-            }
-        }
-        self.s.settle();
     }
 
     /// Goes on in a widening version if `cond`, with `spare` gas given back.

@@ -367,11 +367,30 @@ impl Translator {
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
+                self.retire_assigned(padded, pc);
                 self.instruction(job, opcode, pc);
                 pc += info(opcode).size();
             }
             if info(opcode).class == Class::Effect {
                 self.close();
+            }
+        }
+    }
+
+    /// Where a result is assigned to a variable (`SWAPn POP` follows), the variable's old value is dead before: an operation on it need not save
+    /// it.
+    fn retire_assigned(&mut self, padded: &[u8], pc: usize) {
+        let row = info(padded[pc]);
+        let (swap, inputs) = (padded[pc + 1], usize::from(row.inputs));
+        if row.class != Class::Pure || !(op::SWAP1..=op::SWAP16).contains(&swap) || padded[pc + 2] != op::POP {
+            return;
+        }
+        let distance = usize::from(swap - op::SWAP1) + 1 + inputs;
+        if pc + 2 < self.block_end && distance <= self.s.len() {
+            let variable = self.s.len() - distance;
+            let mut operands = self.s.len() - inputs..self.s.len();
+            if operands.any(|i| self.s.at(i) == self.s.at(variable)) {
+                self.s.retire(variable);
             }
         }
     }
