@@ -73,7 +73,7 @@ impl Contract {
 
     /// The versions of its blocks.
     pub(super) fn versions(&self) -> MutexGuard<'_, Versions> {
-        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(self.code.bytes())));
+        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(&self.code)));
         versions.lock().unwrap_or_else(|e| e.into_inner())
     }
 

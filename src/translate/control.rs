@@ -7,6 +7,7 @@ use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
+use crate::evm::ahead::ahead;
 use crate::evm::block::{Block, End, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
@@ -18,9 +19,6 @@ const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
-
-/// Instructions that a block which ends in REVERT has at most, to be told from others.
-const COLD_INSTRUCTIONS: usize = 24;
 
 /// Elements from the top that are taken to be narrow in a loop until one is not.
 const GUARDED: usize = 8;
@@ -392,8 +390,7 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
-        let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
+        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() { (fall, invert(cond), to) } else { (to, cond, fall) };
         let known = if out == to { None } else { self.existing(job, out) };
         let id = match known {
             Some(id) => id,

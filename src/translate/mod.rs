@@ -135,7 +135,6 @@ pub struct Translator {
     stubs: Stubs,
     options: Options,
     block: Block,
-    scratch_block: Block,
     cold: Vec<Cold>,
     edges: Vec<Ins>,
     labels: u32,
@@ -181,13 +180,11 @@ pub struct Unit<'a> {
 impl Translator {
     /// A translator for `target` whose code uses the given stubs.
     pub fn new(target: &'static Target, stubs: Stubs, options: Options) -> Translator {
-        let empty = Block { start: Pc(0), end: Pc(0), need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() };
         Translator {
             s: State::new(target),
             stubs,
             options,
-            block: empty.clone(),
-            scratch_block: empty,
+            block: Block::empty(),
             cold: Vec::new(),
             edges: Vec::new(),
             labels: 0,
@@ -278,7 +275,7 @@ impl Translator {
 
     /// Translates one block; returns the block to go on with in line.
     fn translate_block(&mut self, job: &mut Job<'_>, this: Next, limit: usize) -> Result<Option<Next>, Refusal> {
-        let mut block = std::mem::replace(&mut self.block, Block { sections: Vec::new(), ..self.scratch_block });
+        let mut block = std::mem::replace(&mut self.block, Block::empty());
         block.rescan(job.code.padded(), job.code.bytes().len(), this.pc, job.schedule, limit);
         if block.sections.is_empty() && block.finish == End::Unknown && self.blocks.is_empty() {
             self.block = block;
