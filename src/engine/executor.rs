@@ -189,8 +189,11 @@ impl Executor {
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
         let mut look = FIRST_LOOK;
+        // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
+        let mut stuck = false;
         loop {
-            let Some(address) = self.block(frame, contract, base) else {
+            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, base) };
+            let Some(address) = compiled else {
                 // What is worth compiling, and is not compiled, cannot be: only the way to the next block is interpreted.
                 let jumps = match self.missing_work(frame, contract) {
                     0 => 1,
@@ -213,7 +216,7 @@ impl Executor {
                 exit = unsafe { entry.resume(frame, address) };
             }
             match exit {
-                Exit::Compile => {}
+                Exit::Compile => stuck = true,
                 Exit::DynamicJump => {
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
