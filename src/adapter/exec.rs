@@ -34,6 +34,7 @@ use revm::{
 /// # Errors
 /// Database errors, fatal errors of precompiles, and whatever the context's error slot holds when a frame returns. In `check` mode, the
 /// first [`Difference`](crate::engine::Difference) as text.
+#[inline]
 pub fn exec_loop<CTX, P>(
     ctx: &mut CTX,
     precompiles: &mut P,
@@ -55,13 +56,8 @@ where
         record: runner.engine().config().mode == Mode::Check,
     };
     runner.counters.transactions += 1;
-    let (inputs, create) = match first.frame_input {
-        FrameInput::Call(inputs) => (inputs, None),
-        FrameInput::Create(create) => (Box::new(blank_inputs()), Some(create)),
-        FrameInput::Empty => unreachable!("a transaction calls or creates"),
-    };
-    let mut exec = Exec { host, precompiles, runner, shared, inputs, first_precompile: None, base_depth: first.depth };
-    let result = exec.run(create.as_deref());
+    let mut exec = Exec { host, precompiles, runner, shared, first_precompile: None, base_depth: first.depth };
+    let result = exec.run(&first.frame_input);
     runner.pool.reset();
     result
 }
@@ -72,8 +68,6 @@ struct Exec<'a, CTX, P> {
     precompiles: &'a mut P,
     runner: &'a mut Runner,
     shared: Shared,
-    /// The call at hand, in the form that precompiles take it.
-    inputs: Box<CallInputs>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
     first_precompile: Option<(Gas, Vec<Log>)>,
     base_depth: usize,
@@ -113,12 +107,6 @@ struct Creation {
     gas_limit: u64,
 }
 
-/// What the first frame's result needs of its inputs.
-enum First {
-    Call { gas_limit: u64, return_memory_offset: Range<usize> },
-    Create { gas_limit: u64 },
-}
-
 /// An outcome, or none yet: a frame was started.
 type Begun<CTX> = Result<Option<Outcome>, ContextDbError<CTX>>;
 
@@ -127,19 +115,23 @@ where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
 {
-    /// Executes the creation given, or else the call in `self.inputs`, to its end.
-    fn run(&mut self, create: Option<&CreateInputs>) -> Result<FrameResult, ContextDbError<CTX>> {
-        let (begun, first) = match create {
-            None => {
-                let inputs = &self.inputs;
-                let (gas_limit, return_memory_offset) = (inputs.gas_limit, inputs.return_memory_offset.clone());
-                (self.call(None)?, First::Call { gas_limit, return_memory_offset })
-            }
-            Some(create) => (self.first_create(create)?, First::Create { gas_limit: create.gas_limit() }),
+    /// Executes the call or creation that a transaction makes to its end.
+    fn run(&mut self, first: &FrameInput) -> Result<FrameResult, ContextDbError<CTX>> {
+        let begun = match first {
+            FrameInput::Call(inputs) => self.call(inputs, None)?,
+            FrameInput::Create(inputs) => self.first_create(inputs)?,
+            FrameInput::Empty => unreachable!("a transaction calls or creates"),
         };
-        if let Some(outcome) = begun {
-            return Ok(self.first_result(outcome, first));
-        }
+        let outcome = match begun {
+            Some(outcome) => outcome,
+            None => self.run_frames()?,
+        };
+        Ok(self.first_result(outcome, first))
+    }
+
+    /// Executes the first frame, and every one that it calls or creates, to its end.
+    #[inline]
+    fn run_frames(&mut self) -> Result<Outcome, ContextDbError<CTX>> {
         loop {
             let exit = self.runner.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
             let outcome = match exit {
@@ -150,7 +142,7 @@ where
                 exit => {
                     let outcome = self.end(exit);
                     if self.runner.pool.active() == 0 {
-                        return Ok(self.first_result(outcome, first));
+                        return Ok(outcome);
                     }
                     outcome
                 }
@@ -177,11 +169,14 @@ where
         match self.runner.pool.top().frame.request {
             Request::Call(ref request) => {
                 let input = request.input;
-                describe_call(&mut self.inputs, request);
+                let mut inputs = self.runner.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
+                describe_call(&mut inputs, request);
                 // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
-                self.inputs.known_bytecode.0 = self.host.target.0;
-                core::mem::swap(&mut self.inputs.known_bytecode.1, self.host.target.1.get_or_insert_default());
-                self.call(Some(input))
+                inputs.known_bytecode.0 = self.host.target.0;
+                core::mem::swap(&mut inputs.known_bytecode.1, self.host.target.1.get_or_insert_default());
+                let begun = self.call(&inputs, Some(input));
+                self.runner.child_inputs = Some(inputs);
+                begun
             }
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
@@ -207,36 +202,36 @@ where
         Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
-    /// `make_call_frame` for `self.inputs`. `input` is the place of the call data in the caller's memory, if there is a caller.
-    fn call(&mut self, input: Option<(usize, usize)>) -> Begun<CTX> {
+    /// `make_call_frame`. `input` is the place of the call data in the caller's memory, if there is a caller.
+    fn call(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>) -> Begun<CTX> {
         let depth = self.depth();
-        let gas_limit = self.inputs.gas_limit;
+        let gas_limit = inputs.gas_limit;
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(Some(Outcome::early(InstructionResult::CallTooDeep, gas_limit)));
         }
         let journal = self.host.ctx.journal_mut();
         let checkpoint = journal.checkpoint();
-        if let CallValue::Transfer(value) = self.inputs.value
-            && let Some(error) = journal.transfer_loaded(self.inputs.caller, self.inputs.target_address, value)
+        if let CallValue::Transfer(value) = inputs.value
+            && let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value)
         {
             journal.checkpoint_revert(checkpoint);
             return Ok(Some(Outcome::early(error.into(), gas_limit)));
         }
-        if let Some(result) = self.run_precompile()? {
+        if let Some(result) = self.run_precompile(inputs)? {
             return Ok(Some(self.end_precompile(result, checkpoint)));
         }
-        if self.inputs.known_bytecode.1.is_empty() {
+        if inputs.known_bytecode.1.is_empty() {
             self.host.ctx.journal_mut().checkpoint_commit();
             return Ok(Some(Outcome::early(InstructionResult::Stop, gas_limit)));
         }
-        self.start_frame(input, depth, checkpoint);
+        self.start_frame(inputs, input, depth, checkpoint);
         Ok(None)
     }
 
-    /// The frame of the call in `self.inputs`.
-    fn start_frame(&mut self, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
+    /// The frame of a call.
+    #[inline]
+    fn start_frame(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
         self.ensure_env();
-        let inputs = &self.inputs;
         let (hash, bytecode) = &inputs.known_bytecode;
         let input = match input {
             Some((offset, len)) => Input::Parent(offset, len),
@@ -254,8 +249,8 @@ where
         };
         let Runner { executor, pool, contracts, counters, .. } = &mut *self.runner;
         counters.frames += 1;
-        let contract = contracts.get(executor, *hash, bytecode, self.shared.fork);
-        pool.push(&start, input, contract, &self.shared);
+        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
+        pool.push(start, input, contract, &self.shared);
     }
 
     /// The frame of a creation that was opened, or how it ended already.
@@ -278,7 +273,7 @@ where
         let Runner { executor, pool, counters, .. } = &mut *self.runner;
         counters.frames += 1;
         let contract = executor.init_code(self.shared.fork, code());
-        pool.push(&start, Input::Parent(0, 0), &contract, &self.shared);
+        pool.push(start, Input::Parent(0, 0), &contract, &self.shared);
         None
     }
 
@@ -292,12 +287,13 @@ where
 
     /// Offers the call to the precompiles. Input that lies in the caller's memory is shown to them in revm's shared buffer, which that
     /// memory takes the place of meanwhile.
-    fn run_precompile(&mut self) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
-        let lend = self.runner.pool.active() > 0 && !self.inputs.input.is_empty();
+    #[inline]
+    fn run_precompile(&mut self, inputs: &CallInputs) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
+        let lend = self.runner.pool.active() > 0 && !inputs.input.is_empty();
         if lend {
             self.swap_shared_buffer();
         }
-        let result = self.precompiles.run(self.host.ctx, &self.inputs);
+        let result = self.precompiles.run(self.host.ctx, inputs);
         if lend {
             self.swap_shared_buffer();
             self.runner.pool.top().restore_memory();
@@ -312,6 +308,7 @@ where
         core::mem::swap(&mut *shared, &mut frame.buffer);
     }
 
+    #[inline(never)]
     fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) -> Outcome {
         self.runner.counters.precompiles += 1;
         let is_first = self.runner.pool.active() == 0;
@@ -426,7 +423,8 @@ where
     }
 
     /// The result of the first frame, as revm's loop returns it.
-    fn first_result(&mut self, outcome: Outcome, first: First) -> FrameResult {
+    #[inline]
+    fn first_result(&mut self, outcome: Outcome, first: &FrameInput) -> FrameResult {
         let Outcome { result, gas_left, refund, output, created } = outcome;
         let output = match output {
             Output::Empty => Bytes::new(),
@@ -434,9 +432,9 @@ where
             Output::Ended => self.runner.pool.last_ended().map_or(Bytes::new(), |slot| Bytes::copy_from_slice(slot.output())),
         };
         match first {
-            First::Call { gas_limit, return_memory_offset } => {
-                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
-                let mut call = CallOutcome::new(result, return_memory_offset);
+            FrameInput::Call(inputs) => {
+                let result = InterpreterResult::new(result, output, gas(inputs.gas_limit, gas_left, refund));
+                let mut call = CallOutcome::new(result, inputs.return_memory_offset.clone());
                 if let Some((gas, logs)) = self.first_precompile.take() {
                     call.result.gas = gas;
                     call.was_precompile_called = true;
@@ -444,10 +442,11 @@ where
                 }
                 FrameResult::Call(call)
             }
-            First::Create { gas_limit } => {
-                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
+            FrameInput::Create(inputs) => {
+                let result = InterpreterResult::new(result, output, gas(inputs.gas_limit(), gas_left, refund));
                 FrameResult::Create(CreateOutcome::new(result, created))
             }
+            FrameInput::Empty => unreachable!("a transaction calls or creates"),
         }
     }
 }

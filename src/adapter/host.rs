@@ -67,6 +67,7 @@ struct TargetLoad {
 }
 
 /// Whether two codes are the same bytes of the same allocation.
+#[inline]
 pub(super) fn same_code(a: &Bytecode, b: &Bytecode) -> bool {
     core::ptr::eq(a.bytes_ref().as_ptr(), b.bytes_ref().as_ptr()) && a.len() == b.len() && a.kind() == b.kind()
 }

@@ -8,7 +8,7 @@ use crate::evm::{SpecId, code::Code};
 use revm::{
     bytecode::Bytecode,
     context_interface::{Cfg, ContextTr, cfg::GasParams},
-    interpreter::{FrameInput, instructions::GasTable, instructions::gas_table_spec, interpreter_action::FrameInit},
+    interpreter::{CallInputs, FrameInput, instructions::GasTable, instructions::gas_table_spec, interpreter_action::FrameInit},
     primitives::B256,
 };
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub struct Runner {
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
+    /// The call at hand of a frame, in the form that precompiles take it.
+    pub(super) child_inputs: Option<Box<CallInputs>>,
     /// The environment of the transaction, whose place never changes.
     pub(super) env: Box<Env>,
     standard: Standard,
@@ -80,7 +82,7 @@ impl Standard {
 
 /// Contracts by the address of their code.
 #[derive(Debug)]
-pub(super) struct Contracts(Vec<Option<Known>>);
+pub(super) struct Contracts(Box<[Option<Known>; MEMO_SLOTS]>);
 
 /// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
 #[derive(Debug)]
@@ -96,7 +98,8 @@ impl Runner {
             executor: engine.executor(),
             pool: FramePool::new(),
             counters: Counters::default(),
-            contracts: Contracts((0..MEMO_SLOTS).map(|_| None).collect()),
+            contracts: Contracts(Box::new([const { None }; MEMO_SLOTS])),
+            child_inputs: None,
             env: Box::default(),
             standard: Standard::new(SpecId::default()),
             first_difference: None,
@@ -156,12 +159,21 @@ impl Runner {
     ///
     /// # Errors
     /// What that second run did otherwise.
+    #[inline]
     pub(super) fn activate<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
         let slot = self.pool.top();
-        let Some(tape) = &mut slot.tape else {
-            slot.frame.host = core::ptr::from_mut(host).cast();
-            return Ok(self.executor.run(&mut slot.frame, &slot.contract));
-        };
+        if slot.tape.is_some() {
+            return self.activate_checked(host);
+        }
+        slot.frame.host = core::ptr::from_mut(host).cast();
+        Ok(self.executor.run(&mut slot.frame, &slot.contract))
+    }
+
+    /// [`Runner::activate`] in `check` mode.
+    #[inline(never)]
+    fn activate_checked<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
+        let slot = self.pool.top();
+        let tape = slot.tape.as_mut().expect("frames are recorded");
         let exit = self.executor.record(&mut slot.frame, host, tape);
         if exit.is_end() {
             self.executor
@@ -175,15 +187,23 @@ impl Runner {
 impl Contracts {
     /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
     /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
-    pub(super) fn get(&mut self, executor: &mut Executor, hash: B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
+    #[inline]
+    pub(super) fn get(&mut self, executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
         let address = bytecode.bytes_ref().as_ptr() as usize;
         let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
         let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);
         if !hit {
-            let contract = executor.contract(hash, fork, bytecode.original_byte_slice(), || code(bytecode));
-            *slot = Some(Known { bytecode: bytecode.clone(), contract });
+            *slot = Some(Known::new(executor, hash, bytecode, fork));
         }
         &slot.as_ref().expect("just filled").contract
+    }
+}
+
+impl Known {
+    #[cold]
+    fn new(executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> Known {
+        let contract = executor.contract(*hash, fork, bytecode.original_byte_slice(), || code(bytecode));
+        Known { bytecode: bytecode.clone(), contract }
     }
 }
 

@@ -91,6 +91,7 @@ impl Executor {
 
     /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for. In `check` mode
     /// this is what `always` does: see [`Executor::record`].
+    #[inline]
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
         self.count_frame();
         frame.memo = ptr::from_mut(&mut *self.memo).cast();
@@ -161,6 +162,7 @@ impl Executor {
     }
 
     /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work.
+    #[inline]
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
         let before = frame.gas;
         frame.gas_of_effects = 0;
@@ -170,6 +172,7 @@ impl Executor {
     }
 
     /// Gas that must be interpreted before the block at `frame.pc` may be compiled.
+    #[inline]
     fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
         let config = &self.engine.inner.config;
         match config.mode {
@@ -178,6 +181,7 @@ impl Executor {
         }
     }
 
+    #[inline]
     pub(super) fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
         frame.fuel = fuel;
         let config = &self.engine.inner.config;
