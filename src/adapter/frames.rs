@@ -39,7 +39,7 @@ const TOUCHED_BYTES: usize = 2 * PAGE_BYTES;
 const PAGE_BYTES: usize = 4096;
 
 /// Where zero bytes are.
-const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
+pub(super) const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
 
 /// A frame and what it owns.
 pub(super) struct Slot {
@@ -59,8 +59,6 @@ pub(super) struct Slot {
     place: Place,
     /// What it counts for in [`FramePool::kept`].
     kept: usize,
-    /// Owner of the call data of the first frame; that of others lies in their parent's memory.
-    input: Bytes,
 }
 
 /// What is the same for all frames of a transaction.
@@ -68,8 +66,6 @@ pub(super) struct Slot {
 pub(super) struct Shared {
     /// Runtime functions for the host.
     pub(super) callouts: &'static Callouts,
-    /// The environment.
-    pub(super) env: *const Env,
     /// The rules in force.
     pub(super) fork: SpecId,
     /// Most bytes that the memories of all frames may have together.
@@ -80,20 +76,15 @@ pub(super) struct Shared {
     pub(super) record: bool,
 }
 
-/// Where call data lies.
-#[derive(Clone, Debug)]
-pub(super) enum Input {
-    /// Offset and length in the memory of the calling frame, which does not move while the callee runs.
-    Parent(usize, usize),
-    /// Bytes of its own.
-    Owned(Bytes),
-}
-
 /// How a frame begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     /// Gas it may spend.
     pub(super) gas_limit: u64,
+    /// Where the call data is, which stays there while the frame runs, and its length.
+    pub(super) input: (*const u8, usize),
+    /// The environment, or null while nothing has needed it.
+    pub(super) env: *const Env,
     /// ADDRESS.
     pub(super) address: Address,
     /// CALLER.
@@ -122,13 +113,12 @@ impl Slot {
             tape: None,
             place: Place::default(),
             kept: 0,
-            input: Bytes::new(),
         }
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
     #[inline(always)]
-    fn begin(&mut self, start: &Start, stack: *mut U256, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+    fn begin(&mut self, start: &Start, stack: *mut U256, shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
         self.checkpoint = start.checkpoint;
         self.created = start.created;
@@ -150,10 +140,10 @@ impl Slot {
         frame.code_object = &self.contract.code;
         frame.pc_index = ptr::null();
         frame.code_base = ptr::null();
-        (frame.input, frame.input_len) = (input.0, input.1 as u64);
+        (frame.input, frame.input_len) = (start.input.0, start.input.1 as u64);
         (frame.return_data, frame.return_data_len) = (NOTHING, 0);
         frame.callouts = shared.callouts;
-        frame.env = shared.env;
+        frame.env = start.env;
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
         frame.address_word = word(start.address);
@@ -284,9 +274,6 @@ impl FramePool {
             }
             slot.kept = slot.frame.buffer.capacity();
         }
-        if let Some(first) = self.slots.first_mut() {
-            first.input = Bytes::new();
-        }
         (self.active, self.used) = (0, 0);
     }
 
@@ -296,20 +283,12 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    #[inline]
-    pub(super) fn push(&mut self, start: Start, input: Input, contract: &Arc<Contract>, shared: &Shared) {
+    #[inline(always)]
+    pub(super) fn push(&mut self, start: Start, contract: &Arc<Contract>, shared: &Shared) {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
         let (stack, place) = self.stacks.above(parent.map(|p| (p.frame.sp, p.place)));
-        let (input, owned) = match input {
-            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), Some(bytes)),
-            Input::Parent(_, 0) => ((NOTHING, 0), None),
-            Input::Parent(offset, len) => {
-                let memory = &parent.expect("a call has a caller").frame.buffer;
-                ((memory[offset..][..len].as_ptr(), len), None)
-            }
-        };
         let slot = match above.first_mut() {
             Some(slot) => {
                 if !Arc::ptr_eq(&slot.contract, contract) {
@@ -322,11 +301,8 @@ impl FramePool {
                 self.slots.last_mut().expect("just pushed")
             }
         };
-        if let Some(owned) = owned {
-            slot.input = owned;
-        }
         slot.place = place;
-        slot.begin(&start, stack, input, shared, memory_limit);
+        slot.begin(&start, stack, shared, memory_limit);
         self.active += 1;
         self.used = self.used.max(self.active);
     }

@@ -1,8 +1,8 @@
 //! What one EVM instance keeps from transaction to transaction: executor, frame pool, known contracts, counters.
 
 use super::frames::FramePool;
-use super::host::same_code;
-use crate::abi::{Env, Exit, Host};
+use super::host::{HostMemory, same_code};
+use crate::abi::{Exit, Host};
 use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
 use revm::{
@@ -42,15 +42,20 @@ pub struct Counters {
 /// The state of [`exec_loop`](super::exec_loop): one for each EVM instance.
 #[derive(Debug)]
 pub struct Runner {
+    pub(super) works: Works,
+    pub(super) memory: HostMemory,
+    standard: Standard,
+}
+
+/// What frames run on.
+#[derive(Debug)]
+pub(super) struct Works {
     pub(super) executor: Executor,
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
-    /// The call at hand of a frame, in the form that precompiles take it.
+    /// The call that a frame asks for, in the form that precompiles take it.
     pub(super) child_inputs: Option<Box<CallInputs>>,
-    /// The environment of the transaction, whose place never changes.
-    pub(super) env: Box<Env>,
-    standard: Standard,
     first_difference: Option<Box<Difference>>,
 }
 
@@ -94,37 +99,37 @@ struct Known {
 impl Runner {
     /// A runner on `engine`.
     pub fn new(engine: &Engine) -> Runner {
-        Runner {
+        let works = Works {
             executor: engine.executor(),
             pool: FramePool::new(),
             counters: Counters::default(),
             contracts: Contracts(Box::new([const { None }; MEMO_SLOTS])),
             child_inputs: None,
-            env: Box::default(),
-            standard: Standard::new(SpecId::default()),
             first_difference: None,
-        }
+        };
+        Runner { works, memory: HostMemory::default(), standard: Standard::new(SpecId::default()) }
     }
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        self.executor.engine()
+        self.works.executor.engine()
     }
 
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.works.counters
     }
 
     /// The first difference that `check` mode found.
     pub fn first_difference(&self) -> Option<&Difference> {
-        self.first_difference.as_deref()
+        self.works.first_difference.as_deref()
     }
 
     /// Whether a transaction that begins with `first` can be executed here with the results of revm's own loop. `static_gas` is that of the
     /// instruction set that revm would use, whose instructions must be the standard ones.
     ///
     /// Not handled: AMSTERDAM and state gas (EIP-8037), gas costs other than those of the fork, gas limits above `i64::MAX`.
+    #[inline]
     pub fn handles<CTX: ContextTr>(&mut self, ctx: &CTX, static_gas: StaticGas<'_>, first: &FrameInit) -> bool {
         let cfg = ctx.cfg();
         let fork: SpecId = cfg.spec().into();
@@ -149,10 +154,12 @@ impl Runner {
 
     /// Notes that a transaction went to revm's own loop.
     pub fn count_handed_to_revm(&mut self) {
-        self.counters.handed_to_revm += 1;
+        self.works.counters.handed_to_revm += 1;
         self.engine().counters().handed_over.fetch_add(1, Ordering::Relaxed);
     }
+}
 
+impl Works {
     /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.
     ///
     /// In `check` mode it is recorded, and run again compiled when it has ended.
@@ -169,7 +176,7 @@ impl Runner {
         Ok(self.executor.run(&mut slot.frame, &slot.contract))
     }
 
-    /// [`Runner::activate`] in `check` mode.
+    /// [`Works::activate`] in `check` mode.
     #[inline(never)]
     fn activate_checked<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
         let slot = self.pool.top();
@@ -202,16 +209,17 @@ impl Contracts {
 impl Known {
     #[cold]
     fn new(executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> Known {
-        let contract = executor.contract(*hash, fork, bytecode.original_byte_slice(), || code(bytecode));
+        let own_analysis = executor.engine().config().own_analysis;
+        let contract = executor.contract(*hash, fork, bytecode.original_byte_slice(), || code(bytecode, own_analysis));
         Known { bytecode: bytecode.clone(), contract }
     }
 }
 
-/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already.
-fn code(bytecode: &Bytecode) -> Code {
+/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already, unless `own_analysis` is asked for.
+fn code(bytecode: &Bytecode, own_analysis: bool) -> Code {
     let code = Code::new(bytecode.original_byte_slice());
     match bytecode.legacy_jump_table() {
-        Some(table) if table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
+        Some(table) if !own_analysis && table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
         _ => code,
     }
 }

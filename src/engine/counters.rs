@@ -68,8 +68,6 @@ counters! {
     init_interpreted,
     /// As `compiled`, of init code.
     init_compiled,
-    /// Nanoseconds spent taking in code that was not known, in all.
-    analyse_ns,
     /// Nanoseconds spent translating, in all.
     translate_ns,
     /// Nanoseconds spent lowering, in all.

@@ -8,13 +8,12 @@ use super::{Engine, Mode};
 use crate::abi::{Exit, Frame};
 use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
-use crate::runtime::{Entry, HashCounts, Memo};
+use crate::runtime::{Entry, HashCounts, Memo, ensure_environment};
 use crate::translate::Refusal;
 use crate::translate::context::Version;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 /// Gas after which the interpreter is asked again whether compiling pays, for each jump that it was allowed: more than most pieces of straight
 /// code cost, so that it is asked too often rather than too late.
@@ -74,9 +73,7 @@ impl Executor {
             }
             return Arc::new(Contract::new(code(), fork));
         }
-        let start = Instant::now();
         let contract = Arc::new(Contract::new(code(), fork));
-        Counters::add(&inner.counters.analyse_ns, start.elapsed().as_nanos() as u64);
         let mut contracts = inner.contracts.write().unwrap_or_else(|e| e.into_inner());
         if contracts.len() >= inner.config.contracts {
             contracts.clear();
@@ -192,6 +189,7 @@ impl Executor {
     fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
+        ensure_environment(frame);
         let mut look = FIRST_LOOK;
         loop {
             let Some(address) = self.block(frame, contract, base) else {

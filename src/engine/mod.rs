@@ -57,6 +57,8 @@ pub struct Config {
     pub payback: u64,
     /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
     pub remember_hashes: bool,
+    /// Jump destinations are found here even where the embedder knows them already. Results do not depend on it; for measuring.
+    pub own_analysis: bool,
     /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
     pub least_work: u64,
 }
@@ -71,6 +73,7 @@ impl Default for Config {
             count: false,
             payback: 3,
             remember_hashes: true,
+            own_analysis: false,
             least_work: 0,
         }
     }
@@ -82,6 +85,9 @@ impl Config {
         Config { mode, ..Config::default() }
     }
 }
+
+/// Contracts that there is room for from the start, so that the first ones wait for no memory.
+const FIRST_CONTRACTS: usize = 64;
 
 /// Compiled code and policy, shared by all executors. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -115,8 +121,14 @@ impl Engine {
             Mode::Off => None,
             Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),
         };
-        let inner =
-            Inner { config, counters: Counters::default(), contracts: RwLock::default(), compiler, full: AtomicBool::new(false) };
+        let contracts = HashMap::with_capacity_and_hasher(FIRST_CONTRACTS, Default::default());
+        let inner = Inner {
+            config,
+            counters: Counters::default(),
+            contracts: RwLock::new(contracts),
+            compiler,
+            full: AtomicBool::new(false),
+        };
         Engine { inner: Arc::new(inner) }
     }
 

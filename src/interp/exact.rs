@@ -4,7 +4,7 @@ use crate::abi::{Callouts, Exit, Frame, FrameOp};
 use crate::evm::fork::constant_gas;
 use crate::evm::opcode::{self, Class, info};
 use crate::evm::{STACK_LIMIT, U256};
-use crate::runtime::{limbs, word};
+use crate::runtime::{ensure_environment, limbs, word};
 
 /// Calls a macro with the opcodes that a runtime function executes, each with its function's name in [`Callouts`].
 macro_rules! with_runtime_opcodes {
@@ -132,6 +132,25 @@ pub(super) unsafe fn execute<const COUNT: bool>(frame: &mut Frame, paid: bool) -
                     frame.interpreted -= 1;
                 }
                 grown
+            }
+            opcode::ORIGIN
+            | opcode::GASPRICE
+            | opcode::COINBASE
+            | opcode::TIMESTAMP
+            | opcode::NUMBER
+            | opcode::DIFFICULTY
+            | opcode::GASLIMIT
+            | opcode::CHAINID
+            | opcode::BASEFEE
+            | opcode::BLOBBASEFEE => {
+                // The fast path does it once the environment is there.
+                frame.gas += static_gas;
+                frame.pc -= 1;
+                if COUNT {
+                    frame.interpreted -= 1;
+                }
+                ensure_environment(frame);
+                Ok(())
             }
             opcode::JUMP | opcode::JUMPI => jump(frame, op),
             _ => rare(frame, op),
@@ -281,6 +300,7 @@ unsafe fn rare(frame: &mut Frame, op: u8) -> Result<(), Exit> {
                 exchange(frame, n, m)?;
             }
             opcode::SLOTNUM => {
+                ensure_environment(frame);
                 word::write(frame.sp, word::read(&(*frame.env).slot_number));
                 frame.sp = frame.sp.add(1);
                 return Ok(());
