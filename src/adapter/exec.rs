@@ -286,6 +286,7 @@ where
             checkpoint,
             created: None,
         };
+        self.works.keep_up();
         let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
         counters.frames += 1;
         let contract = contracts.get(executor, hash, bytecode, self.shared.fork);

@@ -245,6 +245,8 @@ pub(super) struct FramePool {
     /// Bytes of EVM memory that slots keep, as of the last reset.
     kept: usize,
     stacks: Stacks,
+    /// What spare slots hold that hold nothing else.
+    nothing: Arc<Contract>,
 }
 
 impl fmt::Debug for FramePool {
@@ -256,8 +258,9 @@ impl fmt::Debug for FramePool {
 impl FramePool {
     /// A pool with its first slot made and its memory touched, so that no transaction waits for the system.
     pub(super) fn new() -> FramePool {
-        let nothing = Arc::new(Contract::new(Code::new(&[]), SpecId::default()));
-        FramePool { slots: vec![Box::new(Slot::new(nothing))], active: 0, used: 0, kept: 0, stacks: Stacks::new() }
+        let nothing = Arc::new(Contract::interpreted(Code::new(&[]), SpecId::default()));
+        let slots = vec![Box::new(Slot::new(nothing.clone()))];
+        FramePool { slots, active: 0, used: 0, kept: 0, stacks: Stacks::new(), nothing }
     }
 
     /// No frame is active any more; what is too large to keep is given back.
@@ -275,6 +278,13 @@ impl FramePool {
             slot.kept = slot.frame.buffer.capacity();
         }
         (self.active, self.used) = (0, 0);
+    }
+
+    /// Lets go of the contracts of frames that have ended.
+    pub(super) fn let_go(&mut self) {
+        for slot in &mut self.slots[self.active..] {
+            slot.contract = self.nothing.clone();
+        }
     }
 
     /// Frames that run or are suspended.

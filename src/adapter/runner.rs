@@ -63,13 +63,28 @@ pub(super) struct Works {
 #[derive(Debug)]
 struct Standard {
     fork: SpecId,
-    table: GasTable,
+    /// Made when an embedder's table is to be compared with it.
+    table: Option<Box<GasTable>>,
     params: GasParams,
 }
 
 impl Standard {
     fn new(fork: SpecId) -> Standard {
-        Standard { fork, table: gas_table_spec(fork), params: GasParams::new_spec(fork) }
+        Standard { fork, table: None, params: GasParams::new_spec(fork) }
+    }
+
+    /// Whether `gas` is the fork's own.
+    #[inline]
+    fn is(&mut self, gas: StaticGas<'_>) -> bool {
+        match gas {
+            StaticGas::OfFork(fork) if fork == self.fork => true,
+            StaticGas::OfFork(fork) => self.table() == &gas_table_spec(fork),
+            StaticGas::Table(table) => self.table() == table,
+        }
+    }
+
+    fn table(&mut self) -> &GasTable {
+        self.table.get_or_insert_with(|| Box::new(gas_table_spec(self.fork)))
     }
 
     /// Whether `params` is the fork's own; it is then known by its address the next time.
@@ -87,7 +102,11 @@ impl Standard {
 
 /// Contracts by the address of their code.
 #[derive(Debug)]
-pub(super) struct Contracts(Box<[Option<Known>; MEMO_SLOTS]>);
+pub(super) struct Contracts {
+    known: Box<[Option<Known>; MEMO_SLOTS]>,
+    /// The engine's generation that they are of.
+    generation: u64,
+}
 
 /// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
 #[derive(Debug)]
@@ -103,7 +122,7 @@ impl Runner {
             executor: engine.executor(),
             pool: FramePool::new(),
             counters: Counters::default(),
-            contracts: Contracts(Box::new([const { None }; MEMO_SLOTS])),
+            contracts: Contracts { known: Box::new([const { None }; MEMO_SLOTS]), generation: engine.generation() },
             child_inputs: None,
             first_difference: None,
         };
@@ -146,10 +165,7 @@ impl Runner {
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
             && self.standard.has(cfg.gas_params())
-            && match static_gas {
-                StaticGas::OfFork(of) => of == fork || gas_table_spec(of) == self.standard.table,
-                StaticGas::Table(table) => *table == self.standard.table,
-            }
+            && self.standard.is(static_gas)
     }
 
     /// Notes that a transaction went to revm's own loop.
@@ -160,6 +176,22 @@ impl Runner {
 }
 
 impl Works {
+    /// Lets go of contracts of a generation that is no more, so that its memory can be given back.
+    #[inline]
+    pub(super) fn keep_up(&mut self) {
+        let generation = self.executor.engine().generation();
+        if self.contracts.generation != generation {
+            self.renew(generation);
+        }
+    }
+
+    #[cold]
+    fn renew(&mut self, generation: u64) {
+        self.contracts.known.fill_with(|| None);
+        self.contracts.generation = generation;
+        self.pool.let_go();
+    }
+
     /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.
     ///
     /// In `check` mode it is recorded, and run again compiled when it has ended.
@@ -197,7 +229,7 @@ impl Contracts {
     #[inline]
     pub(super) fn get(&mut self, executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
         let address = bytecode.bytes_ref().as_ptr() as usize;
-        let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
+        let slot = &mut self.known[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
         let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);
         if !hit {
             *slot = Some(Known::new(executor, hash, bytecode, fork));

@@ -57,6 +57,10 @@ counters! {
     native_bytes,
     /// Times that compiled code left to the interpreter.
     side_exits,
+    /// Generations of code memory that took the place of full ones.
+    generations,
+    /// Contracts forgotten for want of room.
+    evicted,
     /// Units refused because code memory or link slots were spent.
     refused_full,
     /// Instructions executed by the interpreter, init code excluded. Counted in `check` mode (of the second run of each frame) and where
@@ -97,6 +101,14 @@ impl CounterValues {
     pub fn compiled_share(&self) -> Option<f64> {
         let all = self.compiled + self.interpreted;
         (all > 0).then(|| self.compiled as f64 / all as f64)
+    }
+}
+
+impl CounterValues {
+    /// As a JSON object on one line.
+    pub fn json(&self) -> String {
+        let members: Vec<String> = self.entries().iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", members.join(","))
     }
 }
 
