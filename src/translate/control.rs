@@ -2,11 +2,12 @@
 
 use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
-use super::values::{Regs, ValueId};
+use super::values::ValueId;
 use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
+use crate::evm::ahead::ahead;
 use crate::evm::block::{Block, End, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
@@ -14,13 +15,10 @@ use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
 use core::mem::offset_of;
 
 /// Versions of one block; from then on edges fall back on what there is, or on the generic one.
-pub const MAX_VERSIONS: usize = 6;
+const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
-
-/// Instructions that a block which ends in REVERT has at most, to be told from others.
-const COLD_INSTRUCTIONS: usize = 24;
 
 /// Elements from the top that are taken to be narrow in a loop until one is not.
 const GUARDED: usize = 8;
@@ -113,6 +111,9 @@ impl Translator {
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
         let count = job.versions.of(to).filter(|(_, version)| !version.context.is_generic()).count();
+        if count == 0 {
+            return None;
+        }
         let mut limit = TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1);
         let facts = self.facts();
         let mut best = None;
@@ -131,17 +132,19 @@ impl Translator {
         best
     }
 
-    /// The version that an edge out of the unit goes to: one that exists, or a new one.
-    fn target(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
-        if let Some(id) = self.existing(job, to) {
-            return id;
-        }
+    /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
+    fn fresh(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
-        let context = self.s.capture(self.facts(), job.versions);
-        self.captured = Some((self.s.out.len(), context.clone()));
+        let context =
+            if job.versions.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
         job.versions.add(to, context, self.looping)
+    }
+
+    fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
+        let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, is_destination)
     }
 
     /// Whether a block may have no more versions.
@@ -176,8 +179,17 @@ impl Translator {
         }
     }
 
-    /// Appends the moves of an edge to the code.
-    fn make(&mut self, context: &Context, versions: &Versions) {
+    /// Goes to a version that fits, out of line.
+    fn depart(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<(), Refusal> {
+        let context = job.versions.get(id).context;
+        self.move_to(&context, job.versions);
+        let way = self.way(job, id)?;
+        self.jump_to(way);
+        Ok(())
+    }
+
+    /// Appends the moves that make `context` hold.
+    fn move_to(&mut self, context: &Context, versions: &Versions) {
         let mut out = core::mem::take(&mut self.s.out);
         self.s.edge(context, versions, &mut out);
         self.s.out = out;
@@ -192,64 +204,35 @@ impl Translator {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_full(job, to) => {
-                // A backward jump will arrive with other numbers.
-                self.generalise(job);
                 self.guard(job, to)?;
-                let context = self.s.capture(self.facts(), job.versions);
+                let context = self.capture_for_loop(job);
                 self.looping = true;
-                // Whoever else comes here knows what the context says and no more.
-                self.begin(&context, job.versions);
                 let id = job.versions.add(to, context, true);
-                let label = self.label();
-                self.entries.push((id, label));
-                self.s.emit(Ins::Label(label));
+                self.move_to(&context, job.versions);
+                // Whoever else comes here knows what the context says and no more.
+                self.begin(id, &context, job.versions);
                 return Ok(Some(Next { pc: to, merge: false }));
             }
-            None => return self.leave_line(job, to).map(|()| None),
+            None => self.fresh(job, to),
         };
-        let context = job.versions.get(id).context.clone();
-        self.make(&context, job.versions);
-        let way = self.way(job, id)?;
-        self.jump_to(way);
-        Ok(None)
+        self.depart(job, id).map(|()| None)
     }
 
     /// Goes to the block at `to` outside the unit.
     pub(super) fn leave_line(&mut self, job: &mut Job<'_>, to: Pc) -> Result<(), Refusal> {
         self.s.settle();
-        let id = self.target(job, to);
-        let context = job.versions.get(id).context.clone();
-        self.make(&context, job.versions);
-        let way = self.way(job, id)?;
-        self.jump_to(way);
-        Ok(())
+        let id = match self.existing(job, to) {
+            Some(id) => id,
+            None => self.fresh(job, to),
+        };
+        self.depart(job, id)
     }
 
-    /// Before a loop: constants that are no jump destinations will change, and words that are narrow may get wider.
-    fn generalise(&mut self, job: &Job<'_>) {
-        for i in (0..self.s.len()).rev() {
-            let v = self.s.at(i);
-            let value = self.s.value(v);
-            match value.konst {
-                Some(k) => {
-                    let k = *self.s.const_of(k);
-                    if k.bit_len() <= 64 && !job.code.is_jump_destination(k.as_limbs()[0]) {
-                        self.s.forget_constant(i, LOOP_FREE);
-                    }
-                }
-                None => {
-                    let bits = match value.bits {
-                        bits if value.regs == Regs::None && bits > 64 => bits.next_multiple_of(32).min(256),
-                        0..=8 => 8,
-                        9..=32 => 32,
-                        33..=64 => 64,
-                        bits => bits.next_multiple_of(32).min(256),
-                    };
-                    self.s.widen(v, bits);
-                }
-            }
-        }
-        self.s.settle();
+    /// Goes on in a widening version if `cond`, with `spare` gas given back.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To) {
+        let at = self.label();
+        self.s.emit(Ins::Br { cond, to: at });
+        self.cold.push(Cold::Widen { at, spare, to });
     }
 
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
@@ -264,15 +247,9 @@ impl Translator {
             let context = self.s.capture(self.facts(), job.versions);
             let id = job.versions.add_widening(header, context, Wide::Element(depth as u16));
             let to = self.way(job, id)?;
-            self.s.limb_to(v, 1, t0);
-            for limb in 2..4 {
-                let b = self.s.limb_or(v, limb, t1);
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
-            }
+            self.s.upper_limbs(v, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            let at = self.label();
-            self.s.emit(Ins::Br { cond: Cond::Ne, to: at });
-            self.cold.push(Cold::Widen { at, spare: 0, to });
+            self.widen_if(Cond::Ne, 0, to);
             self.s.narrow_to_limb(v, LOOP_FREE);
         }
         Ok(())
@@ -320,11 +297,7 @@ impl Translator {
             self.s.limb_to(v, 0, t1);
             return;
         }
-        self.s.limb_to(v, 1, t2);
-        for i in 2..4 {
-            let b = self.s.limb_or(v, i, t0);
-            self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t2, a: t2, b });
-        }
+        self.s.upper_limbs(v, t2, t0);
         self.s.limb_to(v, 0, t1);
         self.s.emit(Ins::Imm { dst: t0, value: u64::MAX });
         self.s.emit(Ins::Test { a: t2, b: Src::R(t2) });
@@ -417,9 +390,12 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
-        let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
-        let id = self.target(job, out);
+        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() { (fall, invert(cond), to) } else { (to, cond, fall) };
+        let known = if out == to { None } else { self.existing(job, out) };
+        let id = match known {
+            Some(id) => id,
+            None => self.fresh(job, out),
+        };
         self.branch_to(job, cond, id)?;
         self.after_branch(job, on)
     }
@@ -432,11 +408,9 @@ impl Translator {
 
     /// A conditional branch to a version that fits.
     fn branch_to(&mut self, job: &mut Job<'_>, cond: Cond, id: VersionId) -> Result<(), Refusal> {
-        let captured = self.captured.take();
         let way = self.way(job, id)?;
-        let context = job.versions.get(id).context.clone();
         let first = self.edges.len();
-        self.s.edge(&context, job.versions, &mut self.edges);
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
         if self.edges.len() == first {
             let t2 = self.s.target.scratch[2];
             self.s.emit(match way {
@@ -456,8 +430,6 @@ impl Translator {
             self.s.emit(Ins::Br { cond, to: at });
             self.cold.push(Cold::Edge { at, moves: (first as u32, self.edges.len() as u32), to: way });
         }
-        // The branch itself changes nothing of what was captured.
-        self.captured = captured.map(|(_, context)| (self.s.out.len(), context));
         Ok(())
     }
 }
