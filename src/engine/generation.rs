@@ -34,9 +34,13 @@ pub(super) struct Generation {
 }
 
 impl Generation {
+    /// Fails where there is no executable memory, and where there are as many generations as there may be.
     pub(super) fn new(config: &Config, number: u64, alive: &Arc<AtomicUsize>) -> io::Result<Arc<Generation>> {
-        let compiler = Compiler::new(config)?;
-        alive.fetch_add(1, Relaxed);
+        let one_more = |alive| (alive < config.generations.max(1)).then_some(alive + 1);
+        if alive.fetch_update(Relaxed, Relaxed, one_more).is_err() {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let compiler = Compiler::new(config).inspect_err(|_| _ = alive.fetch_sub(1, Relaxed))?;
         Ok(Arc::new(Generation {
             number,
             entry: compiler.entry(),

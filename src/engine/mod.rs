@@ -212,16 +212,14 @@ impl Engine {
         self.inner.paused.load(Relaxed)
     }
 
-    /// Forgets all contracts and all compiled code. What frames are executing stays until they have ended.
+    /// Forgets all contracts and all compiled code: a new generation starts. What frames are executing stays until they have ended. Where no generation
+    /// can start, executors go on with the contracts that they know.
     pub fn clear(&self) {
         let present = self.resident().generation().cloned();
-        match present {
-            Some(present) => {
-                present.set_full();
-                self.renew(&present);
-            }
-            None => self.resident_mut().forget(),
+        if let Some(present) = present {
+            self.renew(&present);
         }
+        self.resident_mut().forget();
     }
 
     /// What it holds.
@@ -238,23 +236,23 @@ impl Engine {
         self.inner.generation.load(Relaxed)
     }
 
-    /// Starts the generation after `full`, unless that has happened, or there are as many as there may be.
+    /// Starts the generation after `old`, unless that has happened, or there are as many as there may be.
     #[cold]
-    fn renew(&self, full: &Generation) {
+    fn renew(&self, old: &Generation) {
         let inner = &*self.inner;
-        if full.number != self.generation() || inner.alive.load(Relaxed) >= inner.config.generations {
+        if old.number != self.generation() {
             return;
         }
         // Made before anyone has to wait for it.
-        let Ok(next) = Generation::new(&inner.config, full.number + 1, &inner.alive) else {
+        let Ok(next) = Generation::new(&inner.config, old.number + 1, &inner.alive) else {
             return;
         };
         let mut resident = self.resident_mut();
-        if full.number == self.generation() {
+        if old.number == self.generation() {
             Counters::add(&inner.counters.generations, 1);
             Counters::add(&inner.counters.evicted, resident.size().0 as u64);
             resident.renew(next);
-            inner.generation.store(full.number + 1, Relaxed);
+            inner.generation.store(old.number + 1, Relaxed);
         }
     }
 
