@@ -3,7 +3,7 @@
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use crate::adapter::BuildEjit;
-use crate::engine::{Config, CounterValues, Engine, Mode};
+use crate::engine::{Engine, Mode};
 use clap::Args;
 use evm_tests::{
     Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
@@ -18,7 +18,6 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
 };
 
 /// Arguments of `ejit statetest`.

@@ -1,7 +1,6 @@
 //! What the engine has done: monotonic counters, readable at any time.
 
 use std::fmt;
-use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
@@ -18,14 +17,6 @@ macro_rules! counters {
             /// Reads all counters.
             pub fn read(&self) -> CounterValues {
                 CounterValues { $($name: self.$name.load(Relaxed),)* }
-            }
-        }
-
-        impl Add for CounterValues {
-            type Output = CounterValues;
-
-            fn add(self, other: CounterValues) -> CounterValues {
-                CounterValues { $($name: self.$name + other.$name,)* }
             }
         }
 

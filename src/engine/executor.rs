@@ -187,8 +187,11 @@ impl Executor {
         frame.code_base = base as *const u8;
         ensure_environment(frame);
         let mut look = FIRST_LOOK;
+        // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
+        let mut stuck = false;
         loop {
-            let Some(address) = self.block(frame, contract, generation) else {
+            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation) };
+            let Some(address) = compiled else {
                 // What is worth compiling, could be, and is not, is a block that cannot: only the way to the next one is interpreted.
                 let compiles = !self.engine.is_paused() && !generation.is_full();
                 let jumps = if compiles && self.missing_work(frame, contract) == 0 { 1 } else { look };
@@ -209,7 +212,7 @@ impl Executor {
                 exit = unsafe { entry.resume(frame, address) };
             }
             match exit {
-                Exit::Compile => {}
+                Exit::Compile => stuck = true,
                 Exit::DynamicJump => {
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
