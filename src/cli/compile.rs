@@ -2,7 +2,7 @@
 
 use super::args::{self, CodeArgs};
 use super::failure::{Failure, Result};
-use crate::engine::{Config, Contract, Engine, Listing, Mode};
+use crate::engine::{Config, Engine, Listing, Mode};
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::schedule, opcode};
@@ -107,7 +107,7 @@ fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
     if !engine.can_compile() {
         return Err(Failure::input("this machine cannot compile: no executable memory, or an unknown CPU; --emit blocks works"));
     }
-    let contract = Contract::new(code, fork);
+    let contract = engine.contract(code, fork);
     let mut compiled = BTreeSet::new();
     let mut parts = Vec::new();
     let mut first = None;

@@ -82,6 +82,11 @@ impl Compiler {
         self.entry
     }
 
+    /// Bytes of code memory in use.
+    pub(super) fn used(&self) -> usize {
+        self.arena.used().0
+    }
+
     pub(super) fn code_base(&self) -> u64 {
         self.arena.code_base() as u64
     }
