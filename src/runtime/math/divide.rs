@@ -122,7 +122,9 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
     fn step_of_many(&self, rest: &mut [L; N], next: L) -> L {
         let top = [self.limbs[N - 1], self.limbs[N - 2]];
         if [rest[N - 1], rest[N - 2]] == top {
-            return self.step_of_largest(rest, next);
+            let digit;
+            (digit, *rest) = self.step_of_largest(*rest, next);
+            return digit;
         }
         let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
         let (mut borrow, mut carry) = (false, L::ZERO);
@@ -145,7 +147,7 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
     /// The step where the highest two limbs are the divisor's: the digit is the largest, or one less.
     #[cold]
     #[inline(never)]
-    fn step_of_largest(&self, rest: &mut [L; N], next: L) -> L {
+    fn step_of_largest(&self, mut rest: [L; N], next: L) -> (L, [L; N]) {
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
         let highest = rest[N - 1];
@@ -155,29 +157,28 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
             (difference, borrow) = low.sub_borrow(product, borrow);
             low = std::mem::replace(place, difference);
         }
-        if highest.sub_borrow(carry, borrow).1 {
-            *rest = add(rest, &self.limbs).0;
-            return L::MAX.sub(L::ONE);
+        match highest.sub_borrow(carry, borrow).1 {
+            true => (L::MAX.sub(L::ONE), add(&rest, &self.limbs).0),
+            false => (L::MAX, rest),
         }
-        L::MAX
     }
 }
 
-/// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set: algorithm 6 of Moeller and Granlund.
+/// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set.
+///
+/// The numerator less `B` times the divisor is `!d1:!d0:MAX`. Its first two limbs by `d1` give the digit, or one or two more (Knuth's theorem B), which the
+/// rest's comparison with the digit's multiple of `d0` tells.
 #[inline(always)]
 pub(super) fn reciprocal_of_two<L: Limb>(d1: L, d0: L) -> L {
-    // Which of the corrections are due depends on the lowest bits: nobody could predict it.
-    let one_if = |due: bool| select_unpredictable(due, L::ONE, L::ZERO);
-    let d1_if = |due: bool| select_unpredictable(due, d1, L::ZERO);
-    let v = d1.reciprocal();
-    let (p, carry) = d1.mul_low(v).add_carry(d0, false);
-    let twice = carry & (p >= d1);
-    let v = v.sub(one_if(carry)).sub(one_if(twice));
-    let p = p.sub(d1_if(carry)).sub(d1_if(twice));
-    let (t0, t1) = v.mul_add(d0, L::ZERO, L::ZERO);
-    let (p, carry) = p.add_carry(t1, false);
-    let twice = carry & ((p, t0) >= (d1, d0));
-    v.sub(one_if(carry)).sub(one_if(twice))
+    // Which of the corrections are due, nobody could predict.
+    let less_if = |digit: L, due: bool| digit.sub(select_unpredictable(due, L::ONE, L::ZERO));
+    let (digit, rest) = d1.not().divide(d0.not(), d1);
+    let (low, high) = digit.mul_add(d0, L::ZERO, L::ZERO);
+    let once = high > rest;
+    // `rest:MAX` and the divisor: `d0` is not 0 if this matters.
+    let (rest, beyond) = rest.add_carry(d1, true);
+    let twice = once & !beyond & ((high, low) > (rest, d0.sub(L::ONE)));
+    less_if(less_if(digit, once), twice)
 }
 
 /// Quotient and remainder of `u1:u0` by `d`, `u1` being less than `d`, whose reciprocal is `v`: algorithm 4 of Moeller and Granlund.
