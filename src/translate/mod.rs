@@ -10,10 +10,12 @@
 
 pub mod context;
 mod control;
+mod divide;
 mod edge;
 mod effects;
 mod homes;
 mod memory;
+mod multiply;
 mod narrow;
 mod stubs;
 mod target;
