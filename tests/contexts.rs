@@ -14,6 +14,10 @@ const CONTRACT: Address = address(0xc0de);
 /// Programs tried where `EJIT_CONTEXT_PROGRAMS` does not say how many.
 const PROGRAMS: u64 = 300;
 
+/// What a transaction costs before anything runs, and what programs get besides where gas is to run out.
+const INTRINSIC_GAS: u64 = 21_000;
+const GAS: u64 = 8_000;
+
 /// Elements below the loop counter.
 const ELEMENTS: u64 = 7;
 
@@ -285,6 +289,9 @@ fn random_loops_are_what_revm_says() {
         let world = World::new().code(CONTRACT, Program::written(seed)).storage(CONTRACT, 1, seed);
         let frames = world.check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
         assert!(frames > 0, "seed {seed}");
+        // Not enough gas, mostly: it runs out anywhere, and as revm says.
+        let gas = Random::new(!seed).below(GAS);
+        world.check(&[SpecId::OSAKA], |tx| (tx.kind, tx.gas_limit) = (TxKind::Call(CONTRACT), INTRINSIC_GAS + gas));
     }
 }
 

@@ -85,9 +85,9 @@ impl Executable {
         let ins: Vec<Ins> = ins.into_iter().collect();
         // The address is to be known before the code is: its size is bounded by that of the stream.
         let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
-        let mut code = Vec::new();
-        Lowerer::new(features).lower(&ins, pages.address(), &mut code)?;
-        Ok(Executable { pages: pages.publish(&code)?, code_bytes: code.len() })
+        let mut lowerer = Lowerer::new(features);
+        let code = lowerer.stream(&ins, pages.address())?;
+        Ok(Executable { pages: pages.publish(code)?, code_bytes: code.len() })
     }
 
     /// Where it starts.

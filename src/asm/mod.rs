@@ -184,11 +184,6 @@ impl CodeBuffer {
         self.len = self.len.min(len);
     }
 
-    /// Replaces the byte at `at`, which exists.
-    pub fn patch_u8(&mut self, at: usize, value: u8) {
-        self.bytes[..self.len][at] = value;
-    }
-
     /// Replaces the four bytes at `at`, which exist, by `value` in little-endian order.
     #[inline]
     pub fn patch_u32(&mut self, at: usize, value: u32) {

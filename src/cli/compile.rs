@@ -252,8 +252,7 @@ fn offsets(listing: &Listing) -> Vec<(usize, Pc)> {
         ins.push(*one);
     }
     let mut lowerer = Lowerer::new(Features::detect());
-    let mut bytes = Vec::new();
-    if lowerer.lower(&ins, listing.address, &mut bytes).is_err() || bytes != listing.bytes {
+    if lowerer.stream(&ins, listing.address) != Ok(&listing.bytes) {
         return entries();
     }
     let offset = |n: usize| lowerer.label_offset(Label(first + n as u32)).map(|offset| offset as usize);

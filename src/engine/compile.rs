@@ -18,17 +18,6 @@ use std::time::Instant;
 const NATIVE_PER_BYTE: u64 = 16;
 const NATIVE_AT_LEAST: u64 = 1 << 16;
 
-/// Nanoseconds that compiling took, by stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CompileTimes {
-    /// EVM to IR.
-    pub translate: u64,
-    /// IR to machine code.
-    pub lower: u64,
-    /// Into the arena.
-    pub publish: u64,
-}
-
 /// A compiled unit for people to read.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -54,7 +43,6 @@ pub(super) struct Compiler {
     arena: Arena,
     translator: Translator,
     lowerer: Lowerer,
-    bytes: Vec<u8>,
     entry: Entry,
 }
 
@@ -80,15 +68,14 @@ impl Compiler {
         let target = host_target().ok_or(io::ErrorKind::Unsupported)?;
         let mut arena = Arena::new(config.arena_bytes, config.slots)?;
         let mut lowerer = Lowerer::new(Features::detect());
-        let mut bytes = Vec::new();
         let base = arena.next_address();
-        lowerer.lower(&stubs(target), base, &mut bytes).map_err(io::Error::other)?;
-        arena.publish(&bytes).map_err(io::Error::other)?;
+        let bytes = lowerer.stream(&stubs(target), base).map_err(io::Error::other)?;
+        arena.publish(bytes).map_err(io::Error::other)?;
         let stubs = Stubs::resolve(|label| base + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
         // SAFETY: the stubs were just published at these addresses, in the arena that this compiler owns for as long as its engine lives.
         let entry = unsafe { Entry::new(stubs.enter, stubs.resume) };
         let translator = Translator::new(target, stubs, Options { count: config.count });
-        Ok(Compiler { arena, translator, lowerer, bytes, entry })
+        Ok(Compiler { arena, translator, lowerer, entry })
     }
 
     pub(super) fn entry(&self) -> Entry {
@@ -99,8 +86,21 @@ impl Compiler {
         self.arena.code_base() as u64
     }
 
-    /// Compiles what is wanted, and likely successors, unless it is compiled already. Gives its address.
+    /// Compiles what is wanted, and likely successors, unless it is compiled already. Gives its address. What cannot be compiled is noted in the
+    /// contract.
     pub(super) fn compile(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
+        let result = self.unit(contract, wanted, counters);
+        if result == Err(Refusal::Unsupported) {
+            contract.refuse(match wanted {
+                Wanted::Block(pc) => pc.0.into(),
+                Wanted::Version(id) => contract.versions().get(id).pc.0.into(),
+            });
+        }
+        result
+    }
+
+    fn unit(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
+        let start = Instant::now();
         let mut versions = contract.versions();
         let id = match wanted {
             Wanted::Block(pc) if pc.index() <= contract.code.bytes().len() => versions.generic(pc),
@@ -110,7 +110,6 @@ impl Compiler {
         if versions.get(id).address != 0 {
             return Ok(versions.get(id).address);
         }
-        let start = Instant::now();
         let frugal = contract.native_bytes.load(Relaxed) > NATIVE_PER_BYTE * contract.code.bytes().len() as u64 + NATIVE_AT_LEAST;
         let mut job = Job {
             code: &contract.code,
@@ -123,13 +122,13 @@ impl Compiler {
             Counters::add(&counters.refused_full, u64::from(*refusal == Refusal::Full));
         })?;
         let translated = Instant::now();
-        self.bytes.clear();
-        if self.lowerer.lower(unit.ins, self.arena.next_address(), &mut self.bytes).is_err() {
+        let Ok(bytes) = self.lowerer.stream(unit.ins, self.arena.next_address()) else {
             debug_assert!(false, "the translator emits what the target can lower");
             return Err(Refusal::Unsupported);
-        }
+        };
+        let native = bytes.len() as u64;
         let lowered = Instant::now();
-        let Ok(code) = self.arena.publish(&self.bytes) else {
+        let Ok(code) = self.arena.publish(bytes) else {
             Counters::add(&counters.refused_full, 1);
             return Err(Refusal::Full);
         };
@@ -148,11 +147,11 @@ impl Compiler {
         }
         contract.add_unit(unit.bytes);
         let published = Instant::now();
-        contract.native_bytes.fetch_add(self.bytes.len() as u64, Relaxed);
+        contract.native_bytes.fetch_add(native, Relaxed);
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
         Counters::add(&counters.compiled_bytes, unit.bytes as u64);
-        Counters::add(&counters.native_bytes, self.bytes.len() as u64);
+        Counters::add(&counters.native_bytes, native);
         Counters::add(&counters.translate_ns, (translated - start).as_nanos() as u64);
         Counters::add(&counters.lower_ns, (lowered - translated).as_nanos() as u64);
         Counters::add(&counters.publish_ns, (published - lowered).as_nanos() as u64);
@@ -172,8 +171,15 @@ impl Compiler {
             Some(version) => (version.pc, versions.describe(&version.context)),
             None => (Pc(0), String::new()),
         };
-        let listing =
-            Listing { address, bytes: self.bytes.clone(), ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks, pc, context };
+        let listing = Listing {
+            address,
+            bytes: self.lowerer.bytes().to_vec(),
+            ins: unit.ins.to_vec(),
+            notes: unit.notes.to_vec(),
+            blocks,
+            pc,
+            context,
+        };
         self.translator.annotate(false);
         compiled.map(|_| listing)
     }

@@ -4,7 +4,7 @@ use crate::arena::PcIndex;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
-use crate::translate::context::Versions;
+use crate::translate::context::{VersionId, Versions};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -75,6 +75,11 @@ impl Contract {
     pub(super) fn versions(&self) -> MutexGuard<'_, Versions> {
         let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(self.code.bytes())));
         versions.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A version that code refers to, and that could be compiled and is not, after `last` if there is one.
+    pub(super) fn next_wanted(&self, last: Option<VersionId>) -> Option<VersionId> {
+        self.versions().next_wanted(last, |pc| !self.is_refused(pc.0.into()))
     }
 
     /// Offset of the code of the block at `pc`, if it is compiled.

@@ -253,10 +253,7 @@ impl Executor {
         let mut compiler = self.engine.compiler()?;
         match compiler.compile(contract, wanted, &self.engine.inner.counters) {
             Ok(address) => Some(address),
-            Err(Refusal::Unsupported) => {
-                contract.refuse(frame.pc);
-                None
-            }
+            Err(Refusal::Unsupported) => None,
             Err(Refusal::Full) => {
                 self.engine.inner.full.store(true, Relaxed);
                 None
@@ -267,8 +264,11 @@ impl Executor {
     /// The code of the version whose number compiled code has left in `frame.pc`. If there is none, the frame is made ready to go on with any
     /// version of its block.
     fn version(&self, frame: &mut Frame, contract: &Contract) -> Option<u64> {
-        let id = contract.versions().find(frame.pc).expect("compiled code names versions of its contract");
-        let Version { pc, address, context, .. } = contract.versions().get(id).clone();
+        let (id, Version { pc, address, context, .. }) = {
+            let versions = contract.versions();
+            let id = versions.find(frame.pc).expect("compiled code names versions of its contract");
+            (id, *versions.get(id))
+        };
         if address != 0 {
             return Some(address);
         }

@@ -11,7 +11,7 @@ mod deopt;
 mod executor;
 
 pub use check::Difference;
-pub use compile::{CompileTimes, Listing};
+pub use compile::Listing;
 pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
@@ -145,6 +145,27 @@ impl Engine {
         self.inner.contracts.write().unwrap_or_else(|e| e.into_inner()).clear();
     }
 
+    /// Compiles the block at `pc` and everything that its code refers to, before anything has run: at most `units` units. Gives how many
+    /// there were.
+    pub fn compile_ahead(&self, contract: &Contract, pc: Pc, units: usize) -> Result<usize, Refusal> {
+        let mut compiler = self.compiler().ok_or(Refusal::Full)?;
+        let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc), None, 0);
+        while compiled < units {
+            match compiler.compile(contract, wanted, &self.inner.counters) {
+                Ok(_) => compiled += 1,
+                Err(Refusal::Full) => return Err(Refusal::Full),
+                // The compiler has noted that the block is to be interpreted.
+                Err(Refusal::Unsupported) => {}
+            }
+            last = contract.next_wanted(last);
+            match last {
+                Some(id) => wanted = Wanted::Version(id),
+                None => break,
+            }
+        }
+        Ok(compiled)
+    }
+
     /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
     pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
         self.compiler().ok_or(Refusal::Full)?.listing(contract, Wanted::Block(pc), &self.inner.counters)
@@ -152,7 +173,7 @@ impl Engine {
 
     /// As [`Engine::listing`], for the next version that compiled code refers to and that is not compiled. `None` when there is none.
     pub fn next_listing(&self, contract: &Contract) -> Option<Result<Listing, Refusal>> {
-        let wanted = contract.versions().next_wanted()?;
+        let wanted = contract.next_wanted(None)?;
         let mut compiler = self.compiler()?;
         Some(compiler.listing(contract, Wanted::Version(wanted), &self.inner.counters))
     }

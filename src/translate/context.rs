@@ -9,7 +9,6 @@ use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::loops::headers;
 use crate::ir::{Quad, R};
-use core::ops::Range;
 
 /// Where an element is, besides its home if [`Entry::home`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub struct Entry {
 }
 
 /// What is known on entry to a version, or where compiled code leaves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// Elements between the stack pointer register and the top.
     pub lead: i32,
@@ -49,11 +48,11 @@ pub struct Context {
     /// Bytes that memory surely has.
     pub memory: u32,
     /// Entries in [`Versions::entries`], by depth.
-    entries: Range<u32>,
+    entries: (u32, u32),
 }
 
 /// A block compiled, or to be compiled, for a context.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Version {
     /// The block.
     pub pc: Pc,
@@ -85,7 +84,7 @@ pub enum Wide {
 pub struct VersionId(pub u32);
 
 /// A point where compiled code leaves to the interpreter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Site {
     /// Where the interpreter goes on.
     pub pc: Pc,
@@ -121,7 +120,7 @@ impl Versions {
 
     /// Whether a backward jump with a constant destination leads to `pc`.
     pub fn is_loop(&self, pc: Pc) -> bool {
-        self.loops.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
+        has_bit(&self.loops, pc)
     }
 
     /// A version.
@@ -144,14 +143,9 @@ impl Versions {
         self.sites.get(usize::try_from(id).ok()?)
     }
 
-    /// How many versions and sites there are.
-    pub fn len(&self) -> (usize, usize) {
-        (self.list.len(), self.sites.len())
-    }
-
-    /// Whether nothing was compiled or asked for yet.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+    /// How many sites there are.
+    pub fn sites(&self) -> usize {
+        self.sites.len()
     }
 
     /// The versions of the block at `pc`, newest first.
@@ -188,7 +182,7 @@ impl Versions {
 
     /// Whether results of the instruction at `pc` were seen not to fit 64 bits.
     pub fn is_wide(&self, pc: Pc) -> bool {
-        self.wide.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
+        has_bit(&self.wide, pc)
     }
 
     /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
@@ -222,9 +216,12 @@ impl Versions {
         &mut self.sites[first..]
     }
 
-    /// A version that has a link slot, so that code refers to it, and is not compiled.
-    pub fn next_wanted(&self) -> Option<VersionId> {
-        self.list.iter().position(|version| version.slot != 0 && version.address == 0).map(|id| VersionId(id as u32))
+    /// A version of a block in `blocks` that has a link slot, so that code refers to it, and is not compiled: the next after `last`, or else
+    /// the first.
+    pub fn next_wanted(&self, last: Option<VersionId>, blocks: impl Fn(Pc) -> bool) -> Option<VersionId> {
+        let from = last.map_or(0, |id| id.0 as usize + 1);
+        let wanted = |&id: &usize| self.list[id].slot != 0 && self.list[id].address == 0 && blocks(self.list[id].pc);
+        (from..self.list.len()).chain(0..from).find(wanted).map(|id| VersionId(id as u32))
     }
 
     /// A context in words: the elements it knows of, the top first, then what it knows besides.
@@ -249,7 +246,7 @@ impl Versions {
 
     /// The entries of a context.
     pub fn entries(&self, context: &Context) -> &[Entry] {
-        &self.entries[context.entries.start as usize..context.entries.end as usize]
+        &self.entries[context.entries.0 as usize..context.entries.1 as usize]
     }
 
     /// A constant.
@@ -280,13 +277,17 @@ impl Versions {
 
     /// Completes a context whose entries begin at `first`.
     pub(super) fn end_context(&self, first: u32, lead: i32, known: i32, room: i32, memory: u32) -> Context {
-        Context { lead, known, room, memory, entries: first..self.entries.len() as u32 }
+        Context { lead, known, room, memory, entries: (first, self.entries.len() as u32) }
     }
+}
+
+fn has_bit(bitmap: &[u64], pc: Pc) -> bool {
+    bitmap.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
 }
 
 impl Context {
     /// Whether it holds wherever every element is at home and the stack pointer at the top.
     pub fn is_generic(&self) -> bool {
-        self.entries.is_empty() && self.lead == 0 && self.known == 0 && self.room == 0 && self.memory == 0
+        self.entries.0 == self.entries.1 && self.lead == 0 && self.known == 0 && self.room == 0 && self.memory == 0
     }
 }

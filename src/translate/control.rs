@@ -1,6 +1,6 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::context::{Context, VersionId, Versions, Wide};
+use super::context::{VersionId, Wide};
 use super::edge::{Facts, Loss};
 use super::values::{Regs, ValueId};
 use super::words::invert;
@@ -14,7 +14,7 @@ use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
 use core::mem::offset_of;
 
 /// Versions of one block; from then on edges fall back on what there is, or on the generic one.
-pub const MAX_VERSIONS: usize = 6;
+const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
@@ -131,16 +131,12 @@ impl Translator {
         best
     }
 
-    /// The version that an edge out of the unit goes to: one that exists, or a new one.
-    fn target(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
-        if let Some(id) = self.existing(job, to) {
-            return id;
-        }
+    /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
+    fn fresh(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
         let context = self.s.capture(self.facts(), job.versions);
-        self.captured = Some((self.s.out.len(), context.clone()));
         job.versions.add(to, context, self.looping)
     }
 
@@ -176,11 +172,14 @@ impl Translator {
         }
     }
 
-    /// Appends the moves of an edge to the code.
-    fn make(&mut self, context: &Context, versions: &Versions) {
+    /// Goes to a version that fits, out of line.
+    fn depart(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<(), Refusal> {
         let mut out = core::mem::take(&mut self.s.out);
-        self.s.edge(context, versions, &mut out);
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut out);
         self.s.out = out;
+        let way = self.way(job, id)?;
+        self.jump_to(way);
+        Ok(())
     }
 
     /// Goes to the block at `to`: to a version that exists, or in line.
@@ -198,31 +197,23 @@ impl Translator {
                 let context = self.s.capture(self.facts(), job.versions);
                 self.looping = true;
                 // Whoever else comes here knows what the context says and no more.
-                self.begin(&context, job.versions);
                 let id = job.versions.add(to, context, true);
-                let label = self.label();
-                self.entries.push((id, label));
-                self.s.emit(Ins::Label(label));
+                self.begin(id, &context, job.versions);
                 return Ok(Some(Next { pc: to, merge: false }));
             }
-            None => return self.leave_line(job, to).map(|()| None),
+            None => self.fresh(job, to),
         };
-        let context = job.versions.get(id).context.clone();
-        self.make(&context, job.versions);
-        let way = self.way(job, id)?;
-        self.jump_to(way);
-        Ok(None)
+        self.depart(job, id).map(|()| None)
     }
 
     /// Goes to the block at `to` outside the unit.
     pub(super) fn leave_line(&mut self, job: &mut Job<'_>, to: Pc) -> Result<(), Refusal> {
         self.s.settle();
-        let id = self.target(job, to);
-        let context = job.versions.get(id).context.clone();
-        self.make(&context, job.versions);
-        let way = self.way(job, id)?;
-        self.jump_to(way);
-        Ok(())
+        let id = match self.existing(job, to) {
+            Some(id) => id,
+            None => self.fresh(job, to),
+        };
+        self.depart(job, id)
     }
 
     /// Before a loop: constants that are no jump destinations will change, and words that are narrow may get wider.
@@ -252,6 +243,13 @@ impl Translator {
         self.s.settle();
     }
 
+    /// Goes on in a widening version if `cond`, with `spare` gas given back.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To) {
+        let at = self.label();
+        self.s.emit(Ins::Br { cond, to: at });
+        self.cold.push(Cold::Widen { at, spare, to });
+    }
+
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
     fn guard(&mut self, job: &mut Job<'_>, header: Pc) -> Result<(), Refusal> {
         let [t0, t1, _] = self.s.target.scratch;
@@ -264,15 +262,9 @@ impl Translator {
             let context = self.s.capture(self.facts(), job.versions);
             let id = job.versions.add_widening(header, context, Wide::Element(depth as u16));
             let to = self.way(job, id)?;
-            self.s.limb_to(v, 1, t0);
-            for limb in 2..4 {
-                let b = self.s.limb_or(v, limb, t1);
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
-            }
+            self.s.upper_limbs(v, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            let at = self.label();
-            self.s.emit(Ins::Br { cond: Cond::Ne, to: at });
-            self.cold.push(Cold::Widen { at, spare: 0, to });
+            self.widen_if(Cond::Ne, 0, to);
             self.s.narrow_to_limb(v, LOOP_FREE);
         }
         Ok(())
@@ -320,11 +312,7 @@ impl Translator {
             self.s.limb_to(v, 0, t1);
             return;
         }
-        self.s.limb_to(v, 1, t2);
-        for i in 2..4 {
-            let b = self.s.limb_or(v, i, t0);
-            self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t2, a: t2, b });
-        }
+        self.s.upper_limbs(v, t2, t0);
         self.s.limb_to(v, 0, t1);
         self.s.emit(Ins::Imm { dst: t0, value: u64::MAX });
         self.s.emit(Ins::Test { a: t2, b: Src::R(t2) });
@@ -419,7 +407,11 @@ impl Translator {
         }
         self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
         let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
-        let id = self.target(job, out);
+        let known = if out == to { None } else { self.existing(job, out) };
+        let id = match known {
+            Some(id) => id,
+            None => self.fresh(job, out),
+        };
         self.branch_to(job, cond, id)?;
         self.after_branch(job, on)
     }
@@ -432,11 +424,9 @@ impl Translator {
 
     /// A conditional branch to a version that fits.
     fn branch_to(&mut self, job: &mut Job<'_>, cond: Cond, id: VersionId) -> Result<(), Refusal> {
-        let captured = self.captured.take();
         let way = self.way(job, id)?;
-        let context = job.versions.get(id).context.clone();
         let first = self.edges.len();
-        self.s.edge(&context, job.versions, &mut self.edges);
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
         if self.edges.len() == first {
             let t2 = self.s.target.scratch[2];
             self.s.emit(match way {
@@ -456,8 +446,6 @@ impl Translator {
             self.s.emit(Ins::Br { cond, to: at });
             self.cold.push(Cold::Edge { at, moves: (first as u32, self.edges.len() as u32), to: way });
         }
-        // The branch itself changes nothing of what was captured.
-        self.captured = captured.map(|(_, context)| (self.s.out.len(), context));
         Ok(())
     }
 }

@@ -146,11 +146,7 @@ impl Translator {
         let [t0, t1, t2] = self.s.target.scratch;
         let wide = self.s.value(offset).bits > 64;
         if wide {
-            self.s.limb_to(offset, 1, t1);
-            for i in 2..4 {
-                let b = self.s.limb_or(offset, i, t0);
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t1, a: t1, b });
-            }
+            self.s.upper_limbs(offset, t1, t0);
         }
         self.s.limb_to(offset, 0, t0);
         if wide {

@@ -4,7 +4,7 @@ use super::values::{Regs, ValueId, at, imm32};
 use super::{Cold, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
-use crate::ir::{AluOp, Cond, Ins, Mem, R, Src, Width};
+use crate::ir::{Cond, Ins, Mem, R, Src, Width};
 use core::mem::offset_of;
 
 impl Translator {
@@ -56,11 +56,7 @@ impl Translator {
         }
         if self.s.value(v).bits > 64 {
             // No gas could pay for an offset of 2^64 or more.
-            self.s.limb_to(v, 1, t0);
-            for i in 2..4 {
-                let b = self.s.limb_or(v, i, base);
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
-            }
+            self.s.upper_limbs(v, t0, base);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
             self.open.spares.push(self.s.out.len());
             let to = self.stubs.invalid_operand;

@@ -20,13 +20,12 @@ mod target;
 mod values;
 mod words;
 
-pub use control::MAX_VERSIONS;
 pub use stubs::{Stubs, stubs};
 pub use target::{AARCH64, Target, X86_64};
 
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
+use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc, Section};
 use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
@@ -119,6 +118,8 @@ struct Open {
     charge: Option<usize>,
     /// Gas charged.
     gas: u32,
+    /// Index of the instruction that counts its instructions, if they are counted.
+    count: usize,
     /// What out of line belongs to it begins here.
     cold: usize,
     /// Its sites begin here.
@@ -150,8 +151,8 @@ pub struct Translator {
     /// Static gas of the current section that is charged but not due yet.
     spare: u32,
     open: Open,
-    /// The context that was captured when so much was emitted.
-    captured: Option<(usize, Context)>,
+    /// What is known where a version begins, until something of it is translated.
+    entry: Option<Context>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -197,7 +198,7 @@ impl Translator {
             block_end: 0,
             spare: 0,
             open: Open::default(),
-            captured: None,
+            entry: None,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -237,7 +238,6 @@ impl Translator {
         self.s.out.clear();
         self.cold.clear();
         self.edges.clear();
-        self.captured = None;
         self.blocks.clear();
         self.entries.clear();
         self.labels = 0;
@@ -245,16 +245,13 @@ impl Translator {
         if let Some(notes) = &mut self.notes {
             notes.clear();
         }
-        let Version { pc, context, widens, looping, .. } = job.versions.get(id).clone();
+        let Version { pc, context, widens, looping, .. } = *job.versions.get(id);
         if let Some(wide) = widens {
             job.versions.widen(pc, wide);
         }
         self.looping = looping || job.versions.is_loop(pc);
-        self.begin(&context, job.versions);
         self.close();
-        let entry = self.label();
-        self.entries.push((id, entry));
-        self.s.emit(Ins::Label(entry));
+        self.begin(id, &context, job.versions);
         let mut next = Some(Next { pc, merge: false });
         while let Some(to) = next {
             if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
@@ -269,10 +266,14 @@ impl Translator {
         Ok(true)
     }
 
-    /// What is known is what `context` says.
-    fn begin(&mut self, context: &Context, versions: &Versions) {
+    /// Begins a version: what is known is what its `context` says.
+    fn begin(&mut self, id: VersionId, context: &Context, versions: &Versions) {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
+        self.entry = Some(*context);
+        let label = self.label();
+        self.entries.push((id, label));
+        self.s.emit(Ins::Label(label));
     }
 
     /// Translates one block; returns the block to go on with in line.
@@ -300,13 +301,15 @@ impl Translator {
         let first = block.sections.first().map_or(0, |section| section.gas);
         let merged = merge && !block.sections.is_empty() && self.merge(job, first, block.sections[0].instructions);
         if !merged {
-            self.s.kill_flags();
             self.close();
         }
-        self.check_stack(job, block);
+        let entry = self.entry.take();
+        self.check_stack(job, block, entry);
         self.s.extend(block.need, block.grow);
-        if !merged && let Some(section) = block.sections.first() {
-            self.charge(job, section.gas, section.start, section.instructions);
+        match (block.sections.first(), entry) {
+            (Some(section), Some(context)) if section.gas > 0 => self.charge_or_leave(job, section, context),
+            (Some(section), _) if !merged => self.charge(job, section),
+            (Some(_) | None, _) => {}
         }
     }
 
@@ -320,11 +323,15 @@ impl Translator {
     fn merge(&mut self, job: &mut Job<'_>, gas: u32, instructions: u32) -> bool {
         let Some(at) = self.open.charge else { return false };
         let Some(all) = self.open.gas.checked_add(gas).filter(|all| *all <= MAX_CHARGE) else { return false };
-        let Ins::Alu { b: Src::I(charged), .. } = &mut self.s.out[at] else { unreachable!("it subtracts an immediate") };
-        *charged = all as i32;
+        match &mut self.s.out[at] {
+            Ins::Alu { b: Src::I(charged), .. } => *charged = all as i32,
+            Ins::Lea { mem, .. } => mem.disp = -(all as i32),
+            other => unreachable!("{other} charges nothing"),
+        }
         self.open.gas = all;
         if self.options.count {
-            let Some(Ins::AluMem { src: Src::I(count), .. }) = self.s.out.get_mut(at + 2) else { unreachable!("it counts") };
+            let counts = &mut self.s.out[self.open.count];
+            let Ins::AluMem { src: Src::I(count), .. } = counts else { unreachable!("{counts} counts nothing") };
             *count += instructions as i32;
         }
         for cold in &mut self.cold[self.open.cold..] {
@@ -350,8 +357,7 @@ impl Translator {
         let padded = job.code.padded();
         for (n, section) in block.sections.iter().enumerate() {
             if n > 0 {
-                self.s.kill_flags();
-                self.charge(job, section.gas, section.start, section.instructions);
+                self.charge(job, section);
             }
             let mut pc = section.start.index();
             let mut opcode = op::STOP;
@@ -403,7 +409,7 @@ impl Translator {
     }
 
     /// Checks that the stack has what the block needs and room for what it pushes, where that is not known.
-    fn check_stack(&mut self, job: &mut Job<'_>, block: &Block) {
+    fn check_stack(&mut self, job: &mut Job<'_>, block: &Block, entry: Option<Context>) {
         let height = self.s.height();
         let low = height - block.need as i32;
         let high = height + block.grow as i32;
@@ -411,7 +417,8 @@ impl Translator {
             return;
         }
         self.s.settle();
-        let site = self.site(job, block.start, self.spare);
+        let context = entry.unwrap_or_else(|| self.s.capture(self.facts(), job.versions));
+        let site = job.versions.add_site(Site { pc: block.start, gas: self.spare, context });
         let (t0, sp, frame) = (self.t0(), self.s.target.sp, self.s.target.frame);
         let base = self.s.base;
         if block.need > 0 && low < self.floor {
@@ -431,41 +438,52 @@ impl Translator {
         }
     }
 
-    /// A site at which the interpreter goes on at `pc`, with the state as it is, settled.
-    fn site(&mut self, job: &mut Job<'_>, pc: Pc, gas: u32) -> u32 {
-        let context = match self.captured.take() {
-            // Nothing but names of blocks has been emitted since.
-            Some((at, context)) if self.s.out[at..].iter().all(|ins| matches!(ins, Ins::Label(_))) => context,
-            Some(_) | None => self.s.capture(self.facts(), job.versions),
-        };
-        job.versions.add_site(Site { pc, gas, context })
-    }
-
     /// Leaves through a site if `cond`.
     fn exit(&mut self, cond: Cond, site: u32) {
         let dst = self.s.target.scratch[2];
         self.s.emit(Ins::Exit { cond, dst, value: site, to: self.stubs.deopt, through: false });
     }
 
-    /// Charges a section's static gas; what cannot be paid is left to the interpreter, from the section's start.
-    fn charge(&mut self, job: &mut Job<'_>, gas: u32, pc: Pc, instructions: u32) {
-        let reg = self.s.target.gas;
-        self.s.settle();
+    /// Charges a section's static gas where a version begins, in which nothing has happened since `context` held; what cannot be paid is left to
+    /// the interpreter, from the section's start.
+    fn charge_or_leave(&mut self, job: &mut Job<'_>, section: &Section, context: Context) {
+        let (reg, gas) = (self.s.target.gas, section.gas);
+        self.open(job, gas);
+        let site = job.versions.add_site(Site { pc: section.start, gas, context });
+        self.open.charge = Some(self.s.out.len());
+        self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: reg, a: reg, b: Src::I(gas as i32) });
+        self.exit(Cond::Slt, site);
+        self.count(section);
+    }
+
+    /// Charges a section's static gas. What cannot be paid makes gas negative, and is found out before anything can be seen of it: where the next
+    /// version begins, in the next runtime function, or on the way out.
+    fn charge(&mut self, job: &Job<'_>, section: &Section) {
+        let (reg, gas) = (self.s.target.gas, section.gas);
+        self.open(job, gas);
+        if gas > 0 {
+            self.open.charge = Some(self.s.out.len());
+            self.s.emit(Ins::Lea { dst: reg, mem: values::at(reg, -(gas as i32)) });
+        }
+        self.count(section);
+    }
+
+    fn open(&mut self, job: &Job<'_>, gas: u32) {
         self.spare = gas;
         self.open.gas = gas;
         self.open.charge = None;
-        self.open.sites = job.versions.len().1;
+        self.open.sites = job.versions.sites();
         self.open.cold = self.cold.len();
         self.open.spares.clear();
-        if gas > 0 {
-            let site = self.site(job, pc, gas);
-            self.open.charge = Some(self.s.out.len());
-            self.s.emit(Ins::Alu { op: AluOp::Sub, flags: true, dst: reg, a: reg, b: Src::I(gas as i32) });
-            self.exit(Cond::Slt, site);
-        }
+    }
+
+    /// Counts a section's instructions, if that is asked for.
+    fn count(&mut self, section: &Section) {
         if self.options.count {
+            self.s.kill_flags();
+            self.open.count = self.s.out.len();
             let mem = values::at(self.s.target.frame, offset_of!(Frame, compiled) as i32);
-            self.s.emit(Ins::AluMem { op: AluOp::Add, mem, src: Src::I(instructions as i32) });
+            self.s.emit(Ins::AluMem { op: AluOp::Add, mem, src: Src::I(section.instructions as i32) });
         }
     }
 

@@ -5,7 +5,7 @@
 use super::context::{VersionId, Wide};
 use super::control::To;
 use super::values::ValueId;
-use super::{Cold, Job, Translator, push_immediate};
+use super::{Job, Translator, push_immediate};
 use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
@@ -15,7 +15,7 @@ use crate::ir::{AluOp, Cond, Ins, Mem, R, ShiftOp, Src, Width};
 /// Operations on constants that are looked at for what becomes of a result.
 const LOOK_AHEAD: usize = 4;
 
-/// The way of a free memory pointer's upper bound: contracts keep it at this offset, and could not pay for memory past 2^32.
+/// Where contracts keep the free memory pointer, which is below 2^32: nobody could pay for more memory.
 const POINTER_OFFSET: u64 = 0x40;
 
 /// A speculation under way.
@@ -130,13 +130,6 @@ impl Translator {
         }
     }
 
-    /// The guess was wrong if `cond`.
-    fn unless(&mut self, cond: Cond, guess: Guess) {
-        let at = self.label();
-        self.s.emit(Ins::Br { cond, to: at });
-        self.cold.push(Cold::Widen { at, spare: guess.gas, to: guess.to });
-    }
-
     /// Takes the operands and pushes the result.
     fn guessed(&mut self, operands: usize, dst: R, bits: u16) {
         for _ in 0..operands {
@@ -154,7 +147,7 @@ impl Translator {
         self.s.limb_to(self.s.at(top), 0, dst);
         let b = self.s.limb_or(self.s.at(top - 1), 0, t0);
         self.s.emit(Ins::Alu { op, flags: true, dst, a: dst, b });
-        self.unless(Cond::Ult, guess);
+        self.widen_if(Cond::Ult, guess.gas, guess.to);
         self.guessed(2, dst, if op == AluOp::Sub { bits } else { 64 });
         true
     }
@@ -167,7 +160,7 @@ impl Translator {
         self.s.limb_to(self.s.at(top - 1), 0, factor);
         self.s.emit(Ins::MulWide { hi: high, lo: dst, a: factor, b: dst });
         self.s.emit(Ins::Test { a: high, b: Src::R(high) });
-        self.unless(Cond::Ne, guess);
+        self.widen_if(Cond::Ne, guess.gas, guess.to);
         self.guessed(2, dst, 64);
         true
     }
@@ -184,7 +177,7 @@ impl Translator {
         self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst: lost, a: dst, amount: 64 - amount });
         self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a: dst, amount });
         self.s.emit(Ins::Test { a: lost, b: Src::R(lost) });
-        self.unless(Cond::Ne, guess);
+        self.widen_if(Cond::Ne, guess.gas, guess.to);
         self.guessed(2, dst, 64);
         true
     }
@@ -207,7 +200,7 @@ impl Translator {
             self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b: Src::M(at(disp)) });
         }
         self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-        self.unless(Cond::Ne, guess);
+        self.widen_if(Cond::Ne, guess.gas, guess.to);
         self.s.emit(Ins::LoadSwap { dst, mem: at(24) });
         self.guessed(1, dst, if is_pointer { 32 } else { 64 });
         true

@@ -9,7 +9,7 @@ use super::context::{Context, Place, Versions};
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
-use crate::ir::{Cond, Ins, Mem, Quad, R, Src, WSrc, Width};
+use crate::ir::{AluOp, Cond, Ins, Mem, Quad, R, Src, WSrc, Width};
 
 /// Index of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -686,6 +686,15 @@ impl State {
             self.limb_to(v, i, tmp);
             Src::R(tmp)
         })
+    }
+
+    /// The limbs above the lowest, or-ed into `dst`.
+    pub fn upper_limbs(&mut self, v: ValueId, dst: R, tmp: R) {
+        self.limb_to(v, 1, dst);
+        for i in 2..4 {
+            let b = self.limb_or(v, i, tmp);
+            self.out.push(Ins::Alu { op: AluOp::Or, flags: false, dst, a: dst, b });
+        }
     }
 
     /// The value as the second operand of a word instruction, pinned.

@@ -508,11 +508,7 @@ impl Translator {
         let done = self.label();
         // An amount of 256 or more gives zero.
         if self.bits(amount) > 64 {
-            self.s.limb_to(amount, 1, t0);
-            for i in 2..4 {
-                let b = self.s.limb_or(amount, i, t1);
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
-            }
+            self.s.upper_limbs(amount, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
             self.s.emit(Ins::Br { cond: Cond::Ne, to: big });
         }

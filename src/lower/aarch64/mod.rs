@@ -88,9 +88,19 @@ impl Lowerer {
 
     /// Lowers `ins` as if its first byte came to lie at address `base`, a multiple of 4, and appends the bytes to `out`. After an error
     /// `out` is what it was. Streams that [`verify`](crate::ir::verify()) refuses may be lowered to code that does something else.
+    pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
+        out.extend_from_slice(self.stream(ins, base)?);
+        Ok(())
+    }
+
+    /// As [`lower`](Lowerer::lower), for bytes that are only looked at until the next stream begins.
     ///
     /// Forward references are taken to reach less than 1 MiB; a stream in which one does not is lowered a second time.
-    pub fn lower(&mut self, ins: &[Ins], base: u64, out: &mut Vec<u8>) -> Result<(), LowerError> {
+    ///
+    /// # Errors
+    ///
+    /// As for [`lower`](Lowerer::lower).
+    pub fn stream(&mut self, ins: &[Ins], base: u64) -> Result<&[u8], LowerError> {
         self.begin(base);
         self.code.reserve(ins.len() * TYPICAL_BYTES);
         self.extend(ins)?;
@@ -100,8 +110,7 @@ impl Lowerer {
             self.extend(ins)?;
             self.finish()?;
         }
-        out.extend_from_slice(self.bytes());
-        Ok(())
+        Ok(self.bytes())
     }
 
     /// Begins a stream whose instructions [`push`](Lowerer::push) takes one by one, as if its first byte came to lie at address `base`, a
