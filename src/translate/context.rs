@@ -8,7 +8,7 @@
 use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
-use crate::evm::loops::headers;
+use crate::evm::loops::Loops;
 use crate::ir::{Quad, R};
 
 /// Where an element is, besides its home if [`Entry::home`].
@@ -104,8 +104,7 @@ pub struct Versions {
     consts: Vec<U256>,
     /// By pc, the newest version plus one.
     heads: Vec<u32>,
-    /// Bitmap of loop headers.
-    loops: Vec<u64>,
+    loops: Loops,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
     /// Loop headers and depths of elements that do not; a few.
@@ -115,13 +114,13 @@ pub struct Versions {
 impl Versions {
     /// No versions yet of the blocks of `code`.
     pub fn new(code: &Code) -> Versions {
-        let loops = headers(code);
-        Versions { heads: vec![0; code.bytes().len() + 1], wide: vec![0; loops.len()], loops, ..Versions::default() }
+        let len = code.bytes().len();
+        Versions { heads: vec![0; len + 1], wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
     }
 
-    /// Whether a backward jump with a constant destination leads to `pc`.
-    pub fn is_loop(&self, pc: Pc) -> bool {
-        has_bit(&self.loops, pc)
+    /// Where the contract's loops are.
+    pub fn loops(&self) -> &Loops {
+        &self.loops
     }
 
     /// A version.
@@ -183,7 +182,7 @@ impl Versions {
 
     /// Whether results of the instruction at `pc` were seen not to fit 64 bits.
     pub fn is_wide(&self, pc: Pc) -> bool {
-        has_bit(&self.wide, pc)
+        self.wide.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
     }
 
     /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
@@ -283,10 +282,6 @@ impl Versions {
     pub(super) fn end_context(&self, first: u32, lead: i32, known: i32, room: i32, memory: u32) -> Context {
         Context { lead, known, room, memory, entries: (first, self.entries.len() as u32) }
     }
-}
-
-fn has_bit(bitmap: &[u64], pc: Pc) -> bool {
-    bitmap.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
 }
 
 impl Context {

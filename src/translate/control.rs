@@ -138,8 +138,7 @@ impl Translator {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
-        let context =
-            if job.versions.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
+        let context = if job.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
         job.versions.add(to, context, self.looping)
     }
 
@@ -199,7 +198,7 @@ impl Translator {
     /// Goes to the block at `to`: to a version that exists, or in line.
     fn go(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Next>, Refusal> {
         self.s.settle();
-        let is_loop = job.versions.is_loop(to);
+        let is_loop = job.is_loop(to);
         let room = self.blocks.len() < UNIT_BLOCKS && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH;
         let id = match self.existing(job, to) {
             Some(id) => id,

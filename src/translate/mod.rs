@@ -69,6 +69,12 @@ pub struct Job<'a> {
     pub frugal: bool,
 }
 
+impl Job<'_> {
+    fn is_loop(&self, pc: Pc) -> bool {
+        self.versions.loops().is_header(self.code, pc.index())
+    }
+}
+
 /// Why code was not compiled. The caller interprets instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -255,11 +261,12 @@ impl Translator {
         if let Some(wide) = widens {
             job.versions.widen(pc, wide);
         }
-        self.looping = looping || job.versions.is_loop(pc);
+        let is_loop = job.is_loop(pc);
+        self.looping = looping || is_loop;
         self.close();
         self.begin(id, &context, job.versions);
         self.widened = widens == Some(Wide::Result);
-        let mut next = if job.versions.is_loop(pc) { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
+        let mut next = if is_loop { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
             if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
                 self.leave_line(job, to.pc)?;
