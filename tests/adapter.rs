@@ -1,6 +1,7 @@
 //! Transactions executed by revm's mainnet EVM and by `EjitEvm` on the same database: result, state and logs must be equal.
 #![cfg(feature = "revm")]
 
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId};

@@ -1,7 +1,7 @@
 //! What is generic over alloy-evm's `EvmFactory`, on revm's factory and on ours: results, states and what inspectors see must be equal.
 #![cfg(feature = "alloy")]
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use alloy_evm::{

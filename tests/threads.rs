@@ -2,7 +2,7 @@
 //! code memory is renewed, must come to what revm comes to, as one thread alone does.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use ejit::engine::{Config, Engine, Mode};

@@ -8,6 +8,7 @@ mod clock;
 mod compile;
 pub mod failure;
 pub mod json;
+mod listing;
 pub mod machine;
 pub mod prestate;
 mod replay;

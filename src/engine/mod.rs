@@ -12,7 +12,6 @@ mod executor;
 mod generation;
 
 pub use check::Difference;
-pub use compile::Listing;
 pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
@@ -283,18 +282,5 @@ impl Engine {
             }
         }
         Ok(compiled)
-    }
-
-    /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
-    pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
-        let generation = contract.generation.as_ref().ok_or(Refusal::Full)?;
-        generation.compiler().listing(contract, Wanted::Block(pc), &self.inner.counters)
-    }
-
-    /// As [`Engine::listing`], for the next version that compiled code refers to and that is not compiled. `None` when there is none.
-    pub fn next_listing(&self, contract: &Contract) -> Option<Result<Listing, Refusal>> {
-        let wanted = contract.next_wanted(None)?;
-        let generation = contract.generation.as_ref()?;
-        Some(generation.compiler().listing(contract, Wanted::Version(wanted), &self.inner.counters))
     }
 }

@@ -258,11 +258,11 @@ impl Translator {
         self.depart(job, id)
     }
 
-    /// Goes on in a widening version if `cond`, with `spare` gas given back.
-    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To) {
+    /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) {
         let at = self.label();
         self.s.emit(Ins::Br { cond, to: at });
-        self.cold.push(Cold::Widen { at, spare, to });
+        self.cold.push(Cold::Widen { at, undo, spare, to });
     }
 
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
@@ -280,7 +280,7 @@ impl Translator {
             let to = self.way(job, id)?;
             self.s.upper_limbs(v, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            self.widen_if(Cond::Ne, 0, to);
+            self.widen_if(Cond::Ne, 0, to, None);
             self.s.narrow_to_limb(v, LOOP_FREE);
         }
         Ok(())

@@ -10,10 +10,12 @@
 
 pub mod context;
 mod control;
+mod divide;
 mod edge;
 mod effects;
 mod homes;
 mod memory;
+mod multiply;
 mod narrow;
 mod stubs;
 mod target;
@@ -98,8 +100,9 @@ enum Cold {
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
     Halt { at: Label, exit: Exit },
-    /// A guess that a result is narrow was wrong: gives gas back that will be charged again, and on to a version.
-    Widen { at: Label, spare: u32, to: To },
+    /// A guess that a result is narrow was wrong: restores the operand that it was put over, gives gas back that will be charged again, and on to
+    /// a version.
+    Widen { at: Label, undo: Option<Ins>, spare: u32, to: To },
     /// Moves of an edge, a range of [`Translator::edges`], and on to a version.
     Edge { at: Label, moves: (u32, u32), to: To },
 }
