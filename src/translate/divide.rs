@@ -74,13 +74,13 @@ impl Translator {
     /// Division of a wide word by a 64-bit one, limb after limb from the top, each together with what the one above has left.
     fn div_by_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
         let [quot, _, rest] = self.s.target.scratch;
-        let divisor = self.s.low(y);
         let limbs = usize::from(self.bits(x).div_ceil(64));
         let least = self.s.konst(y).map_or(1, |k| k.bit_len() as u16);
         let bits = if rem { self.bits(y) } else { self.bits(x) + 1 - least };
         let (zero, done) = (self.label(), self.label());
         if rem || bits <= 64 {
             let dst = self.s.alloc();
+            let divisor = self.s.low(y);
             let checked = self.unless_zero(y, divisor, zero);
             for i in (0..limbs).rev() {
                 if i == limbs - 1 && !rem {
@@ -103,7 +103,9 @@ impl Translator {
             self.s.push_narrow(dst, bits);
             return;
         }
+        // In this order: narrow words may be in four registers too, and there are nine.
         let q = self.s.take_quad(x);
+        let divisor = self.s.low(y);
         let checked = self.unless_zero(y, divisor, zero);
         for (i, &limb) in q.0.iter().enumerate().take(limbs).rev() {
             self.s.emit(match i == limbs - 1 {
