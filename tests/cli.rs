@@ -87,6 +87,8 @@ fn bad_arguments_are_one_line() {
         (&["bench", "src"], "src: no workload"),
         (&["bench", "fixtures/workloads", "--only", "["], "--only: "),
         (&["bench", "fixtures/workloads", "--kind", "none"], "no workload is left"),
+        (&["replay", "no/such/file"], "no/such/file: cannot read"),
+        (&["block", "fixtures/workloads", "--kinds", "none"], "no workload is left"),
     ] {
         assert_bad(&ejit(args), expected);
     }
@@ -322,4 +324,54 @@ fn statetest_prints_what_geth_and_revme_print() {
             assert!(!outcome[key].is_null(), "{key}: {line}");
         }
     }
+}
+
+#[test]
+fn blocks_are_made_and_replayed() {
+    let workloads = fixtures("workloads");
+    let make = |seed: &str| {
+        let kinds = ["--kinds", "token,arithmetic"];
+        stdout(&ejit(&[&["block", workloads.to_str().unwrap(), "--transactions", "30", "--seed", seed], &kinds[..]].concat()))
+    };
+    let text = make("3");
+    assert_eq!(text, make("3"), "the same seed gives the same block");
+    assert_ne!(text, make("4"));
+    let block: Value = serde_json::from_str(&text).unwrap();
+    let transactions = block["transactions"].as_array().unwrap();
+    assert_eq!(transactions.len(), 30);
+    assert!(transactions.iter().any(|tx| tx["workload"] == "transfer") && transactions.iter().any(|tx| tx["data"] != "0x"));
+
+    let path = file("block.json", &text);
+    let report = json_of(&["replay", &path, "--json", "--rounds", "2"]);
+    assert_eq!((&report["transactions"], &report["rounds"]), (&json!(30), &json!(2)));
+    for mode in ["revm", "off", "always", "tiered"] {
+        for time in ["first", "again"] {
+            let number = |name: &str| report["modes"][mode][time][name].as_f64().unwrap_or_else(|| panic!("{mode} {time} {name}"));
+            assert!(number("total_ns") > 0.0 && number("limit") >= 1.0 && number("over_revm") > 0.0);
+            assert!(number("median_ns") <= number("p90_ns") && number("p90_ns") <= number("p99_ns"));
+            assert!((0.0..=1.0).contains(&number("execution_share")));
+        }
+    }
+    let table = stdout(&ejit(&["replay", &path, "--rounds", "1"]));
+    assert_eq!(table.lines().count(), 10, "{table}");
+}
+
+#[test]
+fn bad_blocks_are_one_line() {
+    let block = json!({
+        "name": "one", "fork": "Cancun", "pre": {},
+        "blockHeader": {"number": 1, "timestamp": 1, "gasLimit": 30_000_000, "coinbase": format!("0x{:040x}", 1)},
+        "transactions": [{"sender": format!("0x{:040x}", 2), "value": 0, "data": "0x", "gasLimit": 100_000, "gasPrice": 0}],
+    });
+    let bad = |name: &str, edit: &dyn Fn(&mut Value), expected: &str| {
+        let mut bad = block.clone();
+        edit(&mut bad);
+        assert_bad(&ejit(&["replay", &file(name, &bad.to_string()), "--rounds", "1"]), expected);
+    };
+    assert_eq!(ejit(&["replay", &file("good.json", &block.to_string()), "--rounds", "1"]).status.code(), Some(0));
+    bad("no-fork.json", &|block| block["fork"] = Value::Null, "no-fork.json: missing field `fork`");
+    bad("no-list.json", &|block| block["transactions"] = json!({}), "field `transactions`: expected an array, found an object");
+    bad("no-price.json", &|block| block["transactions"][0]["gasPrice"] = Value::Null, "`transactions.0`: missing field `gasPrice`");
+    bad("poor.json", &|block| block["transactions"][0]["value"] = json!(1), "poor.json: transaction 0: not valid: ");
+    bad("no-gas.json", &|block| block["transactions"][0]["gasLimit"] = json!(5), "transaction 0: not valid: ");
 }

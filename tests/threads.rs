@@ -112,7 +112,7 @@ fn engines_are_switched_while_they_run() {
 fn a_disabled_engine_interprets_and_a_paused_one_keeps_what_it_has() {
     let world = Arc::new(world());
     let engine = Engine::new(Config { count: true, ..Config::with_mode(Mode::Always) });
-    let mut caller = Caller::new(&world, &[engine.clone()], SpecId::OSAKA);
+    let mut caller = Caller::new(&world, std::slice::from_ref(&engine), SpecId::OSAKA);
     let counted = |caller: &mut Caller| {
         let before = engine.counters().read();
         calls(caller, 0);

@@ -81,7 +81,11 @@ pub fn run(args: &BlockArgs, out: &mut dyn Write) -> Result<ExitCode> {
 struct Draft {
     accounts: BTreeMap<Address, Account>,
     programs: Vec<Value>,
-    fork: SpecId,
+    /// The latest fork of any program.
+    fork: Option<SpecId>,
+    /// What all transactions pay for gas: more than the block demands.
+    gas_price: u128,
+    /// The block of the first program.
     header: Map<String, Value>,
 }
 
@@ -114,6 +118,7 @@ impl Draft {
         self.accounts.append(&mut accounts);
         if self.programs.is_empty() {
             let block = &call.block;
+            self.gas_price = 2 * u128::from(block.basefee) + 1;
             self.header = [
                 ("number", hex(block.number)),
                 ("timestamp", hex(block.timestamp)),
@@ -127,7 +132,7 @@ impl Draft {
             .into_iter()
             .collect();
         }
-        self.fork = self.fork.max(call.fork);
+        self.fork = self.fork.max(Some(call.fork));
         self.programs.push(json!({
             "workload": workload.name,
             "sender": call.caller.to_string(),
@@ -135,7 +140,7 @@ impl Draft {
             "value": hex(call.value),
             "data": call.input.to_string(),
             "gasLimit": format!("{:#x}", (2 * gas + SPARE_GAS).min(call.block.gas_limit)),
-            "gasPrice": format!("{:#x}", call.gas_price.max(2 * u128::from(call.block.basefee) + 1)),
+            "gasPrice": format!("{:#x}", self.gas_price),
         }));
     }
 
@@ -161,7 +166,7 @@ impl Draft {
                         "value": format!("{:#x}", 1 + random.below(1 << 40)),
                         "data": "0x",
                         "gasLimit": "0x5208",
-                        "gasPrice": self.programs[0]["gasPrice"],
+                        "gasPrice": format!("{:#x}", self.gas_price),
                     });
                 }
                 let mut point = random.fraction() * sum;
@@ -185,7 +190,7 @@ impl Draft {
             .collect();
         json!({
             "name": format!("{} transactions of {} programs, seed {}", args.transactions, self.programs.len(), args.seed),
-            "fork": <&str>::from(self.fork),
+            "fork": <&str>::from(self.fork.unwrap_or_default()),
             "chainId": 1,
             "blockHeader": self.header,
             "pre": pre,

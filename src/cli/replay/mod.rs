@@ -126,8 +126,7 @@ fn measure(block: &Block, rounds: usize) -> Result<Value> {
             first[at].push(execute(&mut Lane::new(block, engine(jit).as_ref()), block)?);
         }
     }
-    let (first, again): (Vec<Figures>, Vec<Figures>) =
-        (first.iter().map(|rounds| figures(rounds)).collect(), again.iter().map(|rounds| figures(rounds)).collect());
+    let (first, again): (Vec<Figures>, Vec<Figures>) = (first.iter().map(figures).collect(), again.iter().map(figures).collect());
     let modes = jits.enumerate().map(|(at, jit)| {
         let lane = |lanes: &[Figures]| {
             let (figures, revm) = (&lanes[at], &lanes[0]);
