@@ -1,22 +1,23 @@
-//! A loop of nine instructions: the sum of 1 to n.
+//! A loop: the sum of 1 to n.
 
 use ejit::arena::Executable;
 use ejit::ir::{AluOp, Cond, Ins, Label, R, Src};
 use ejit::lower::RESULT;
 
-/// `n` comes in the first argument register, and counts down.
-fn sum() -> [Ins; 9] {
-    let n = R(0);
+/// `n` comes in the first argument register, which is also that of the result on some targets, and counts down.
+fn sum() -> [Ins; 10] {
+    let [n, total] = [R(0), R(1)];
     let [again, done] = [Label(0), Label(1)];
     [
-        Ins::Imm { dst: RESULT, value: 0 },
+        Ins::Imm { dst: total, value: 0 },
         Ins::Label(again),
         Ins::Cmp { a: n, b: Src::I(0) },
         Ins::Br { cond: Cond::Eq, to: done },
-        Ins::Alu { op: AluOp::Add, flags: false, dst: RESULT, a: RESULT, b: Src::R(n) },
+        Ins::Alu { op: AluOp::Add, flags: false, dst: total, a: total, b: Src::R(n) },
         Ins::Alu { op: AluOp::Sub, flags: false, dst: n, a: n, b: Src::I(1) },
         Ins::Jmp(again),
         Ins::Label(done),
+        Ins::Mov { dst: RESULT, src: total },
         Ins::Ret,
     ]
 }

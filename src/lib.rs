@@ -32,7 +32,7 @@
 //! dot product in vectors.
 //!
 //! ```
-//! # #[cfg(all(target_os = "linux", target_arch = "x86_64"))] {
+//! # #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))] {
 //! use ejit::arena::Executable;
 //! use ejit::ir::{Ins, R};
 //! use ejit::lower::RESULTS;

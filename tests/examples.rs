@@ -1,6 +1,6 @@
 //! The examples, run.
 
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 #[path = "../examples/bytecode.rs"]
 mod bytecode;

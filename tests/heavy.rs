@@ -1,7 +1,7 @@
 //! Products and divisions of words of every width, constant or not, against revm: the translator has ways of its own for narrow ones.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use ejit::evm::opcode as op;

@@ -2,16 +2,15 @@
 
 use super::args::{self, CodeArgs};
 use super::failure::{Failure, Result};
-use crate::engine::{Config, Contract, Engine, Listing, Mode};
+use super::listing::{AnyLowerer, Compiler, Listing, Machine};
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::schedule, opcode};
 use crate::ir::{Ins, Label};
-use crate::lower::{Features, Lowerer};
 use clap::{Args, ValueEnum};
 use iced_x86::{DecoderOptions, Formatter, IntelFormatter};
 use serde_json::json;
-use std::{collections::BTreeSet, fmt::Write as _, io::Write, process::ExitCode};
+use std::{fmt::Write as _, io::Write, process::ExitCode};
 use yaxpeax_arch::{Decoder, U8Reader};
 use yaxpeax_arm::armv8::a64::InstDecoder;
 
@@ -27,6 +26,9 @@ pub struct CompileArgs {
     /// The stage to print
     #[arg(long, value_enum, default_value = "asm")]
     emit: Stage,
+    /// The machine to compile for, without anything that not all of them have [default: this one, with all it has]
+    #[arg(long, value_enum)]
+    target: Option<Machine>,
     /// The rules to compile for
     #[arg(long, default_value = "Osaka")]
     fork: String,
@@ -59,9 +61,6 @@ impl Stage {
     }
 }
 
-/// The address that listings show for the first unit; the true one differs from run to run.
-const FIRST_ADDRESS: u64 = 0x10_0000;
-
 /// A block, or a unit of blocks compiled together, as text.
 #[derive(Clone, Debug)]
 struct Part {
@@ -75,7 +74,7 @@ pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let fork = args::fork(&args.fork)?;
     let code =
         args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
-    let parts = emit(&code, fork, args.emit)?;
+    let parts = emit(&code, fork, args.target, args.emit)?;
     if !args.json {
         for part in parts {
             out.write_all(part.text.as_bytes())?;
@@ -97,39 +96,16 @@ pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
 }
 
 /// One stage of compiling `code` under the rules of `fork`.
-fn emit(code: &[u8], fork: SpecId, stage: Stage) -> Result<Vec<Part>> {
+fn emit(code: &[u8], fork: SpecId, target: Option<Machine>, stage: Stage) -> Result<Vec<Part>> {
     let code = Code::new(code);
     let blocks = blocks(&code, fork);
     if stage == Stage::Blocks {
         return Ok(blocks.iter().map(|block| block_part(&code, block)).collect());
     }
-    let engine = Engine::new(Config::with_mode(Mode::Always));
-    if !engine.can_compile() {
-        return Err(Failure::input("this machine cannot compile: no executable memory, or an unknown CPU; --emit blocks works"));
-    }
-    let contract = Contract::new(code, fork);
-    let mut compiled = BTreeSet::new();
-    let mut parts = Vec::new();
-    let mut first = None;
-    let mut add = |listing: Listing, compiled: &mut BTreeSet<Pc>| {
-        compiled.extend(listing.blocks.iter().map(|(pc, _)| *pc));
-        let shown = FIRST_ADDRESS + (listing.address - *first.get_or_insert(listing.address));
-        parts.push(unit_part(&contract.code, listing.pc, &listing, shown, stage));
-    };
-    for block in &blocks {
-        // Units may hold blocks that come later; what is refused is interpreted.
-        if compiled.contains(&block.start) {
-            continue;
-        }
-        if let Ok(listing) = engine.listing(&contract, block.start) {
-            add(listing, &mut compiled);
-        }
-        // What has been refused once would be wanted for ever.
-        while let Some(Ok(listing)) = engine.next_listing(&contract) {
-            add(listing, &mut compiled);
-        }
-    }
-    Ok(parts)
+    let listings =
+        Compiler::new(target, &code, fork).and_then(|mut compiler| compiler.compile(blocks.iter().map(|block| block.start)));
+    let listings = listings.map_err(|error| Failure::input(error.to_string()))?;
+    Ok(listings.iter().map(|listing| unit_part(&code, target, listing, stage)).collect())
 }
 
 /// The blocks that control may reach: at the start, at each JUMPDEST, and after each block that goes on.
@@ -179,7 +155,8 @@ fn block_part(code: &Code, block: &Block) -> Part {
     Part { pc: *start, native_bytes: 0, text }
 }
 
-fn unit_part(code: &Code, pc: Pc, listing: &Listing, shown: u64, stage: Stage) -> Part {
+fn unit_part(code: &Code, target: Option<Machine>, listing: &Listing, stage: Stage) -> Part {
+    let pc = listing.pc;
     let mut text = format!("unit {:04x}: {} bytes; {}\n", pc.0, listing.bytes.len(), listing.context);
     match stage {
         Stage::Hex => {
@@ -194,15 +171,18 @@ fn unit_part(code: &Code, pc: Pc, listing: &Listing, shown: u64, stage: Stage) -
                 let _ = writeln!(text, "    {ins}");
             }
         }
-        Stage::Asm | Stage::Blocks => disassemble(code, listing, shown, &mut text),
+        Stage::Asm | Stage::Blocks => disassemble(code, target, listing, &mut text),
     }
     Part { pc, native_bytes: listing.bytes.len(), text }
 }
 
 /// The machine code as an outside disassembler reads it, with the EVM instructions it comes from.
-fn disassemble(code: &Code, listing: &Listing, shown: u64, text: &mut String) {
-    let notes = offsets(listing);
-    let lines = if cfg!(target_arch = "aarch64") { aarch64(&listing.bytes) } else { x86_64(&listing.bytes, shown) };
+fn disassemble(code: &Code, target: Option<Machine>, listing: &Listing, text: &mut String) {
+    let (notes, shown) = (offsets(target, listing), listing.address);
+    let lines = match AnyLowerer::new(target) {
+        AnyLowerer::Aarch64(_) => aarch64(&listing.bytes),
+        AnyLowerer::X86_64(_) => x86_64(&listing.bytes, shown),
+    };
     for (at, line) in lines {
         for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
             let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
@@ -239,8 +219,8 @@ fn aarch64(bytes: &[u8]) -> Vec<(usize, String)> {
 
 /// Where the machine code of each EVM instruction starts: the IR is lowered again with a label before each. Labels have no code, so that
 /// the result is the same; were it not, the blocks' entries are all that is known.
-fn offsets(listing: &Listing) -> Vec<(usize, Pc)> {
-    let entries = || listing.blocks.iter().map(|(pc, address)| ((address - listing.address) as usize, *pc)).collect();
+fn offsets(target: Option<Machine>, listing: &Listing) -> Vec<(usize, Pc)> {
+    let entries = || listing.blocks.iter().map(|&(pc, offset)| (offset, pc)).collect();
     let labels = listing.ins.iter().filter_map(|ins| if let Ins::Label(label) = ins { Some(label.0 + 1) } else { None });
     let first = labels.max().unwrap_or(0);
     let mut ins = Vec::new();
@@ -251,7 +231,7 @@ fn offsets(listing: &Listing) -> Vec<(usize, Pc)> {
         }
         ins.push(*one);
     }
-    let mut lowerer = Lowerer::new(Features::detect());
+    let mut lowerer = AnyLowerer::new(target);
     if lowerer.stream(&ins, listing.address) != Ok(&listing.bytes) {
         return entries();
     }

@@ -6,6 +6,7 @@
 //! | target | V(0)... | count |
 //! |---|---|---|
 //! | x86-64 | xmm0..xmm12 (and the ymm, zmm around them; 13 to 15 are the lowering's scratch) | 13 |
+//! | aarch64 | v0..v7, v20, v21 (v22..v31 hold what is above 128 bits of each; 16 to 19 are the lowering's scratch) | 10 |
 //!
 //! What holds of all of them:
 //! - An instruction says how many bytes it works on. Those of its destination beyond are undefined afterwards.

@@ -25,7 +25,7 @@ use aarch64 as host;
 #[cfg(not(target_arch = "aarch64"))]
 use x86_64 as host;
 
-pub use host::{Features, Lowerer, REGISTERS, RESULT, RESULTS};
+pub use host::{Features, Lowerer, REGISTERS, RESULT, RESULTS, VECTORS};
 
 use crate::ir::{Ins, Label};
 

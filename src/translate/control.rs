@@ -1,6 +1,6 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::context::{Context, VersionId, Versions, Wide};
+use super::context::{Context, Version, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::values::ValueId;
 use super::words::invert;
@@ -8,7 +8,7 @@ use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH}
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
 use crate::evm::ahead::ahead;
-use crate::evm::block::{Block, End, Pc};
+use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
@@ -110,7 +110,8 @@ impl Translator {
 
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let count = job.versions.of(to).filter(|(_, version)| !version.context.is_generic()).count();
+        let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
+        let count = job.versions.of(to).filter(|(_, version)| special(version)).count();
         if count == 0 {
             return None;
         }
@@ -149,7 +150,7 @@ impl Translator {
 
     /// Whether a block may have no more versions.
     fn is_full(&self, job: &Job<'_>, to: Pc) -> bool {
-        job.frugal || job.versions.of(to).count() > MAX_VERSIONS
+        job.frugal || job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count() > MAX_VERSIONS
     }
 
     /// How to get to a version.
@@ -205,17 +206,46 @@ impl Translator {
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_full(job, to) => {
                 self.guard(job, to)?;
-                let context = self.capture_for_loop(job);
-                self.looping = true;
-                let id = job.versions.add(to, context, true);
-                self.move_to(&context, job.versions);
-                // Whoever else comes here knows what the context says and no more.
-                self.begin(id, &context, job.versions);
-                return Ok(Some(Next { pc: to, merge: false }));
+                return Ok(Some(self.begin_loop(job, to)));
             }
             None => self.fresh(job, to),
         };
         self.depart(job, id).map(|()| None)
+    }
+
+    /// Begins the version for those that come around the loop at `header`, in line.
+    fn begin_loop(&mut self, job: &mut Job<'_>, header: Pc) -> Next {
+        let context = self.capture_for_loop(job);
+        self.looping = true;
+        let id = job.versions.add(header, context, true);
+        self.move_to(&context, job.versions);
+        // Whoever else comes here knows what the context says and no more.
+        self.begin(id, &context, job.versions);
+        Next { pc: header, merge: false }
+    }
+
+    /// In the version `id` of the loop header at `pc`, which has just begun: where its context leaves open how wide words are, guesses that they are
+    /// narrow, and goes on with a version that knows.
+    pub(super) fn enter_loop(&mut self, job: &mut Job<'_>, id: VersionId, pc: Pc) -> Result<Option<Next>, Refusal> {
+        let next = Next { pc, merge: false };
+        if self.is_full(job, pc) {
+            return Ok(Some(next));
+        }
+        let mut block = core::mem::replace(&mut self.block, Block::empty());
+        block.rescan(job.code.padded(), job.code.bytes().len(), pc, job.schedule, MAX_INSTRUCTIONS);
+        self.check_stack(job, &block, self.entry);
+        self.s.extend(block.need, block.grow);
+        self.block = block;
+        let checked = self.s.out.len();
+        self.guard(job, pc)?;
+        if self.s.out.len() == checked {
+            return Ok(Some(next));
+        }
+        self.s.settle();
+        match self.existing(job, pc) {
+            Some(other) if other != id => self.depart(job, other).map(|()| None),
+            Some(_) | None => Ok(Some(self.begin_loop(job, pc))),
+        }
     }
 
     /// Goes to the block at `to` outside the unit.
@@ -228,11 +258,11 @@ impl Translator {
         self.depart(job, id)
     }
 
-    /// Goes on in a widening version if `cond`, with `spare` gas given back.
-    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To) {
+    /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) {
         let at = self.label();
         self.s.emit(Ins::Br { cond, to: at });
-        self.cold.push(Cold::Widen { at, spare, to });
+        self.cold.push(Cold::Widen { at, undo, spare, to });
     }
 
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
@@ -241,7 +271,8 @@ impl Translator {
         for depth in 1..=GUARDED.min(self.s.len()) {
             let v = self.s.at(self.s.len() - depth);
             let value = *self.s.value(v);
-            if value.bits <= 64 || value.konst.is_some() || job.versions.is_wide_element(header, depth as u16) {
+            let is_wide = self.wide == Some(v) || job.versions.is_wide_element(header, depth as u16);
+            if value.bits <= 64 || value.konst.is_some() || is_wide {
                 continue;
             }
             let context = self.s.capture(self.facts(), job.versions);
@@ -249,7 +280,7 @@ impl Translator {
             let to = self.way(job, id)?;
             self.s.upper_limbs(v, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            self.widen_if(Cond::Ne, 0, to);
+            self.widen_if(Cond::Ne, 0, to, None);
             self.s.narrow_to_limb(v, LOOP_FREE);
         }
         Ok(())

@@ -150,7 +150,8 @@ impl State {
                 0..=8 => 8,
                 9..=32 => 32,
                 33..=64 => 64,
-                bits => bits.next_multiple_of(32).min(256),
+                65..=160 => 160,
+                _ => 256,
             };
             let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
                 (Some(k), _) if is_destination(k) => Place::Const(versions.add_constant(*k)),
@@ -239,7 +240,7 @@ impl State {
                     self.alias(v, quad_mask(q), &mut used, entry, versions, context)?;
                     match (konst, value.regs) {
                         (Some(_), _) => destination(2),
-                        (None, Regs::Wide(_)) => 0,
+                        (None, Regs::Wide(from)) => 2 * Loss::from(from != q),
                         (None, Regs::Narrow(_)) => 4,
                         (None, Regs::None) => 2,
                     }

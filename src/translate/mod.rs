@@ -32,10 +32,10 @@ use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
-use context::{Context, Site, Version, VersionId, Versions};
+use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
 use core::mem::offset_of;
-use values::State;
+use values::{State, ValueId};
 
 /// Blocks that one unit follows at most.
 const UNIT_BLOCKS: usize = 24;
@@ -100,8 +100,9 @@ enum Cold {
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
     Halt { at: Label, exit: Exit },
-    /// A guess that a result is narrow was wrong: gives gas back that will be charged again, and on to a version.
-    Widen { at: Label, spare: u32, to: To },
+    /// A guess that a result is narrow was wrong: restores the operand that it was put over, gives gas back that will be charged again, and on to
+    /// a version.
+    Widen { at: Label, undo: Option<Ins>, spare: u32, to: To },
     /// Moves of an edge, a range of [`Translator::edges`], and on to a version.
     Edge { at: Label, moves: (u32, u32), to: To },
 }
@@ -154,6 +155,10 @@ pub struct Translator {
     open: Open,
     /// What is known where a version begins, until something of it is translated.
     entry: Option<Context>,
+    /// The next result is known not to fit 64 bits.
+    widened: bool,
+    /// The value that did not.
+    wide: Option<ValueId>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -198,6 +203,8 @@ impl Translator {
             spare: 0,
             open: Open::default(),
             entry: None,
+            widened: false,
+            wide: None,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -251,7 +258,8 @@ impl Translator {
         self.looping = looping || job.versions.is_loop(pc);
         self.close();
         self.begin(id, &context, job.versions);
-        let mut next = Some(Next { pc, merge: false });
+        self.widened = widens == Some(Wide::Result);
+        let mut next = if job.versions.is_loop(pc) { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
             if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
                 self.leave_line(job, to.pc)?;
@@ -270,6 +278,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
+        self.wide = None;
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -368,6 +377,9 @@ impl Translator {
                 }
                 self.retire_assigned(padded, pc);
                 self.instruction(job, opcode, pc);
+                if std::mem::take(&mut self.widened) {
+                    self.wide = Some(self.s.at(self.s.len() - 1));
+                }
                 pc += info(opcode).size();
             }
             if info(opcode).class == Class::Effect {

@@ -625,6 +625,15 @@ impl State {
         dst
     }
 
+    /// The register of the element at `i` if it is narrow and nothing else refers to it.
+    pub fn own_register(&self, i: usize) -> Option<R> {
+        let v = self.at(i);
+        match self.value(v).regs {
+            Regs::Narrow(r) if self.is_last(v) && self.value(v).konst.is_none() => Some(r),
+            _ => None,
+        }
+    }
+
     /// Pins a value's registers until the operation ends.
     pub fn hold(&mut self, v: ValueId) {
         self.touch(v);

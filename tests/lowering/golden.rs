@@ -163,6 +163,39 @@ fn aarch64_words() {
     assert_eq!(aarch64(0, &ins), expected);
 }
 
+/// 256 bits are two registers.
+#[test]
+fn aarch64_vectors() {
+    let shape = |ty, size| Shape { ty, size };
+    let [words, quads] = [shape(Type::I32, VSize::S128), shape(Type::I64, VSize::S256)];
+    let ins = [
+        VectorIns::Load { size: VSize::S256, dst: V(8), mem: Mem { base: R(0), index: None, shift: 0, disp: 32 } },
+        VectorIns::Load { size: VSize::S64, dst: V(0), mem: Mem { base: R(0), index: Some(R(1)), shift: 3, disp: 0 } },
+        VectorIns::Op { op: VOp::Add, shape: quads, dst: V(0), a: V(8), b: V(9) },
+        VectorIns::Op { op: VOp::UMin, shape: words, dst: V(0), a: V(1), b: V(2) },
+        VectorIns::Op { op: VOp::Max, shape: shape(Type::F32, VSize::S128), dst: V(0), a: V(0), b: V(2) },
+        VectorIns::Compare { cond: VCond::Ne, shape: words, dst: V(0), a: V(1), b: V(2) },
+        VectorIns::Shift { op: VShift::Sar, shape: words, dst: V(0), a: V(1), amount: V(2) },
+        VectorIns::Fma { shape: shape(Type::F64, VSize::S128), dst: V(0), a: V(0), b: V(1), c: V(2) },
+        VectorIns::Convert { op: VConvert::F32ToF64, size: VSize::S256, dst: V(0), src: V(0) },
+        VectorIns::Sum { shape: words, dst: V(0), src: V(1) },
+    ];
+    #[rustfmt::skip]
+    let expected = [
+        "ldp q20, q30, [x0, #0x20]",
+        "ldr d0, [x0, x1, lsl #3]",
+        "add v0.2d, v20.2d, v21.2d", "add v22.2d, v30.2d, v31.2d",
+        "umin v0.4s, v1.4s, v2.4s",
+        "fcmgt v16.4s, v0.4s, v2.4s", "bsl v16.16b, v0.16b, v2.16b", "mov v0.16b, v16.16b",
+        "cmeq v0.4s, v1.4s, v2.4s", "mvn v0.16b, v0.16b",
+        "movi v17.4s, #0x20", "umin v16.4s, v2.4s, v17.4s", "neg v16.4s, v16.4s", "sshl v0.4s, v1.4s, v16.4s",
+        "mov v16.16b, v2.16b", "fmla v16.2d, v0.2d, v1.2d", "mov v0.16b, v16.16b",
+        "fcvtl2 v22.2d, v0.4s", "fcvtl v0.2d, v0.2s",
+        "ext v16.16b, v1.16b, v1.16b, #0x8", "add v0.4s, v1.4s, v16.4s", "ext v16.16b, v0.16b, v0.16b, #0x4", "add v0.4s, v0.4s, v16.4s",
+    ];
+    assert_eq!(aarch64(0, &ins.map(Ins::Vector)), expected);
+}
+
 /// Each way of reaching further than the one before.
 #[test]
 fn aarch64_reaches() {

@@ -8,7 +8,6 @@ mod generate;
 mod golden;
 mod harness;
 mod library;
-#[cfg(target_arch = "x86_64")]
 mod vector;
 
 use ejit::ir::{AluOp, Ins, Mem, R, ShiftOp, Src, UnOp, Width};

@@ -1,6 +1,6 @@
 //! The machine instructions that lowering uses, and their bits.
 
-use super::{Addr, Binary, Cond, Imm12, Logic, Mask, MovWide, PairAddr, Reg, Shift, Size, Sum, Unary, Vec};
+use super::{Addr, Binary, Cond, Imm12, Logic, Mask, MovWide, PairAddr, Reg, Shift, Size, Sum, Unary, Vec, VectorInst};
 
 /// One machine instruction. Operands of 64 bits unless it has a `size`. Distances are in bytes from the instruction itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,10 @@ pub enum Inst {
     LoadPair { a: Reg, b: Reg, src: PairAddr },
     /// `stp a, b, [..]`
     StorePair { a: Reg, b: Reg, dst: PairAddr },
-    /// `ldr q, [..]`; scaled offsets are multiples of 16
-    LoadVec { dst: Vec, src: Addr },
-    /// `str q, [..]`
-    StoreVec { src: Vec, dst: Addr },
+    /// `ldr q, [..]`, or `ldr d, [..]`; scaled offsets are multiples of 16, or of 8
+    LoadVec { quad: bool, dst: Vec, src: Addr },
+    /// `str q, [..]`, or `str d, [..]`
+    StoreVec { quad: bool, src: Vec, dst: Addr },
     /// `ldp q, q, [..]`
     LoadVecPair { a: Vec, b: Vec, src: PairAddr },
     /// `stp q, q, [..]`
@@ -82,14 +82,8 @@ pub enum Inst {
     Brk,
     /// `nop`
     Nop,
-    /// `fmov d, x`
-    FmovTo { dst: Vec, src: Reg },
-    /// `fmov x, d`
-    FmovFrom { dst: Reg, src: Vec },
-    /// `cnt v.8b, v.8b`: ones of each byte
-    CntBytes { dst: Vec, src: Vec },
-    /// `addv b, v.8b`: sum of the bytes
-    SumBytes { dst: Vec, src: Vec },
+    /// On vector registers
+    Vector(VectorInst),
 }
 
 const fn d(r: Reg) -> u32 {
@@ -106,10 +100,6 @@ const fn m(r: Reg) -> u32 {
 
 const fn vd(v: Vec) -> u32 {
     (v.0 & 31) as u32
-}
-
-const fn vn(v: Vec) -> u32 {
-    vd(v) << 5
 }
 
 /// The low `bits` bits of a number.
@@ -198,8 +188,10 @@ impl Inst {
             Inst::Store { size, src, dst } => address(0x3800_0000 | (size as u32) << 30 | d(src), size.log2(), dst),
             Inst::LoadPair { a, b, src } => pair(0xa840_0000 | b.number() << 10 | d(a), LOG2_X, src),
             Inst::StorePair { a, b, dst } => pair(0xa800_0000 | b.number() << 10 | d(a), LOG2_X, dst),
-            Inst::LoadVec { dst, src } => address(0x3cc0_0000 | vd(dst), LOG2_Q, src),
-            Inst::StoreVec { src, dst } => address(0x3c80_0000 | vd(src), LOG2_Q, dst),
+            Inst::LoadVec { quad: true, dst, src } => address(0x3cc0_0000 | vd(dst), LOG2_Q, src),
+            Inst::LoadVec { quad: false, dst, src } => address(0xfc40_0000 | vd(dst), LOG2_X, src),
+            Inst::StoreVec { quad: true, src, dst } => address(0x3c80_0000 | vd(src), LOG2_Q, dst),
+            Inst::StoreVec { quad: false, src, dst } => address(0xfc00_0000 | vd(src), LOG2_X, dst),
             Inst::LoadVecPair { a, b, src } => pair(0xac40_0000 | vd(b) << 10 | vd(a), LOG2_Q, src),
             Inst::StoreVecPair { a, b, dst } => pair(0xac00_0000 | vd(b) << 10 | vd(a), LOG2_Q, dst),
             Inst::LoadLiteral { dst, distance } => 0x5800_0000 | low(distance >> 2, 19) << 5 | d(dst),
@@ -213,10 +205,7 @@ impl Inst {
             Inst::Ret => 0xd65f_03c0,
             Inst::Brk => 0xd420_0000,
             Inst::Nop => 0xd503_201f,
-            Inst::FmovTo { dst, src } => 0x9e67_0000 | n(src) | vd(dst),
-            Inst::FmovFrom { dst, src } => 0x9e66_0000 | vn(src) | d(dst),
-            Inst::CntBytes { dst, src } => 0x0e20_5800 | vn(src) | vd(dst),
-            Inst::SumBytes { dst, src } => 0x0e31_b800 | vn(src) | vd(dst),
+            Inst::Vector(inst) => inst.encode(),
         }
     }
 }

@@ -1,11 +1,14 @@
-//! aarch64: registers, operands and the names of operations. [`Inst`] is in `inst`, its printer in `print`.
+//! aarch64: registers, operands and the names of operations. [`Inst`] is in `inst`, its printer in `print`; `vector` has what works on vector
+//! registers.
 //!
-//! Mnemonics and encodings are those of the Arm Architecture Reference Manual for A-profile (DDI 0487), chapters C4 and C6.
+//! Mnemonics and encodings are those of the Arm Architecture Reference Manual for A-profile (DDI 0487), chapters C4, C6 and C7.
 
 mod inst;
 mod print;
+mod vector;
 
 pub use inst::{Inst, aim};
+pub use vector::{Lanes, VecShift, VecThree, VecTwo, VectorInst};
 
 /// A general-purpose register, the zero register or the stack pointer. The last two have one number, 31; the instruction and the position
 /// of the operand say which of them it means.

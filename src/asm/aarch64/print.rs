@@ -14,7 +14,7 @@ impl Display for Reg {
 }
 
 /// A register by its name at a size: `w` up to 32 bits.
-struct Sized(Size, Reg);
+pub(super) struct Sized(pub Size, pub Reg);
 
 impl Display for Sized {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -243,8 +243,10 @@ impl Display for Inst {
             }
             Inst::LoadPair { a, b, src } => write!(f, "ldp {a}, {b}, {src}"),
             Inst::StorePair { a, b, dst } => write!(f, "stp {a}, {b}, {dst}"),
-            Inst::LoadVec { dst, src } => write!(f, "ld{} q{}, {}", form(src), dst.0, At(src, 4)),
-            Inst::StoreVec { src, dst } => write!(f, "st{} q{}, {}", form(dst), src.0, At(dst, 4)),
+            Inst::LoadVec { quad: true, dst, src } => write!(f, "ld{} q{}, {}", form(src), dst.0, At(src, 4)),
+            Inst::LoadVec { quad: false, dst, src } => write!(f, "ld{} d{}, {}", form(src), dst.0, At(src, 3)),
+            Inst::StoreVec { quad: true, src, dst } => write!(f, "st{} q{}, {}", form(dst), src.0, At(dst, 4)),
+            Inst::StoreVec { quad: false, src, dst } => write!(f, "st{} d{}, {}", form(dst), src.0, At(dst, 3)),
             Inst::LoadVecPair { a, b, src } => vectors(f, "ldp", a, b, src),
             Inst::StoreVecPair { a, b, dst } => vectors(f, "stp", a, b, dst),
             Inst::LoadLiteral { dst, distance } => write!(f, "ldr {dst}, {}", Distance(distance.into())),
@@ -258,10 +260,7 @@ impl Display for Inst {
             Inst::Ret => f.write_str("ret"),
             Inst::Brk => f.write_str("brk #0x0"),
             Inst::Nop => f.write_str("nop"),
-            Inst::FmovTo { dst, src } => write!(f, "fmov d{}, {src}", dst.0),
-            Inst::FmovFrom { dst, src } => write!(f, "fmov {dst}, d{}", src.0),
-            Inst::CntBytes { dst, src } => write!(f, "cnt v{}.8b, v{}.8b", dst.0, src.0),
-            Inst::SumBytes { dst, src } => write!(f, "addv b{}, v{}.8b", dst.0, src.0),
+            Inst::Vector(inst) => inst.fmt(f),
         }
     }
 }

@@ -139,14 +139,20 @@ impl Lowerer {
     }
 
     pub(super) fn lea(&mut self, dst: R, mem: ir::Mem) {
-        let (dst, base) = (self.r(dst), self.r(mem.base));
+        let dst = self.r(dst);
+        self.effective(dst, mem, S0);
+    }
+
+    /// An address into `dst`, which may be a register of `mem`; `scratch` may not, and is not `dst`.
+    pub(super) fn effective(&mut self, dst: Reg, mem: ir::Mem, scratch: Reg) {
+        let base = self.r(mem.base);
         let mut sum = base;
         if let Some(index) = mem.index {
             let b = self.r(index);
             self.emit(Inst::Sum { op: Sum::Add, size: Size::B64, dst, a: base, b, amount: mem.shift });
             sum = dst;
         }
-        self.displace(dst, sum, mem.disp.into(), S0);
+        self.displace(dst, sum, mem.disp.into(), scratch);
     }
 
     // ---- words ----
@@ -297,7 +303,7 @@ impl Lowerer {
             None => {
                 for (dst, disp) in [(a, from.disp), (b, from.disp + PAIR_BYTES)] {
                     let src = self.at(from.base, disp, LOG2_VEC, S0);
-                    self.emit(Inst::LoadVec { dst, src });
+                    self.emit(Inst::LoadVec { quad: true, dst, src });
                 }
             }
         }
@@ -306,7 +312,7 @@ impl Lowerer {
             None => {
                 for (src, disp) in [(a, to.disp), (b, to.disp + PAIR_BYTES)] {
                     let dst = self.at(to.base, disp, LOG2_VEC, S0);
-                    self.emit(Inst::StoreVec { src, dst });
+                    self.emit(Inst::StoreVec { quad: true, src, dst });
                 }
             }
         }

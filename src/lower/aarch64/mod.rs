@@ -1,5 +1,6 @@
 //! aarch64. The driver is here; `scalar` has the 64-bit instructions, `wide` multiplication and division, `memory` loads and
-//! stores, `word` and `word_shift` the 256-bit instructions, `control` jumps, calls and the prologue, `carry` what the carry flag means.
+//! stores, `word` and `word_shift` the 256-bit instructions, `vector` and `vector_arithmetic` the vectors, `control` jumps, calls and the
+//! prologue, `carry` what the carry flag means.
 //!
 //! x16 and x17, which the calling convention leaves to linkers and no IR register is, hold what an instruction needs on its way: an address
 //! that no addressing mode has, a constant, a limb from memory. x18 belongs to the platform and is never touched. v16 to v19 are the
@@ -10,11 +11,14 @@ mod control;
 mod features;
 mod memory;
 mod scalar;
+mod vector;
+mod vector_arithmetic;
 mod wide;
 mod word;
 mod word_shift;
 
 pub use features::Features;
+pub use vector::VECTORS;
 
 use super::labels::Labels;
 use super::{LowerError, MAX_LABELS};
@@ -236,10 +240,7 @@ impl Lowerer {
             Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp: _ } => self.word_shift(op, dst, amount),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
-            Ins::Vector(_) => {
-                self.fault =
-                    Some(LowerError::Unsupported { at: self.at, ins: *ins, needs: "vectors, which this target's lowering lacks" });
-            }
+            Ins::Vector(ins) => self.vector(ins),
             Ins::Label(label) => self.label(label),
             Ins::Jmp(to) => self.jmp(to),
             Ins::Br { cond, to } => self.branch(cond, to),

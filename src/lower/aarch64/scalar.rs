@@ -1,7 +1,7 @@
 //! 64-bit arithmetic, shifts, comparisons, selection.
 
 use super::*;
-use crate::asm::aarch64::{self as machine, Unary, Vec};
+use crate::asm::aarch64::{self as machine, Lanes, Unary, Vec, VecTwo, VectorInst};
 use crate::ir::{ShiftOp, UnOp};
 
 /// For what the integer registers can not do.
@@ -140,10 +140,11 @@ impl Lowerer {
                 self.emit(Inst::Unary { op: Unary::Clz, dst, src: dst });
             }
             UnOp::Popcount => {
-                self.emit(Inst::FmovTo { dst: V, src });
-                self.emit(Inst::CntBytes { dst: V, src: V });
-                self.emit(Inst::SumBytes { dst: V, src: V });
-                self.emit(Inst::FmovFrom { dst, src: V });
+                let lanes = Lanes { size: Size::B8, quad: false };
+                self.emit(Inst::Vector(VectorInst::FmovTo { size: Size::B64, dst: V, src }));
+                self.emit(Inst::Vector(VectorInst::Two { op: VecTwo::Cnt, lanes, dst: V, src: V }));
+                self.emit(Inst::Vector(VectorInst::SumBytes { dst: V, src: V }));
+                self.emit(Inst::Vector(VectorInst::FmovFrom { dst, src: V }));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::asm::x86_64::Cc;
-use crate::ir::WSrc;
+use crate::ir::{ShiftOp, WSrc};
 
 /// Number of each IR register in the encoding; 4 (the stack pointer) for those that do not exist.
 const NUMBER: [u8; 16] = [7, 6, 2, 1, 8, 9, 0, 10, 11, 3, 5, 12, 13, 14, 15, 4];
@@ -15,6 +15,12 @@ const MOV_STORE: u64 = 0x89;
 const MOV_IMM: u64 = 0xc7;
 const LEA: u64 = 0x8d;
 const TEST: u64 = 0x85;
+const SHIFT: u64 = 0xc1;
+const IMUL: u64 = 0xaf0f;
+
+/// The forms of `[base + disp]`, by how many of these hold: there is a displacement, it takes more than a byte. The mode, the bits of the
+/// displacement that count, and the length of the instruction. Looked up rather than branched upon: which it is can not be foretold.
+const FORMS: [(u64, u32, usize); 3] = [(0, 0, 3), (0x40, 0xff, 4), (0x80, u32::MAX, 7)];
 
 /// The opcode `op reg, rm` of the arithmetic group.
 const fn group_opcode(op: Alu) -> u64 {
@@ -42,13 +48,15 @@ impl Lowerer {
                 }
                 done
             }
+            Ins::ShiftImm { op, dst, a, amount } if dst == a && amount & 63 != 0 => self.shift_in_place(op, dst, amount & 63),
             Ins::Lea { dst, mem: ir::Mem { base, index: None, disp, .. } } if disp != 0 => self.displaced(LEA, dst, base, disp),
             Ins::Alu { op, dst, a, b, .. } if dst == a => match (group(op), b) {
                 (Some(op), Src::R(b)) => self.registers(group_opcode(op), dst, b),
                 (Some(op), Src::M(ir::Mem { base, index: None, disp, .. })) => self.displaced(group_opcode(op), dst, base, disp),
                 (Some(Alu::And), Src::I(_)) => false,
                 (Some(op), Src::I(imm)) => self.immediate(op, dst, imm),
-                (None, _) | (_, Src::M(_)) => false,
+                (None, Src::R(b)) => self.product(dst, b),
+                (None, Src::I(_) | Src::M(_)) | (Some(_), Src::M(_)) => false,
             },
             Ins::Cmp { a, b } => match b {
                 Src::R(b) => self.registers(group_opcode(Alu::Cmp), a, b),
@@ -59,12 +67,19 @@ impl Lowerer {
             },
             Ins::Test { a, b: Src::R(b) } => self.registers(TEST, b, a),
             Ins::WStore { src: WSrc::N(r), base, disp } => self.narrow_word(MOV_STORE, r, base, disp),
+            Ins::WStore { src: WSrc::I(0), base, disp } => {
+                let fits = self.fits(base, disp);
+                if fits {
+                    self.zero_limbs(base, [disp, disp + 16]);
+                }
+                fits
+            }
             Ins::WStore { src: WSrc::I(imm @ 0..), base, disp } => {
                 if !self.fits(base, disp) || !self.displaced(MOV_IMM, RESULT, base, disp) {
                     return false;
                 }
                 self.code.push_bits(imm as u64, 4);
-                self.zero_limbs(base, disp);
+                self.zero_limbs(base, [disp + 8, disp + 16]);
                 true
             }
             Ins::JmpSlot { slot } => {
@@ -129,16 +144,16 @@ impl Lowerer {
         if !self.fits(base, disp) || !self.displaced(opcode, r, base, disp) {
             return false;
         }
-        self.zero_limbs(base, disp);
+        self.zero_limbs(base, [disp + 8, disp + 16]);
         true
     }
 
-    /// Zeroes limbs 1 to 3 by two stores that overlap: `movups [base + disp + 8], zero`, `movups [base + disp + 16], zero`.
+    /// Zeroes two limbs from each of `disps` on, which may overlap: `movups [base + disp], zero`.
     #[inline(always)]
-    fn zero_limbs(&mut self, base: R, disp: i32) {
+    fn zero_limbs(&mut self, base: R, disps: [i32; 2]) {
         self.make_zero();
         let base = Lowerer::number(base);
-        for disp in [disp + 8, disp + 16] {
+        for disp in disps {
             // REX.R, 0f 11, the zero register's low bits.
             let head = 0x44 | base >> 3 | 0x0f << 8 | 0x11 << 16;
             let modrm = (u64::from(memory::ZERO.0) & 7) << 3 | base & 7;
@@ -174,13 +189,8 @@ impl Lowerer {
             return false;
         }
         let head = REX_W | reg >> 3 << 2 | base >> 3 | opcode << 8 | ((reg & 7) << 3 | base & 7) << 16;
-        if disp == 0 && base & 7 != 5 {
-            self.code.push_bits(head, 3);
-        } else if disp as i8 as i32 == disp {
-            self.code.push_bits(head | 0x40 << 16 | (disp as u8 as u64) << 24, 4);
-        } else {
-            self.code.push_bits(head | 0x80 << 16 | (disp as u32 as u64) << 24, 7);
-        }
+        let (mode, mask, len) = FORMS[usize::from(disp != 0 || base & 7 == 5) + usize::from(disp as i8 as i32 != disp)];
+        self.code.push_bits(head | mode << 16 | u64::from(disp as u32 & mask) << 24, len);
         true
     }
 
@@ -188,15 +198,43 @@ impl Lowerer {
     #[inline(always)]
     fn immediate(&mut self, op: Alu, reg: R, imm: i32) -> bool {
         let number = Lowerer::number(reg);
-        if number == 4 || number == 0 {
+        if number == 4 {
             return false;
         }
-        let head = REX_W | number >> 3 | (0xc0 | (op as u64) << 3 | number & 7) << 16;
+        let (op, rex) = (op as u64, REX_W | number >> 3);
+        let modrm = (0xc0 | op << 3 | number & 7) << 16;
         if imm as i8 as i32 == imm {
-            self.code.push_bits(head | 0x83 << 8 | (imm as u8 as u64) << 24, 4);
+            self.code.push_bits(rex | 0x83 << 8 | modrm | (imm as u8 as u64) << 24, 4);
+        } else if number == 0 {
+            self.code.push_bits(rex | (op << 3 | 5) << 8 | (imm as u32 as u64) << 16, 6);
         } else {
-            self.code.push_bits(head | 0x81 << 8 | (imm as u32 as u64) << 24, 7);
+            self.code.push_bits(rex | 0x81 << 8 | modrm | (imm as u32 as u64) << 24, 7);
         }
+        true
+    }
+
+    /// `op reg, amount`.
+    #[inline(always)]
+    fn shift_in_place(&mut self, op: ShiftOp, reg: R, amount: u8) -> bool {
+        let number = Lowerer::number(reg);
+        let modrm = 0xc0 | (scalar::machine_shift(op) as u64) << 3 | number & 7;
+        // The form of one byte less has another opcode.
+        if number == 4 || amount == 1 {
+            return false;
+        }
+        self.code.push_bits(REX_W | number >> 3 | SHIFT << 8 | modrm << 16 | u64::from(amount) << 24, 4);
+        true
+    }
+
+    /// `imul reg, rm`.
+    #[inline(always)]
+    fn product(&mut self, reg: R, rm: R) -> bool {
+        let (reg, rm) = (Lowerer::number(reg), Lowerer::number(rm));
+        if reg == 4 || rm == 4 {
+            return false;
+        }
+        let rex = REX_W | reg >> 3 << 2 | rm >> 3;
+        self.code.push_bits(rex | IMUL << 8 | (0xc0 | (reg & 7) << 3 | rm & 7) << 24, 4);
         true
     }
 
@@ -224,6 +262,7 @@ mod tests {
                 compared += 1;
             }
         };
+        let shifts = [ShiftOp::Shl, ShiftOp::Shr, ShiftOp::Sar, ShiftOp::Ror, ShiftOp::Rol];
         let ops = [AluOp::Add, AluOp::Adc, AluOp::Sub, AluOp::Sbb, AluOp::And, AluOp::Or, AluOp::Xor, AluOp::Mul];
         for a in (0..17).map(R) {
             for value in [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 32, u64::MAX, 1 << 63, (i32::MIN as i64 - 1) as u64] {
@@ -250,6 +289,8 @@ mod tests {
             }
             for imm in disps {
                 compare(Ins::Cmp { a, b: Src::I(imm) });
+                let amount = imm as u8;
+                shifts.into_iter().for_each(|op| compare(Ins::ShiftImm { op, dst: a, a, amount }));
                 ops.into_iter().for_each(|op| compare(Ins::Alu { op, flags: true, dst: a, a, b: Src::I(imm) }));
             }
         }

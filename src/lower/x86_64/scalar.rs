@@ -364,7 +364,7 @@ impl Lowerer {
     }
 }
 
-fn machine_shift(op: ShiftOp) -> Shift {
+pub(super) fn machine_shift(op: ShiftOp) -> Shift {
     match op {
         ShiftOp::Shl => Shift::Shl,
         ShiftOp::Shr => Shift::Shr,
