@@ -48,7 +48,7 @@ macro_rules! callouts {
 }
 
 callouts! {
-    words { div sdiv rem srem addmod mulmod signextend byte shl shr sar clz }
+    words { div sdiv rem srem addmod mulmod signextend byte clz }
     frames {
         exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
         calldataload calldatacopy codecopy returndatacopy mcopy

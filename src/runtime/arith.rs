@@ -72,12 +72,6 @@ word_ops! {
     signextend(size, a) = limbs::signextend(size, a);
     /// BYTE
     byte(index, a) = limbs::byte(index, a);
-    /// SHL
-    shl(by, a) = limbs::shl(by, a);
-    /// SHR
-    shr(by, a) = limbs::shr(by, a);
-    /// SAR
-    sar(by, a) = limbs::sar(by, a);
     /// CLZ
     clz(a) = limbs::clz(a);
 }

@@ -7,6 +7,9 @@ use crate::evm::fork::{COPY_WORD, memory_gas};
 /// Most bytes a memory can have here whatever is paid; keeps lengths within what can be allocated at all.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
+/// Memory that grows by a few words at a time, as most does, is zeroed in line.
+const FEW_BYTES: usize = 256;
+
 impl Frame {
     /// Grows memory to hold `offset..offset + len`, `len` not being 0, and pays for it.
     #[inline]
@@ -36,8 +39,23 @@ impl Frame {
         Ok(())
     }
 
+    /// Makes memory, which is shorter, `len` bytes long.
+    #[inline]
     fn resize_memory(&mut self, len: usize) {
-        self.buffer.resize(len, 0);
+        let (old, more) = (self.buffer.len(), len - self.buffer.len());
+        if more <= FEW_BYTES && len <= self.buffer.capacity() {
+            // SAFETY: the allocation has `len` bytes, and those that become part of the vector are written first.
+            unsafe {
+                let mut at = self.buffer.as_mut_ptr().add(old).cast::<[u8; 32]>();
+                for _ in 0..more / 32 {
+                    at.write([0; 32]);
+                    at = at.add(1);
+                }
+                self.buffer.set_len(len);
+            }
+        } else {
+            self.buffer.resize(len, 0);
+        }
         self.memory = self.buffer.as_mut_ptr();
         self.memory_len = len as u64;
         self.memory_words = len.saturating_sub(31) as u64;

@@ -71,17 +71,16 @@ impl Translator {
         self.s.push_narrow(dst, bits);
     }
 
-    /// Division of a wide word by a 64-bit one, limb after limb from the top, each together with what the one above has left. The divisor is copied to
-    /// a scratch register: it may be the low limb of four, and those, the dividend's and the quotient's are more than there are.
+    /// Division of a wide word by a 64-bit one, limb after limb from the top, each together with what the one above has left.
     fn div_by_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        let [quot, divisor, rest] = self.s.target.scratch;
+        let [quot, _, rest] = self.s.target.scratch;
         let limbs = usize::from(self.bits(x).div_ceil(64));
         let least = self.s.konst(y).map_or(1, |k| k.bit_len() as u16);
         let bits = if rem { self.bits(y) } else { self.bits(x) + 1 - least };
         let (zero, done) = (self.label(), self.label());
         if rem || bits <= 64 {
             let dst = self.s.alloc();
-            self.s.limb_to(y, 0, divisor);
+            let divisor = self.s.low(y);
             let checked = self.unless_zero(y, divisor, zero);
             for i in (0..limbs).rev() {
                 if i == limbs - 1 && !rem {
@@ -104,8 +103,9 @@ impl Translator {
             self.s.push_narrow(dst, bits);
             return;
         }
+        // In this order: narrow words may be in four registers too, and there are nine.
         let q = self.s.take_quad(x);
-        self.s.limb_to(y, 0, divisor);
+        let divisor = self.s.low(y);
         let checked = self.unless_zero(y, divisor, zero);
         for (i, &limb) in q.0.iter().enumerate().take(limbs).rev() {
             self.s.emit(match i == limbs - 1 {

@@ -458,10 +458,12 @@ impl Translator {
             self.shift_const(shift, amount, y);
             return;
         }
-        if shift == WShiftOp::Sar {
-            self.word_call(offset_of!(Callouts, sar), &[amount, y]);
+        if shift == WShiftOp::Sar && self.bits(y) == 256 {
+            self.shift_arithmetic(amount, y);
             return;
         }
+        // What is not negative is shifted like any other word.
+        let shift = if shift == WShiftOp::Sar { WShiftOp::Shr } else { shift };
         let [t0, t1, t2] = self.s.target.scratch;
         let q = self.s.take_quad(y);
         let big = self.label();
@@ -486,6 +488,29 @@ impl Translator {
         let bits = if shift == WShiftOp::Shr { self.bits(y) } else { 256 };
         self.release2(amount, y);
         self.s.push_wide(q, bits);
+    }
+
+    /// SAR of what may be negative: shifting by 255 already leaves only copies of the sign.
+    fn shift_arithmetic(&mut self, amount: ValueId, y: ValueId) {
+        let [t0, t1, t2] = self.s.target.scratch;
+        let q = self.s.take_quad(y);
+        let bits = self.bits(amount);
+        if bits > 64 {
+            self.s.upper_limbs(amount, t0, t2);
+        }
+        self.s.limb_to(amount, 0, t1);
+        if bits > 8 {
+            self.s.emit(Ins::Imm { dst: t2, value: 255 });
+            self.s.emit(Ins::Cmp { a: t1, b: Src::R(t2) });
+            self.s.emit(Ins::Select { cond: Cond::Ugt, dst: t1, a: t2, b: t1 });
+        }
+        if bits > 64 {
+            self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
+            self.s.emit(Ins::Select { cond: Cond::Ne, dst: t1, a: t2, b: t1 });
+        }
+        self.s.emit(Ins::WShift { op: WShiftOp::Sar, dst: q, amount: t1, tmp: [t0, t2] });
+        self.release2(amount, y);
+        self.s.push_wide(q, 256);
     }
 
     /// Shifts by a constant, 0..=256.
