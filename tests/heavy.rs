@@ -20,6 +20,8 @@ enum Kind {
     Constant,
     /// From memory, and masked: only its width is known.
     Masked,
+    /// As that, and shifted by an unknown amount of 0: the translator knows a width, and has four registers for it.
+    Shifted,
     /// From memory: nothing is known.
     Unknown,
 }
@@ -45,6 +47,7 @@ fn operand(asm: Asm, kind: Kind, bits: usize, word: U256) -> Asm {
     match kind {
         Kind::Constant => push(asm, word),
         Kind::Masked => push(operand(asm, Kind::Unknown, bits, word), U256::MAX >> (256 - bits)).ops(&[op::AND]),
+        Kind::Shifted => operand(operand(asm, Kind::Masked, bits, word), Kind::Unknown, 1, U256::ZERO).ops(&[op::SHR]),
         Kind::Unknown => push(asm, word).push(0).ops(&[op::MSTORE]).push(0).ops(&[op::MLOAD]),
     }
 }
@@ -71,7 +74,7 @@ fn program(opcode: u8, x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Rand
 
 #[test]
 fn all_widths_are_what_revm_says() {
-    let kinds = [Kind::Constant, Kind::Masked, Kind::Unknown];
+    let kinds = [Kind::Constant, Kind::Masked, Kind::Shifted, Kind::Unknown];
     let mut random = Random::new(7);
     for opcode in [op::MUL, op::DIV, op::MOD, op::SDIV, op::SMOD] {
         for (x, y, keep) in kinds.iter().flat_map(|&x| kinds.map(|y| [(x, y, false), (x, y, true)])).flatten() {

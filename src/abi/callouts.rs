@@ -13,7 +13,7 @@ use revm_primitives::U256;
 pub type FrameOp = unsafe extern "C" fn(frame: *mut Frame) -> u64;
 
 /// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything. `memo` is the
-/// frame's ([`Frame::memo`]), for divisions and modular arithmetic.
+/// frame's ([`Frame::memo`]), for MULMOD.
 ///
 /// # Safety
 /// The pointers that the operation uses are valid.

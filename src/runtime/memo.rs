@@ -1,4 +1,4 @@
-//! What an executor remembers from one operation to the next: reciprocals of divisors, and hashes of short inputs. It changes how long operations take, never
+//! What an executor remembers from one operation to the next: reciprocals of moduli, and hashes of short inputs. It changes how long operations take, never
 //! their results.
 
 use super::keccak;

@@ -129,11 +129,11 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
         let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
-        for k in 0..N - 2 {
+        for (place, &limb) in rest.iter_mut().zip(&self.limbs).take(N - 2) {
             let (product, difference);
-            (product, carry) = digit.mul_add(self.limbs[k], carry, L::ZERO);
+            (product, carry) = digit.mul_add(limb, carry, L::ZERO);
             (difference, borrow) = low.sub_borrow(product, borrow);
-            low = std::mem::replace(&mut rest[k], difference);
+            low = std::mem::replace(place, difference);
         }
         (rest[N - 2], borrow) = r0.sub_borrow(carry, borrow);
         (rest[N - 1], borrow) = r1.sub_borrow(L::ZERO, borrow);

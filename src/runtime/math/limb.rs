@@ -152,7 +152,7 @@ limb!(
     |d| (u16::MAX / u16::from(d) - 256) as u8
 );
 
-/// `high:low` by `d`, which is greater than `high`: 12 cycles on Zen 3, where a reciprocal by table takes 25.
+/// `high:low` by `d`, which is greater than `high`: 12 cycles on Zen 3.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn divide(high: u64, low: u64, d: u64) -> (u64, u64) {

@@ -13,7 +13,7 @@ const ZERO: Word = [0; 4];
 /// Moduli remembered.
 const SLOTS: usize = 64;
 
-/// Uses of a divisor, with no other in its place meanwhile, at which it is prepared: that takes as long as two divisions, which divisors that take turns
+/// Uses of a modulus, with no other in its place meanwhile, at which it is prepared: that takes as long as two divisions, which moduli that take turns
 /// in a place would pay again and again.
 pub(crate) const PREPARED: u8 = 4;
 
@@ -22,7 +22,7 @@ pub(crate) const PREPARED: u8 = 4;
 /// One place for each modulus, found by a hash of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reciprocals {
-    /// None, until the first divisor is to be remembered.
+    /// None, until the first modulus is to be remembered.
     slots: Option<Box<[Slot; SLOTS]>>,
     /// What they multiply with, if not with [`Portable`].
     fast: Option<Fast>,
@@ -59,7 +59,7 @@ impl Reciprocals {
         Some((&slot.reciprocal, self.fast))
     }
 
-    /// Makes room for the first divisor.
+    /// Makes room for the first modulus.
     #[cold]
     fn make_slots(&mut self) {
         let slot = Slot { divisor: ZERO, uses: 0, reciprocal: Reciprocal::new(&[1, 0, 0, 0]) };
@@ -68,7 +68,7 @@ impl Reciprocals {
 }
 
 impl Slot {
-    /// One more use of a divisor that is not prepared; whether it is now.
+    /// One more use of a modulus that is not prepared; whether it is now.
     #[inline(never)]
     fn prepare(&mut self) -> bool {
         self.uses += 1;
@@ -79,7 +79,7 @@ impl Slot {
     }
 }
 
-/// The slot of a divisor.
+/// The slot of a modulus.
 #[inline(always)]
 fn place(divisor: &Word) -> usize {
     let mixed = divisor[0] ^ divisor[1].rotate_left(17) ^ divisor[2].rotate_left(31) ^ divisor[3].rotate_left(47);
@@ -88,7 +88,7 @@ fn place(divisor: &Word) -> usize {
 
 /// `a / b`, 0 where `b` is 0.
 ///
-/// Without reciprocals: by one limb the machine divides faster, and by more a reciprocal known saves less than looking for one costs the others.
+/// Without reciprocals: by one limb the machine divides faster, and divisors of more limbs are seldom the same.
 #[inline(always)]
 pub(crate) fn quotient(a: &Word, b: &Word) -> Word {
     if is_zero(b) || less(a, b) { ZERO } else { divide(a, b).0 }
