@@ -4,7 +4,7 @@
 //! The least of several rounds by one engine, which forgets the contract in between; every block with every context is compiled, also those
 //! that a run would never reach.
 
-use ejit::engine::{Config, Contract, CounterValues, Engine, Mode};
+use ejit::engine::{Config, CounterValues, Engine, Mode};
 use ejit::evm::{SpecId, block::Pc, code::Code};
 
 const ROUNDS: usize = 12;
@@ -16,7 +16,7 @@ const UNITS: usize = 10_000;
 fn measure(engine: &Engine, code: &[u8]) -> Stages {
     let mut best: Option<Stages> = None;
     for _ in 0..ROUNDS {
-        let contract = Contract::new(Code::new(code), SpecId::OSAKA);
+        let contract = engine.contract(Code::new(code), SpecId::OSAKA);
         let before = engine.counters().read();
         engine.compile_ahead(&contract, Pc(0), UNITS).expect("there is room for all rounds");
         let stages = Stages::between(before, engine.counters().read());

@@ -128,30 +128,9 @@ fn cases() -> Vec<Case> {
         add(format!("KECCAK256 {len}"), vec![KECCAK256], &[u(0), u(len)], 1);
     }
     // The frame and its environment.
-    for op in [
-        ADDRESS,
-        ORIGIN,
-        CALLER,
-        CALLVALUE,
-        CALLDATASIZE,
-        CODESIZE,
-        GASPRICE,
-        RETURNDATASIZE,
-        COINBASE,
-        TIMESTAMP,
-        NUMBER,
-        DIFFICULTY,
-        GASLIMIT,
-        CHAINID,
-        SELFBALANCE,
-        BASEFEE,
-        BLOBBASEFEE,
-        PC,
-        MSIZE,
-        GAS,
-        PUSH0,
-    ] {
-        add(OPCODES[op as usize].name.into(), vec![op], &[], 1);
+    let only_pushes = |row: &Info| (row.inputs, row.outputs, row.immediate) == (0, 1, 0) && row.since <= SpecId::OSAKA;
+    for (op, row) in (0..=255).zip(&OPCODES).filter(|(_, row)| only_pushes(row)) {
+        add(row.name.into(), vec![op], &[], 1);
     }
     add("PUSH1".into(), vec![PUSH1, 1], &[], 1);
     add("PUSH32".into(), [vec![PUSH32], vec![0xab; 32]].concat(), &[], 1);

@@ -1,9 +1,9 @@
 //! Transactions executed by revm's mainnet EVM and by `EjitEvm` on the same database: result, state and logs must be equal.
 #![cfg(feature = "revm")]
 
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
-use ejit::engine::{Config, Engine, Mode};
 use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId};
 use support::{Asm, CALLER, Random, World, address};
 
@@ -444,38 +444,4 @@ fn random_programs() {
         });
     }
     assert!(frames > 100 * rounds, "{frames} frames: the programs stop too early");
-}
-
-/// Threads over shared engines reach the same stubs at the same time, while contracts are forgotten and code memory fills up.
-#[test]
-fn threads_share_engines() {
-    const THREADS: usize = 4;
-    let mut random = Random::new(77);
-    let worlds: Vec<World> = (0..120)
-        .map(|_| World::new().code(A, random.program(&[B, C])).code(B, random.program(&[C, A])).code(C, random.program(&[A, B])))
-        .collect();
-    let engines: Vec<Engine> = [(Mode::Always, 1 << 17), (Mode::Tiered, 64 << 20)]
-        .map(|(mode, arena_bytes)| {
-            Engine::new(Config { arena_bytes, contracts: 24, least_work: 20, payback: 0, ..Config::with_mode(mode) })
-        })
-        .into();
-    std::thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (worlds, engines) = (&worlds, &engines);
-            scope.spawn(move || {
-                for step in 0..worlds.len() {
-                    // All begin with the same contracts, then go apart.
-                    let world = &worlds[if step < 40 { step } else { (step + thread * 20) % worlds.len() }];
-                    let frames = world.check_on(engines, &[SpecId::OSAKA], |tx| {
-                        tx.kind = TxKind::Call(A);
-                        tx.gas_limit = 300_000;
-                    });
-                    assert!(frames > 0);
-                }
-            });
-        }
-    });
-    let always = engines[0].counters().read();
-    assert!(engines[0].is_full() && always.refused_full > 0, "code memory was to fill up");
-    assert!(always.units > 0 && engines[1].counters().read().units > 0, "nothing was compiled");
 }

@@ -2,7 +2,7 @@
 //! fail or lie.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use ejit::adapter::{BuildEjit, EjitEvm};

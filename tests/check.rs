@@ -90,7 +90,7 @@ fn child() -> Child {
 fn check(code: &[u8], alter: impl FnOnce(&mut Tape, &mut Callouts)) -> (Result<(), Box<Difference>>, CounterValues) {
     let engine = Engine::new(Config::with_mode(Mode::Check));
     let mut executor = engine.executor();
-    let contract = Contract::new(Code::new(code), SpecId::CANCUN);
+    let contract = engine.contract(Code::new(code), SpecId::CANCUN);
     let (env, input) = (Env::default(), [7; 64]);
     let mut stack = StackBuffer::new();
     let mut first = frame(&contract, &input, &env, &mut stack);

@@ -2,7 +2,7 @@
 //! what is guessed about widths, shows in nothing.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use ejit::evm::opcode as op;
@@ -320,6 +320,20 @@ fn deep_stacks_end_where_they_must() {
         let mut code = vec![op::PUSH1, 3, op::JUMPDEST];
         code.extend([op::DUP1].repeat(step));
         code.extend([op::PUSH1, 1, op::ADD, op::PUSH1, 2, op::JUMP]);
+        let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
+        assert!(frames > 0);
+    }
+}
+
+#[test]
+fn loops_over_wide_words_get_on_when_they_get_hot() {
+    // Elements that do not fit 64 bits, where the loop's header guesses that they do once it is compiled: what is asked for then is not worth
+    // compiling yet.
+    for wide in 1..3 {
+        let mut code = Asm::new().push(1).ops(&[op::PUSH1, 200, op::SHL].repeat(wide)).push(5_000).ops(&[op::JUMPDEST]).build();
+        let top = code.len() as u8 - 1;
+        code.extend([op::PUSH1, 1, op::SWAP1, op::SUB, op::SWAP1, op::DUP1, op::ADD, op::CALLER, op::XOR, op::SWAP1, op::DUP1]);
+        code.extend([op::PUSH1, top, op::JUMPI, op::POP, op::PUSH1, 0, op::MSTORE, op::PUSH1, 32, op::PUSH1, 0, op::RETURN]);
         let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
         assert!(frames > 0);
     }

@@ -56,5 +56,7 @@ callouts! {
         log0 log1 log2 log3 log4
         call callcode delegatecall staticcall create create2
         ret revert selfdestruct
+        /// Puts the environment in place, no instruction's operation.
+        environment
     }
 }

@@ -144,7 +144,8 @@ pub struct Frame {
     pub return_data_len: u64,
     /// Runtime functions for this frame's host.
     pub callouts: *const Callouts,
-    /// Environment of the transaction.
+    /// Environment of the transaction; null while nothing has needed it and the host can be asked for it ([`Host::env`](super::Host)). Compiled code
+    /// finds it in place.
     pub env: *const Env,
     /// The host, of the type that `callouts` was made for.
     pub host: *mut c_void,

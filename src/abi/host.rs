@@ -1,6 +1,6 @@
 //! What the EVM asks of its host: state, logs and block hashes. The order of calls is consensus-relevant (EIP-7928).
 
-use super::Frame;
+use super::{Env, Frame};
 use revm_primitives::{Address, B256, Bytes, U256};
 
 /// A host call that gave no answer.
@@ -71,6 +71,11 @@ pub trait Host {
     /// Called before the first request of each instruction, with the frame as it is then. For hosts that record; others need nothing here.
     #[inline(always)]
     fn enter(&mut self, _frame: &Frame) {}
+    /// The environment, at the same place throughout the transaction. Asked for when an instruction first needs it, and only for frames that begin
+    /// without.
+    fn env(&mut self) -> &Env {
+        unreachable!("frames of this host begin with their environment")
+    }
     /// Storage of the running contract.
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
     /// Writes storage.

@@ -124,7 +124,7 @@ impl<CTX, INSP, I, P> EjitEvm<CTX, INSP, I, P> {
 
     /// Forgets the hashes that are remembered from earlier transactions. Results do not depend on them.
     pub fn forget_hashes(&mut self) {
-        self.runner.executor.memo().forget_hashes();
+        self.runner.works.executor.memo().forget_hashes();
     }
 
     /// The first difference that `check` mode found.
@@ -262,7 +262,7 @@ where
             runner.count_handed_to_revm();
             return MainnetHandler::<Self::Evm, ERROR, RevmFrame>::default().run_exec_loop(evm, first);
         }
-        Ok(exec_loop(&mut inner.ctx, &mut inner.precompiles, runner, first)?)
+        exec_loop(&mut inner.ctx, &mut inner.precompiles, runner, first)
     }
 }
 

@@ -3,10 +3,10 @@
 //! Order and kind of the journal's operations are those of revm-handler's `make_call_frame`, `make_create_frame`,
 //! `process_next_action` and `return_result`; the functions here carry their names in the comments.
 
-use super::frames::{Input, Shared, Start};
+use super::frames::{NOTHING, Shared, Start};
 use super::host::JournalHost;
-use super::runner::Runner;
-use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Request};
+use super::runner::{Runner, Works};
+use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
 use crate::runtime::{self, record::Child};
@@ -34,66 +34,96 @@ use revm::{
 /// # Errors
 /// Database errors, fatal errors of precompiles, and whatever the context's error slot holds when a frame returns. In `check` mode, the
 /// first [`Difference`](crate::engine::Difference) as text.
-pub fn exec_loop<CTX, P>(
-    ctx: &mut CTX,
-    precompiles: &mut P,
-    runner: &mut Runner,
-    first: FrameInit,
-) -> Result<FrameResult, ContextDbError<CTX>>
+#[inline]
+pub fn exec_loop<CTX, P, E>(ctx: &mut CTX, precompiles: &mut P, runner: &mut Runner, first: FrameInit) -> Result<FrameResult, E>
 where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
+    E: From<ContextDbError<CTX>>,
 {
+    let Runner { works, memory, .. } = runner;
     let (memory_limit, init_code_limit) = (ctx.cfg().memory_limit(), ctx.cfg().max_initcode_size());
-    let host = JournalHost::new(ctx);
+    let mut host = JournalHost::new(ctx, memory);
     let shared = Shared {
         callouts: runtime::callouts::<JournalHost<'_, CTX>>(),
-        env: core::ptr::null(),
         fork: host.spec,
         memory_limit,
         init_code_limit,
-        record: runner.engine().config().mode == Mode::Check,
+        record: works.executor.engine().config().mode == Mode::Check,
     };
-    runner.counters.transactions += 1;
-    let (inputs, create) = match first.frame_input {
-        FrameInput::Call(inputs) => (inputs, None),
-        FrameInput::Create(create) => (Box::new(blank_inputs()), Some(create)),
+    if shared.record {
+        // Both runs of a frame are to find it in place.
+        host.env();
+    }
+    works.counters.transactions += 1;
+    let mut exec =
+        Exec { host, precompiles, works, shared, input: None, returned: None, first_precompile: None, base_depth: first.depth };
+    let outcome = match exec.run(&first.frame_input) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            exec.works.pool.reset();
+            return Err(error.into());
+        }
+    };
+    let (output, created) = exec.take_output(&outcome);
+    exec.works.pool.reset();
+    let result =
+        |gas_limit| InterpreterResult { result: outcome.result, output, gas: gas(gas_limit, outcome.gas_left, outcome.refund) };
+    Ok(match &first.frame_input {
+        FrameInput::Call(inputs) => {
+            let call = CallOutcome::new(result(inputs.gas_limit), inputs.return_memory_offset.clone());
+            FrameResult::Call(match exec.first_precompile {
+                None => call,
+                Some(precompile) => with_precompile(call, *precompile),
+            })
+        }
+        FrameInput::Create(inputs) => FrameResult::Create(CreateOutcome::new(result(inputs.gas_limit()), created)),
         FrameInput::Empty => unreachable!("a transaction calls or creates"),
-    };
-    let mut exec = Exec { host, precompiles, runner, shared, inputs, first_precompile: None, base_depth: first.depth };
-    let result = exec.run(create.as_deref());
-    runner.pool.reset();
-    result
+    })
+}
+
+/// The outcome of a transaction that calls a precompile: with all of its gas, and its logs.
+#[cold]
+fn with_precompile(mut call: CallOutcome, (gas, logs): (Gas, Vec<Log>)) -> CallOutcome {
+    call.result.gas = gas;
+    call.was_precompile_called = true;
+    call.precompile_call_logs = logs;
+    call
 }
 
 /// One run of the loop.
 struct Exec<'a, CTX, P> {
     host: JournalHost<'a, CTX>,
     precompiles: &'a mut P,
-    runner: &'a mut Runner,
+    works: &'a mut Works,
     shared: Shared,
-    /// The call at hand, in the form that precompiles take it.
-    inputs: Box<CallInputs>,
+    /// Call data of the first frame, where it is not the transaction's own.
+    input: Option<Bytes>,
+    /// Output that lies in no frame's memory: of a precompile, or of a creation.
+    returned: Option<Bytes>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
-    first_precompile: Option<(Gas, Vec<Log>)>,
+    first_precompile: Option<Box<(Gas, Vec<Log>)>>,
     base_depth: usize,
 }
 
 /// How a call or creation ended.
+#[derive(Clone, Copy)]
 struct Outcome {
     result: InstructionResult,
     gas_left: u64,
     refund: i64,
     output: Output,
-    created: Option<Address>,
+    /// It had a frame, the one that ended last.
+    had_frame: bool,
 }
 
 /// Where the output is.
+#[derive(Clone, Copy)]
 enum Output {
     /// Nowhere: there is none.
     Empty,
-    /// In bytes of its own.
-    Owned(Bytes),
+    /// In `Exec::returned`.
+    Returned,
     /// In the memory of the frame that ended last.
     Ended,
 }
@@ -101,7 +131,7 @@ enum Output {
 impl Outcome {
     /// Ended before a frame came to be.
     fn early(result: InstructionResult, gas_limit: u64) -> Outcome {
-        Outcome { result, gas_left: gas_limit, refund: 0, output: Output::Empty, created: None }
+        Outcome { result, gas_left: gas_limit, refund: 0, output: Output::Empty, had_frame: false }
     }
 }
 
@@ -113,12 +143,6 @@ struct Creation {
     gas_limit: u64,
 }
 
-/// What the first frame's result needs of its inputs.
-enum First {
-    Call { gas_limit: u64, return_memory_offset: Range<usize> },
-    Create { gas_limit: u64 },
-}
-
 /// An outcome, or none yet: a frame was started.
 type Begun<CTX> = Result<Option<Outcome>, ContextDbError<CTX>>;
 
@@ -127,21 +151,25 @@ where
     CTX: ContextTr,
     P: PrecompileProvider<CTX, Output = InterpreterResult>,
 {
-    /// Executes the creation given, or else the call in `self.inputs`, to its end.
-    fn run(&mut self, create: Option<&CreateInputs>) -> Result<FrameResult, ContextDbError<CTX>> {
-        let (begun, first) = match create {
-            None => {
-                let inputs = &self.inputs;
-                let (gas_limit, return_memory_offset) = (inputs.gas_limit, inputs.return_memory_offset.clone());
-                (self.call(None)?, First::Call { gas_limit, return_memory_offset })
-            }
-            Some(create) => (self.first_create(create)?, First::Create { gas_limit: create.gas_limit() }),
+    /// Executes the call or creation that a transaction makes to its end.
+    #[inline]
+    fn run(&mut self, first: &FrameInput) -> Result<Outcome, ContextDbError<CTX>> {
+        let begun = match first {
+            FrameInput::Call(inputs) => self.call(inputs, None)?,
+            FrameInput::Create(inputs) => self.first_create(inputs)?,
+            FrameInput::Empty => unreachable!("a transaction calls or creates"),
         };
-        if let Some(outcome) = begun {
-            return Ok(self.first_result(outcome, first));
+        match begun {
+            Some(outcome) => Ok(outcome),
+            None => self.run_frames(),
         }
+    }
+
+    /// Executes the first frame, and every one that it calls or creates, to its end.
+    #[inline]
+    fn run_frames(&mut self) -> Result<Outcome, ContextDbError<CTX>> {
         loop {
-            let exit = self.runner.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
+            let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
             let outcome = match exit {
                 Exit::Suspend => match self.start_child()? {
                     None => continue,
@@ -149,8 +177,8 @@ where
                 },
                 exit => {
                     let outcome = self.end(exit);
-                    if self.runner.pool.active() == 0 {
-                        return Ok(self.first_result(outcome, first));
+                    if self.works.pool.active() == 0 {
+                        return Ok(outcome);
                     }
                     outcome
                 }
@@ -161,7 +189,7 @@ where
 
     /// Depth of the frame about to start.
     fn depth(&self) -> usize {
-        self.base_depth + self.runner.pool.active()
+        self.base_depth + self.works.pool.active()
     }
 
     /// The creation that a transaction makes.
@@ -174,14 +202,17 @@ where
 
     /// Starts what the top frame asks for.
     fn start_child(&mut self) -> Begun<CTX> {
-        match self.runner.pool.top().frame.request {
+        match self.works.pool.top().frame.request {
             Request::Call(ref request) => {
                 let input = request.input;
-                describe_call(&mut self.inputs, request);
+                let mut inputs = self.works.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
+                describe_call(&mut inputs, request);
                 // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
-                self.inputs.known_bytecode.0 = self.host.target.0;
-                core::mem::swap(&mut self.inputs.known_bytecode.1, self.host.target.1.get_or_insert_default());
-                self.call(Some(input))
+                inputs.known_bytecode.0 = self.host.memory.target.0;
+                core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
+                let begun = self.call(&inputs, Some(input));
+                self.works.child_inputs = Some(inputs);
+                begun
             }
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
@@ -190,7 +221,7 @@ where
 
     fn child_create(&mut self, request: &CreateRequest) -> Begun<CTX> {
         let depth = self.depth();
-        let parent = self.runner.pool.top();
+        let parent = self.works.pool.top();
         let creation = Creation {
             caller: parent.frame.address,
             scheme: match request.salt {
@@ -207,43 +238,46 @@ where
         Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
-    /// `make_call_frame` for `self.inputs`. `input` is the place of the call data in the caller's memory, if there is a caller.
-    fn call(&mut self, input: Option<(usize, usize)>) -> Begun<CTX> {
+    /// `make_call_frame`. `input` is the place of the call data in the caller's memory, if there is a caller.
+    fn call(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>) -> Begun<CTX> {
         let depth = self.depth();
-        let gas_limit = self.inputs.gas_limit;
+        let gas_limit = inputs.gas_limit;
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(Some(Outcome::early(InstructionResult::CallTooDeep, gas_limit)));
         }
         let journal = self.host.ctx.journal_mut();
         let checkpoint = journal.checkpoint();
-        if let CallValue::Transfer(value) = self.inputs.value
-            && let Some(error) = journal.transfer_loaded(self.inputs.caller, self.inputs.target_address, value)
+        if let CallValue::Transfer(value) = inputs.value
+            && let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value)
         {
             journal.checkpoint_revert(checkpoint);
             return Ok(Some(Outcome::early(error.into(), gas_limit)));
         }
-        if let Some(result) = self.run_precompile()? {
+        if let Some(result) = self.run_precompile(inputs)? {
             return Ok(Some(self.end_precompile(result, checkpoint)));
         }
-        if self.inputs.known_bytecode.1.is_empty() {
+        if inputs.known_bytecode.1.is_empty() {
             self.host.ctx.journal_mut().checkpoint_commit();
             return Ok(Some(Outcome::early(InstructionResult::Stop, gas_limit)));
         }
-        self.start_frame(input, depth, checkpoint);
+        self.start_frame(inputs, input, depth, checkpoint);
         Ok(None)
     }
 
-    /// The frame of the call in `self.inputs`.
-    fn start_frame(&mut self, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
-        self.ensure_env();
-        let inputs = &self.inputs;
+    /// The frame of a call.
+    #[inline]
+    fn start_frame(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
         let (hash, bytecode) = &inputs.known_bytecode;
-        let input = match input {
-            Some((offset, len)) => Input::Parent(offset, len),
-            None => Input::Owned(inputs.input.bytes(self.host.ctx)),
+        let input: &[u8] = match (input, &inputs.input) {
+            (Some((_, 0)), _) => &[],
+            (Some((offset, len)), _) => &self.works.pool.top().frame.buffer[offset..][..len],
+            (None, CallInput::Bytes(bytes)) => bytes,
+            (None, CallInput::SharedBuffer(_)) => self.input.insert(inputs.input.bytes(self.host.ctx)),
         };
         let start = Start {
             gas_limit: inputs.gas_limit,
+            input: (input.as_ptr(), input.len()),
+            env: self.host.known_env(),
             address: inputs.target_address,
             caller: inputs.caller,
             value: inputs.value.get(),
@@ -252,10 +286,11 @@ where
             checkpoint,
             created: None,
         };
-        let Runner { executor, pool, contracts, counters, .. } = &mut *self.runner;
+        self.works.keep_up();
+        let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
         counters.frames += 1;
-        let contract = contracts.get(executor, *hash, bytecode, self.shared.fork);
-        pool.push(&start, input, contract, &self.shared);
+        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
+        pool.push(start, contract, &self.shared);
     }
 
     /// The frame of a creation that was opened, or how it ended already.
@@ -264,9 +299,10 @@ where
             Ok(opened) => opened,
             Err(result) => return Some(Outcome::early(result, creation.gas_limit)),
         };
-        self.ensure_env();
         let start = Start {
             gas_limit: creation.gas_limit,
+            input: (NOTHING, 0),
+            env: self.host.known_env(),
             address: created,
             caller: creation.caller,
             value: creation.value,
@@ -275,46 +311,40 @@ where
             checkpoint,
             created: Some(created),
         };
-        let Runner { executor, pool, counters, .. } = &mut *self.runner;
+        let Works { executor, pool, counters, .. } = &mut *self.works;
         counters.frames += 1;
         let contract = executor.init_code(self.shared.fork, code());
-        pool.push(&start, Input::Parent(0, 0), &contract, &self.shared);
+        pool.push(start, &contract, &self.shared);
         None
-    }
-
-    /// Fills in the environment when the first frame starts: transfers and calls of precompiles need none.
-    fn ensure_env(&mut self) {
-        if self.shared.env.is_null() {
-            self.host.fill_env(&mut self.runner.env);
-            self.shared.env = &raw const *self.runner.env;
-        }
     }
 
     /// Offers the call to the precompiles. Input that lies in the caller's memory is shown to them in revm's shared buffer, which that
     /// memory takes the place of meanwhile.
-    fn run_precompile(&mut self) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
-        let lend = self.runner.pool.active() > 0 && !self.inputs.input.is_empty();
+    #[inline]
+    fn run_precompile(&mut self, inputs: &CallInputs) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
+        let lend = self.works.pool.active() > 0 && !inputs.input.is_empty();
         if lend {
             self.swap_shared_buffer();
         }
-        let result = self.precompiles.run(self.host.ctx, &self.inputs);
+        let result = self.precompiles.run(self.host.ctx, inputs);
         if lend {
             self.swap_shared_buffer();
-            self.runner.pool.top().restore_memory();
+            self.works.pool.top().restore_memory();
         }
         result.map_err(ContextError::Custom)
     }
 
     /// Exchanges the top frame's memory with revm's shared buffer.
     fn swap_shared_buffer(&mut self) {
-        let frame = &mut self.runner.pool.top().frame;
+        let frame = &mut self.works.pool.top().frame;
         let mut shared = self.host.ctx.local().shared_memory_buffer().borrow_mut();
         core::mem::swap(&mut *shared, &mut frame.buffer);
     }
 
+    #[inline(never)]
     fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) -> Outcome {
-        self.runner.counters.precompiles += 1;
-        let is_first = self.runner.pool.active() == 0;
+        self.works.counters.precompiles += 1;
+        let is_first = self.works.pool.active() == 0;
         let journal = self.host.ctx.journal_mut();
         let mut logs = Vec::new();
         if result.result.is_ok() {
@@ -326,23 +356,25 @@ where
             journal.checkpoint_revert(checkpoint);
         }
         if is_first {
-            self.first_precompile = Some((result.gas, logs));
+            self.first_precompile = Some(Box::new((result.gas, logs)));
         }
         // What comes back to a parent that has nothing yet is what comes back.
         let mut returned = GasTracker::new(u64::MAX, 0, 0);
         handle_reservoir_remaining_gas(result.result, &mut returned, result.gas.tracker_mut());
+        self.returned = Some(result.output);
         Outcome {
             result: result.result,
             gas_left: returned.remaining(),
             refund: returned.refunded(),
-            output: Output::Owned(result.output),
-            created: None,
+            output: Output::Returned,
+            had_frame: false,
         }
     }
 
     /// The second half of `process_next_action`: the top frame ended with `exit`.
+    #[inline]
     fn end(&mut self, exit: Exit) -> Outcome {
-        let slot = self.runner.pool.top();
+        let slot = self.works.pool.top();
         let mut outcome = Outcome {
             result: instruction_result(exit),
             gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
@@ -351,7 +383,7 @@ where
                 Exit::Return | Exit::Revert if slot.frame.out_len > 0 => Output::Ended,
                 _ => Output::Empty,
             },
-            created: slot.created,
+            had_frame: true,
         };
         let journal = self.host.ctx.journal_mut();
         match slot.created {
@@ -359,13 +391,13 @@ where
             None if outcome.result.is_ok() => journal.checkpoint_commit(),
             None => journal.checkpoint_revert(slot.checkpoint),
         }
-        self.runner.pool.pop();
+        self.works.pool.pop();
         outcome
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
     fn end_creation(&mut self, outcome: &mut Outcome, created: Address) {
-        let slot = self.runner.pool.top();
+        let slot = self.works.pool.top();
         let deploys = outcome.result.is_ok();
         let code = match outcome.output {
             Output::Ended if deploys => Bytes::copy_from_slice(slot.output()),
@@ -377,7 +409,8 @@ where
         outcome.result = result.result;
         outcome.gas_left = result.gas.remaining();
         if deploys {
-            outcome.output = Output::Owned(result.output);
+            self.returned = Some(result.output);
+            outcome.output = Output::Returned;
         }
     }
 
@@ -387,7 +420,7 @@ where
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
         assert_ne!(outcome.result, InstructionResult::FatalExternalError, "a fatal error without its reason");
-        let Outcome { result, gas_left, refund, output, created } = outcome;
+        let Outcome { result, gas_left, refund, output, had_frame } = outcome;
         let how = if result.is_ok() {
             runtime::Outcome::Success
         } else if result.is_revert() {
@@ -395,9 +428,10 @@ where
         } else {
             runtime::Outcome::Halt
         };
-        let (parent, ended) = self.runner.pool.top_and_ended();
-        let (data, owned): (&[u8], Bytes) = match (&output, ended) {
-            (Output::Owned(bytes), _) => (bytes, bytes.clone()),
+        let (parent, ended) = self.works.pool.top_and_ended();
+        let created = ended.filter(|_| had_frame).and_then(|ended| ended.created);
+        let (data, owned): (&[u8], Bytes) = match (output, ended) {
+            (Output::Returned, _) => (self.returned.as_ref().map_or(&[], |bytes| bytes), self.returned.clone().unwrap_or_default()),
             (Output::Ended, Some(ended)) => (ended.output(), Bytes::new()),
             (Output::Empty, _) | (Output::Ended, None) => (&[], Bytes::new()),
         };
@@ -425,30 +459,16 @@ where
         Ok(())
     }
 
-    /// The result of the first frame, as revm's loop returns it.
-    fn first_result(&mut self, outcome: Outcome, first: First) -> FrameResult {
-        let Outcome { result, gas_left, refund, output, created } = outcome;
-        let output = match output {
+    /// The output of what ended, and the account that it created.
+    #[inline]
+    fn take_output(&mut self, outcome: &Outcome) -> (Bytes, Option<Address>) {
+        let ended = self.works.pool.last_ended();
+        let output = match outcome.output {
             Output::Empty => Bytes::new(),
-            Output::Owned(bytes) => bytes,
-            Output::Ended => self.runner.pool.last_ended().map_or(Bytes::new(), |slot| Bytes::copy_from_slice(slot.output())),
+            Output::Returned => self.returned.take().unwrap_or_default(),
+            Output::Ended => ended.map_or(Bytes::new(), |slot| Bytes::copy_from_slice(slot.output())),
         };
-        match first {
-            First::Call { gas_limit, return_memory_offset } => {
-                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
-                let mut call = CallOutcome::new(result, return_memory_offset);
-                if let Some((gas, logs)) = self.first_precompile.take() {
-                    call.result.gas = gas;
-                    call.was_precompile_called = true;
-                    call.precompile_call_logs = logs;
-                }
-                FrameResult::Call(call)
-            }
-            First::Create { gas_limit } => {
-                let result = InterpreterResult::new(result, output, gas(gas_limit, gas_left, refund));
-                FrameResult::Create(CreateOutcome::new(result, created))
-            }
-        }
+        (output, ended.filter(|_| outcome.had_frame).and_then(|slot| slot.created))
     }
 }
 

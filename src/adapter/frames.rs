@@ -39,7 +39,7 @@ const TOUCHED_BYTES: usize = 2 * PAGE_BYTES;
 const PAGE_BYTES: usize = 4096;
 
 /// Where zero bytes are.
-const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
+pub(super) const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
 
 /// A frame and what it owns.
 pub(super) struct Slot {
@@ -59,8 +59,6 @@ pub(super) struct Slot {
     place: Place,
     /// What it counts for in [`FramePool::kept`].
     kept: usize,
-    /// Owner of the call data of the first frame; that of others lies in their parent's memory.
-    input: Bytes,
 }
 
 /// What is the same for all frames of a transaction.
@@ -68,8 +66,6 @@ pub(super) struct Slot {
 pub(super) struct Shared {
     /// Runtime functions for the host.
     pub(super) callouts: &'static Callouts,
-    /// The environment.
-    pub(super) env: *const Env,
     /// The rules in force.
     pub(super) fork: SpecId,
     /// Most bytes that the memories of all frames may have together.
@@ -80,20 +76,15 @@ pub(super) struct Shared {
     pub(super) record: bool,
 }
 
-/// Where call data lies.
-#[derive(Clone, Debug)]
-pub(super) enum Input {
-    /// Offset and length in the memory of the calling frame, which does not move while the callee runs.
-    Parent(usize, usize),
-    /// Bytes of its own.
-    Owned(Bytes),
-}
-
 /// How a frame begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     /// Gas it may spend.
     pub(super) gas_limit: u64,
+    /// Where the call data is, which stays there while the frame runs, and its length.
+    pub(super) input: (*const u8, usize),
+    /// The environment, or null while nothing has needed it.
+    pub(super) env: *const Env,
     /// ADDRESS.
     pub(super) address: Address,
     /// CALLER.
@@ -122,12 +113,12 @@ impl Slot {
             tape: None,
             place: Place::default(),
             kept: 0,
-            input: Bytes::new(),
         }
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
-    fn begin(&mut self, start: &Start, stack: *mut U256, input: (*const u8, usize), shared: &Shared, memory_limit: u64) {
+    #[inline(always)]
+    fn begin(&mut self, start: &Start, stack: *mut U256, shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
         self.checkpoint = start.checkpoint;
         self.created = start.created;
@@ -149,10 +140,10 @@ impl Slot {
         frame.code_object = &self.contract.code;
         frame.pc_index = ptr::null();
         frame.code_base = ptr::null();
-        (frame.input, frame.input_len) = (input.0, input.1 as u64);
+        (frame.input, frame.input_len) = (start.input.0, start.input.1 as u64);
         (frame.return_data, frame.return_data_len) = (NOTHING, 0);
         frame.callouts = shared.callouts;
-        frame.env = shared.env;
+        frame.env = start.env;
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
         frame.address_word = word(start.address);
@@ -198,35 +189,52 @@ struct Place {
 }
 
 /// Memory for stacks: regions that are never moved, never cleared, and made when they are needed.
-#[derive(Default)]
-struct Stacks(Vec<Vec<u64>>);
+struct Stacks {
+    regions: Vec<Vec<u64>>,
+    /// The lowest stack of all.
+    lowest: (*mut U256, Place),
+}
 
 impl Stacks {
+    /// Room for the first frames, touched as far as most go.
+    fn new() -> Stacks {
+        let mut stacks = Stacks { regions: Vec::new(), lowest: (core::ptr::null_mut(), Place::default()) };
+        stacks.lowest = stacks.first_of(0);
+        stacks.regions[0].resize(core::hint::black_box(TOUCHED_BYTES / size_of::<u64>()), 0);
+        stacks
+    }
+
     /// A stack above one in use, given the end of that and its place; or the lowest stack.
-    #[inline]
+    #[inline(always)]
     fn above(&mut self, below: Option<(*mut U256, Place)>) -> (*mut U256, Place) {
         let Some((end, place)) = below else {
-            return self.first_of(0);
+            return self.lowest;
         };
-        let stack = end.wrapping_add(end.align_offset(align_of::<StackBuffer>()));
+        let stack = aligned(end);
         if stack as usize <= place.last { (stack, place) } else { self.first_of(place.region + 1) }
     }
 
     /// The lowest stack of a region.
+    #[cold]
     fn first_of(&mut self, region: usize) -> (*mut U256, Place) {
-        if region == self.0.len() {
+        if region == self.regions.len() {
             let stacks = if region == 0 { FIRST_STACKS } else { MORE_STACKS };
-            self.0.push(Vec::with_capacity((stacks * STACK_BYTES + align_of::<StackBuffer>()) / size_of::<u64>()));
+            self.regions.push(Vec::with_capacity((stacks * STACK_BYTES + align_of::<StackBuffer>()) / size_of::<u64>()));
         }
-        let memory = &mut self.0[region];
+        let memory = &mut self.regions[region];
         let start = memory.as_mut_ptr();
         let last = start as usize + memory.capacity() * size_of::<u64>() - STACK_BYTES;
-        (start.wrapping_add(start.align_offset(align_of::<StackBuffer>())).cast(), Place { region, last })
+        (aligned(start.cast()), Place { region, last })
     }
 }
 
+/// The first place at or above `end` at which a stack may begin.
+#[inline(always)]
+fn aligned(end: *mut U256) -> *mut U256 {
+    end.wrapping_byte_add((end as usize).wrapping_neg() % align_of::<StackBuffer>())
+}
+
 /// Frames by depth: the first `active` run or are suspended, the rest are spare.
-#[derive(Default)]
 pub(super) struct FramePool {
     // Boxed so that a slot stays where it is when the pool grows.
     #[allow(clippy::vec_box)]
@@ -237,6 +245,8 @@ pub(super) struct FramePool {
     /// Bytes of EVM memory that slots keep, as of the last reset.
     kept: usize,
     stacks: Stacks,
+    /// What spare slots hold that hold nothing else.
+    nothing: Arc<Contract>,
 }
 
 impl fmt::Debug for FramePool {
@@ -248,16 +258,13 @@ impl fmt::Debug for FramePool {
 impl FramePool {
     /// A pool with its first slot made and its memory touched, so that no transaction waits for the system.
     pub(super) fn new() -> FramePool {
-        let mut pool = FramePool::default();
-        pool.stacks.first_of(0);
-        let first = &mut pool.stacks.0[0];
-        first.resize(core::hint::black_box(TOUCHED_BYTES / size_of::<u64>()), 0);
-        let nothing = Arc::new(Contract::new(Code::new(&[]), SpecId::default()));
-        pool.slots.push(Box::new(Slot::new(nothing)));
-        pool
+        let nothing = Arc::new(Contract::interpreted(Code::new(&[]), SpecId::default()));
+        let slots = vec![Box::new(Slot::new(nothing.clone()))];
+        FramePool { slots, active: 0, used: 0, kept: 0, stacks: Stacks::new(), nothing }
     }
 
     /// No frame is active any more; what is too large to keep is given back.
+    #[inline]
     pub(super) fn reset(&mut self) {
         for slot in self.slots.iter_mut().take(self.used) {
             if slot.frame.buffer.capacity() == slot.kept {
@@ -270,10 +277,14 @@ impl FramePool {
             }
             slot.kept = slot.frame.buffer.capacity();
         }
-        if let Some(first) = self.slots.first_mut() {
-            first.input = Bytes::new();
-        }
         (self.active, self.used) = (0, 0);
+    }
+
+    /// Lets go of the contracts of frames that have ended.
+    pub(super) fn let_go(&mut self) {
+        for slot in &mut self.slots[self.active..] {
+            slot.contract = self.nothing.clone();
+        }
     }
 
     /// Frames that run or are suspended.
@@ -282,19 +293,12 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    pub(super) fn push(&mut self, start: &Start, input: Input, contract: &Arc<Contract>, shared: &Shared) {
+    #[inline(always)]
+    pub(super) fn push(&mut self, start: Start, contract: &Arc<Contract>, shared: &Shared) {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
         let (stack, place) = self.stacks.above(parent.map(|p| (p.frame.sp, p.place)));
-        let (input, owned) = match input {
-            Input::Owned(bytes) => ((bytes.as_ptr(), bytes.len()), Some(bytes)),
-            Input::Parent(_, 0) => ((NOTHING, 0), None),
-            Input::Parent(offset, len) => {
-                let memory = &parent.expect("a call has a caller").frame.buffer;
-                ((memory[offset..][..len].as_ptr(), len), None)
-            }
-        };
         let slot = match above.first_mut() {
             Some(slot) => {
                 if !Arc::ptr_eq(&slot.contract, contract) {
@@ -307,11 +311,8 @@ impl FramePool {
                 self.slots.last_mut().expect("just pushed")
             }
         };
-        if let Some(owned) = owned {
-            slot.input = owned;
-        }
         slot.place = place;
-        slot.begin(start, stack, input, shared, memory_limit);
+        slot.begin(&start, stack, shared, memory_limit);
         self.active += 1;
         self.used = self.used.max(self.active);
     }
@@ -345,13 +346,13 @@ mod tests {
     #[test]
     fn stacks_are_aligned_and_apart() {
         const ELEMENTS: [usize; 6] = [0, 1, 3, 1024, 7, 1024];
-        let mut stacks = Stacks::default();
+        let mut stacks = Stacks::new();
         let mut below = None;
         let mut ends: Vec<usize> = Vec::new();
         for depth in 0..1025 {
             let (stack, place) = stacks.above(below);
             assert!((stack as usize).is_multiple_of(align_of::<StackBuffer>()));
-            let memory = &stacks.0[place.region];
+            let memory = &stacks.regions[place.region];
             let start = memory.as_ptr() as usize;
             assert!(stack as usize >= start && stack as usize + STACK_BYTES <= start + 8 * memory.capacity());
             if below.is_some_and(|(_, last): (_, Place)| last.region == place.region) {
@@ -361,7 +362,7 @@ mod tests {
             ends.push(end as usize);
             below = Some((end, place));
         }
-        assert!(stacks.0.len() > 2 && stacks.0.len() < 40, "{} regions", stacks.0.len());
+        assert!(stacks.regions.len() > 2 && stacks.regions.len() < 40, "{} regions", stacks.regions.len());
         assert_eq!(stacks.above(None).0, stacks.first_of(0).0);
     }
 }

@@ -14,20 +14,40 @@ pub(super) struct JournalHost<'a, CTX> {
     pub(super) ctx: &'a mut CTX,
     /// The rules in force.
     pub(super) spec: SpecId,
+    /// What it keeps elsewhere.
+    pub(super) memory: &'a mut HostMemory,
+}
+
+/// What hosts keep from one request to the next, and allocate once for all transactions.
+#[derive(Debug, Default)]
+pub(super) struct HostMemory {
+    /// The environment, and whether it is that of this transaction.
+    env: Env,
+    has_env: bool,
     /// Hash and code of the last call target, its delegation resolved: for the call that follows.
     pub(super) target: (B256, Option<Bytecode>),
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     /// The host for the transaction that `ctx` holds.
-    pub(super) fn new(ctx: &'a mut CTX) -> Self {
+    #[inline]
+    pub(super) fn new(ctx: &'a mut CTX, memory: &'a mut HostMemory) -> Self {
+        memory.has_env = false;
         let spec = ctx.cfg().spec().into();
-        JournalHost { ctx, spec, target: (B256::ZERO, None) }
+        JournalHost { ctx, spec, memory }
+    }
+
+    /// The environment if anything has needed it yet, else null.
+    #[inline]
+    pub(super) fn known_env(&self) -> *const Env {
+        if self.memory.has_env { &raw const self.memory.env } else { core::ptr::null() }
     }
 
     /// Writes the environment words of the transaction, each where it belongs.
-    pub(super) fn fill_env(&self, env: &mut Env) {
-        let ctx = &*self.ctx;
+    #[cold]
+    fn fill_env(&mut self) {
+        self.memory.has_env = true;
+        let (ctx, env) = (&*self.ctx, &mut self.memory.env);
         env.origin = word(ctx.caller());
         env.gas_price = ctx.effective_gas_price();
         env.coinbase = word(ctx.beneficiary());
@@ -46,15 +66,15 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         env.slot_number = ctx.slot_num();
     }
 
-    /// Loads `address` with its code into `self.target`.
+    /// Loads `address` with its code into `self.memory.target`.
     fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
         let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
-        self.target.0 = load.code_hash();
-        match (&load.code, &self.target.1) {
+        self.memory.target.0 = load.code_hash();
+        match (&load.code, &self.memory.target.1) {
             // The same code as last time: spare the reference count.
             (Some(code), Some(known)) if same_code(code, known) => {}
-            (Some(code), _) => self.target.1 = Some(code.clone()),
-            (None, _) => self.target.1 = None,
+            (Some(code), _) => self.memory.target.1 = Some(code.clone()),
+            (None, _) => self.memory.target.1 = None,
         }
         Ok(TargetLoad { is_cold: load.is_cold, is_empty: load.is_empty })
     }
@@ -67,6 +87,7 @@ struct TargetLoad {
 }
 
 /// Whether two codes are the same bytes of the same allocation.
+#[inline]
 pub(super) fn same_code(a: &Bytecode, b: &Bytecode) -> bool {
     core::ptr::eq(a.bytes_ref().as_ptr(), b.bytes_ref().as_ptr()) && a.len() == b.len() && a.kind() == b.kind()
 }
@@ -91,6 +112,13 @@ fn lift(error: LoadError) -> HostError {
 }
 
 impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
+    fn env(&mut self) -> &Env {
+        if !self.memory.has_env {
+            self.fill_env();
+        }
+        &self.memory.env
+    }
+
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
         match self.ctx.sload_skip_cold_load(address, key, skip_cold) {
             Ok(load) => Ok(Loaded { value: load.data, is_cold: load.is_cold }),
@@ -169,7 +197,7 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
 
     fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
         let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
-        Ok(CallTarget { is_empty, is_cold, delegate: self.target.1.as_ref().and_then(Bytecode::eip7702_address) })
+        Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
     }
 
     fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {

@@ -14,12 +14,16 @@
 //! assert!(result.unwrap().result.is_success());
 //! ```
 
+#[cfg(feature = "alloy")]
+mod alloy;
 mod evm;
 mod exec;
 mod frames;
 mod host;
 mod runner;
 
+#[cfg(feature = "alloy")]
+pub use alloy::{EjitAlloyEvm, EjitEvmFactory};
 pub use evm::{BuildEjit, EjitEvm, EjitHandler, InstructionSet, StandardInstructions};
 pub use exec::exec_loop;
 pub use runner::{Counters, Runner, StaticGas};

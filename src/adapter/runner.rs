@@ -1,14 +1,14 @@
 //! What one EVM instance keeps from transaction to transaction: executor, frame pool, known contracts, counters.
 
 use super::frames::FramePool;
-use super::host::same_code;
-use crate::abi::{Env, Exit, Host};
+use super::host::{HostMemory, same_code};
+use crate::abi::{Exit, Host};
 use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
 use revm::{
     bytecode::Bytecode,
     context_interface::{Cfg, ContextTr, cfg::GasParams},
-    interpreter::{FrameInput, instructions::GasTable, instructions::gas_table_spec, interpreter_action::FrameInit},
+    interpreter::{CallInputs, FrameInput, instructions::GasTable, instructions::gas_table_spec, interpreter_action::FrameInit},
     primitives::B256,
 };
 use std::sync::Arc;
@@ -42,13 +42,20 @@ pub struct Counters {
 /// The state of [`exec_loop`](super::exec_loop): one for each EVM instance.
 #[derive(Debug)]
 pub struct Runner {
+    pub(super) works: Works,
+    pub(super) memory: HostMemory,
+    standard: Standard,
+}
+
+/// What frames run on.
+#[derive(Debug)]
+pub(super) struct Works {
     pub(super) executor: Executor,
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
-    /// The environment of the transaction, whose place never changes.
-    pub(super) env: Box<Env>,
-    standard: Standard,
+    /// The call that a frame asks for, in the form that precompiles take it.
+    pub(super) child_inputs: Option<Box<CallInputs>>,
     first_difference: Option<Box<Difference>>,
 }
 
@@ -56,13 +63,28 @@ pub struct Runner {
 #[derive(Debug)]
 struct Standard {
     fork: SpecId,
-    table: GasTable,
+    /// Made when an embedder's table is to be compared with it.
+    table: Option<Box<GasTable>>,
     params: GasParams,
 }
 
 impl Standard {
     fn new(fork: SpecId) -> Standard {
-        Standard { fork, table: gas_table_spec(fork), params: GasParams::new_spec(fork) }
+        Standard { fork, table: None, params: GasParams::new_spec(fork) }
+    }
+
+    /// Whether `gas` is the fork's own.
+    #[inline]
+    fn is(&mut self, gas: StaticGas<'_>) -> bool {
+        match gas {
+            StaticGas::OfFork(fork) if fork == self.fork => true,
+            StaticGas::OfFork(fork) => self.table() == &gas_table_spec(fork),
+            StaticGas::Table(table) => self.table() == table,
+        }
+    }
+
+    fn table(&mut self) -> &GasTable {
+        self.table.get_or_insert_with(|| Box::new(gas_table_spec(self.fork)))
     }
 
     /// Whether `params` is the fork's own; it is then known by its address the next time.
@@ -80,7 +102,11 @@ impl Standard {
 
 /// Contracts by the address of their code.
 #[derive(Debug)]
-pub(super) struct Contracts(Vec<Option<Known>>);
+pub(super) struct Contracts {
+    known: Box<[Option<Known>; MEMO_SLOTS]>,
+    /// The engine's generation that they are of.
+    generation: u64,
+}
 
 /// A contract, and its code in the embedder's memory, whose address cannot be used for other code while it is held here.
 #[derive(Debug)]
@@ -92,36 +118,37 @@ struct Known {
 impl Runner {
     /// A runner on `engine`.
     pub fn new(engine: &Engine) -> Runner {
-        Runner {
+        let works = Works {
             executor: engine.executor(),
             pool: FramePool::new(),
             counters: Counters::default(),
-            contracts: Contracts((0..MEMO_SLOTS).map(|_| None).collect()),
-            env: Box::default(),
-            standard: Standard::new(SpecId::default()),
+            contracts: Contracts { known: Box::new([const { None }; MEMO_SLOTS]), generation: engine.generation() },
+            child_inputs: None,
             first_difference: None,
-        }
+        };
+        Runner { works, memory: HostMemory::default(), standard: Standard::new(SpecId::default()) }
     }
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        self.executor.engine()
+        self.works.executor.engine()
     }
 
     /// What it has done so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.works.counters
     }
 
     /// The first difference that `check` mode found.
     pub fn first_difference(&self) -> Option<&Difference> {
-        self.first_difference.as_deref()
+        self.works.first_difference.as_deref()
     }
 
     /// Whether a transaction that begins with `first` can be executed here with the results of revm's own loop. `static_gas` is that of the
     /// instruction set that revm would use, whose instructions must be the standard ones.
     ///
     /// Not handled: AMSTERDAM and state gas (EIP-8037), gas costs other than those of the fork, gas limits above `i64::MAX`.
+    #[inline]
     pub fn handles<CTX: ContextTr>(&mut self, ctx: &CTX, static_gas: StaticGas<'_>, first: &FrameInit) -> bool {
         let cfg = ctx.cfg();
         let fork: SpecId = cfg.spec().into();
@@ -138,16 +165,31 @@ impl Runner {
             && reservoir == 0
             && i64::try_from(gas_limit).is_ok()
             && self.standard.has(cfg.gas_params())
-            && match static_gas {
-                StaticGas::OfFork(of) => of == fork || gas_table_spec(of) == self.standard.table,
-                StaticGas::Table(table) => *table == self.standard.table,
-            }
+            && self.standard.is(static_gas)
     }
 
     /// Notes that a transaction went to revm's own loop.
     pub fn count_handed_to_revm(&mut self) {
-        self.counters.handed_to_revm += 1;
+        self.works.counters.handed_to_revm += 1;
         self.engine().counters().handed_over.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Works {
+    /// Lets go of contracts of a generation that is no more, so that its memory can be given back.
+    #[inline]
+    pub(super) fn keep_up(&mut self) {
+        let generation = self.executor.engine().generation();
+        if self.contracts.generation != generation {
+            self.renew(generation);
+        }
+    }
+
+    #[cold]
+    fn renew(&mut self, generation: u64) {
+        self.contracts.known.fill_with(|| None);
+        self.contracts.generation = generation;
+        self.pool.let_go();
     }
 
     /// Runs the top frame on `host` until it ends or suspends. The one place at which frames are entered.
@@ -156,12 +198,21 @@ impl Runner {
     ///
     /// # Errors
     /// What that second run did otherwise.
+    #[inline]
     pub(super) fn activate<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
         let slot = self.pool.top();
-        let Some(tape) = &mut slot.tape else {
-            slot.frame.host = core::ptr::from_mut(host).cast();
-            return Ok(self.executor.run(&mut slot.frame, &slot.contract));
-        };
+        if slot.tape.is_some() {
+            return self.activate_checked(host);
+        }
+        slot.frame.host = core::ptr::from_mut(host).cast();
+        Ok(self.executor.run(&mut slot.frame, &slot.contract))
+    }
+
+    /// [`Works::activate`] in `check` mode.
+    #[inline(never)]
+    fn activate_checked<H: Host>(&mut self, host: &mut H) -> Result<Exit, Box<Difference>> {
+        let slot = self.pool.top();
+        let tape = slot.tape.as_mut().expect("frames are recorded");
         let exit = self.executor.record(&mut slot.frame, host, tape);
         if exit.is_end() {
             self.executor
@@ -175,23 +226,32 @@ impl Runner {
 impl Contracts {
     /// The contract of `bytecode`, whose hash is said to be `hash`. The hash is not believed: a database or a state override may be
     /// wrong about it, so the engine compares the bytes, and is asked once for each allocation of them.
-    pub(super) fn get(&mut self, executor: &mut Executor, hash: B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
+    #[inline]
+    pub(super) fn get(&mut self, executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> &Arc<Contract> {
         let address = bytecode.bytes_ref().as_ptr() as usize;
-        let slot = &mut self.0[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
+        let slot = &mut self.known[((address >> 4) ^ (address >> 12)) % MEMO_SLOTS];
         let hit = slot.as_ref().is_some_and(|known| same_code(&known.bytecode, bytecode) && known.contract.fork == fork);
         if !hit {
-            let contract = executor.contract(hash, fork, bytecode.original_byte_slice(), || code(bytecode));
-            *slot = Some(Known { bytecode: bytecode.clone(), contract });
+            *slot = Some(Known::new(executor, hash, bytecode, fork));
         }
         &slot.as_ref().expect("just filled").contract
     }
 }
 
-/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already.
-fn code(bytecode: &Bytecode) -> Code {
+impl Known {
+    #[cold]
+    fn new(executor: &mut Executor, hash: &B256, bytecode: &Bytecode, fork: SpecId) -> Known {
+        let own_analysis = executor.engine().config().own_analysis;
+        let contract = executor.contract(*hash, fork, bytecode.original_byte_slice(), || code(bytecode, own_analysis));
+        Known { bytecode: bytecode.clone(), contract }
+    }
+}
+
+/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already, unless `own_analysis` is asked for.
+fn code(bytecode: &Bytecode, own_analysis: bool) -> Code {
     let code = Code::new(bytecode.original_byte_slice());
     match bytecode.legacy_jump_table() {
-        Some(table) if table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
+        Some(table) if !own_analysis && table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
         _ => code,
     }
 }

@@ -63,6 +63,13 @@ impl<'a> Node<'a> {
         Ok(object.iter().map(|(name, value)| (name.as_str(), self.child(name, value))))
     }
 
+    /// The elements of an array, in order.
+    pub fn items(&self) -> Result<impl Iterator<Item = Node<'a>> + '_> {
+        let array =
+            self.value.as_array().ok_or_else(|| self.error(format_args!("expected an array, found {}", kind(self.value))))?;
+        Ok(array.iter().enumerate().map(|(at, value)| self.child(&at.to_string(), value)))
+    }
+
     /// A string.
     pub fn str(&self) -> Result<&'a str> {
         self.value.as_str().ok_or_else(|| self.error(format_args!("expected a string, found {}", kind(self.value))))

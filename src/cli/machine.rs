@@ -4,8 +4,8 @@
 //! caller, the target, the coinbase and the precompiles.
 //!
 //! "Raw code" on both sides: revm analyses code when it makes a `Bytecode` of it, so for revm's loop the database holds
-//! bytes, and the analysis happens when the code is loaded. ejit wants bytes and hash alone and analyses for itself, so
-//! for ejit the database holds finished `Bytecode`s, whose jump tables nobody reads.
+//! bytes, and the analysis happens when the code is loaded. ejit wants bytes and hash alone; its database holds finished
+//! `Bytecode`s, whose jump tables an engine with [`own_analysis`](crate::engine::Config::own_analysis) does not read.
 
 use super::args::Jit;
 use super::failure::{Failure, Result};

@@ -11,6 +11,7 @@ pub mod json;
 mod listing;
 pub mod machine;
 pub mod prestate;
+mod replay;
 mod run;
 mod statetest;
 pub mod workload;
@@ -45,6 +46,10 @@ enum Command {
     Statetest(statetest::StatetestArgs),
     /// Check and measure workloads against revm
     Bench(bench::BenchArgs),
+    /// Check and measure blocks of transactions against revm
+    Replay(replay::ReplayArgs),
+    /// Make a block for `replay` of workloads
+    Block(replay::BlockArgs),
 }
 
 /// Runs the command that the process's arguments name.
@@ -56,6 +61,8 @@ pub fn main() -> ExitCode {
         Command::Compile(args) => compile::run(args, &mut out),
         Command::Statetest(args) => statetest::run(args, &mut out),
         Command::Bench(args) => bench::run(args, &mut out),
+        Command::Replay(args) => replay::run(args, &mut out),
+        Command::Block(args) => replay::run_block(args, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use crate::adapter::BuildEjit;
-use crate::engine::{Config, CounterValues, Engine, Mode};
+use crate::engine::{Engine, Mode};
 use clap::Args;
 use evm_tests::{
     Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
@@ -18,7 +18,6 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
 };
 
 /// Arguments of `ejit statetest`.
@@ -69,46 +68,18 @@ pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
     match args.jit.config() {
         None => dispatch(args, &options, || Revm, None, out),
         Some(config) => {
-            let engines = Engines::new(config);
-            dispatch(args, &options, || Ejit(&engines), Some(&engines), out)
+            let engine = Engine::new(config);
+            dispatch(args, &options, || Ejit(engine.clone()), Some(&engine), out)
         }
-    }
-}
-
-/// The engine of all threads: a new one whenever code memory is full, so that everything is compiled however many tests there are.
-/// What a thread still does on the one before is not counted.
-struct Engines {
-    config: Config,
-    /// The present one, and what those before it did.
-    present: Mutex<(Engine, CounterValues)>,
-}
-
-impl Engines {
-    fn new(config: Config) -> Engines {
-        Engines { present: Mutex::new((Engine::new(config.clone()), CounterValues::default())), config }
-    }
-
-    fn get(&self) -> Engine {
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let values = present.0.counters().read();
-        if values.refused_full > 0 {
-            *present = (Engine::new(self.config.clone()), present.1 + values);
-        }
-        present.0.clone()
-    }
-
-    fn counters(&self) -> CounterValues {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.1 + present.0.counters().read()
     }
 }
 
 /// ejit's EVM as an executor of tests.
-struct Ejit<'a>(&'a Engines);
+struct Ejit(Engine);
 
-impl Executor for Ejit<'_> {
+impl Executor for Ejit {
     fn transact(&mut self, case: &Case, db: &mut CaseDb) -> Outcome {
-        case.context(db).build_ejit(&self.0.get()).transact_commit(case.tx.clone())
+        case.context(db).build_ejit(&self.0).transact_commit(case.tx.clone())
     }
 }
 
@@ -132,12 +103,12 @@ fn dispatch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E + Sync,
-    engines: Option<&Engines>,
+    engine: Option<&Engine>,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let watch = Watch::new(args);
     if args.paths.is_empty() {
-        return batch(args, options, executor, engines, &watch, out);
+        return batch(args, options, executor, engine, &watch, out);
     }
     let files = load::find(&args.paths).map_err(Failure::input)?;
     if files.is_empty() {
@@ -150,7 +121,7 @@ fn dispatch<E: Executor>(
     } else if !args.json_outcome {
         print_failures(&report, out)?;
         writeln!(out, "{}", report.summary())?;
-        print_checked(engines, out)?;
+        print_checked(engine, out)?;
     }
     verdict(report.summary().failed, unread(&report.files), out)
 }
@@ -160,7 +131,7 @@ fn batch<E: Executor>(
     args: &StatetestArgs,
     options: &Options,
     executor: impl Fn() -> E,
-    engines: Option<&Engines>,
+    engine: Option<&Engine>,
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
@@ -185,15 +156,15 @@ fn batch<E: Executor>(
     }
     if !args.json && !args.json_outcome {
         writeln!(out, "{summary}")?;
-        print_checked(engines, out)?;
+        print_checked(engine, out)?;
     }
     verdict(summary.failed, error, out)
 }
 
 /// What `check` mode came to.
-fn print_checked(engines: Option<&Engines>, out: &mut dyn Write) -> Result<()> {
-    let Some(engines) = engines.filter(|engines| engines.config.mode == Mode::Check) else { return Ok(()) };
-    let values = engines.counters();
+fn print_checked(engine: Option<&Engine>, out: &mut dyn Write) -> Result<()> {
+    let Some(engine) = engine.filter(|engine| engine.config().mode == Mode::Check) else { return Ok(()) };
+    let values = engine.counters().read();
     write!(out, "{} frames checked, {} differences", values.checked, values.differences)?;
     if values.unchecked > 0 {
         write!(out, ", {} frames too long to check", values.unchecked)?;

@@ -5,7 +5,7 @@ use super::contract::Contract;
 use super::counters::Counters;
 use crate::arena::{Arena, SlotPtr};
 use crate::evm::block::Pc;
-use crate::ir::{Ins, R};
+use crate::ir::R;
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
 use crate::translate::context::VersionId;
@@ -17,25 +17,6 @@ use std::time::Instant;
 /// Bytes of machine code per byte of bytecode, and besides them, after which a contract gets no further versions but generic ones.
 const NATIVE_PER_BYTE: u64 = 16;
 const NATIVE_AT_LEAST: u64 = 1 << 16;
-
-/// A compiled unit for people to read.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// Address of the first byte.
-    pub address: u64,
-    /// The machine code.
-    pub bytes: Vec<u8>,
-    /// The IR.
-    pub ins: Vec<Ins>,
-    /// IR position and pc of each EVM instruction.
-    pub notes: Vec<(usize, Pc)>,
-    /// Entry pcs of its blocks, with their addresses.
-    pub blocks: Vec<(Pc, u64)>,
-    /// The block it was compiled for.
-    pub pc: Pc,
-    /// What it relies on, in words.
-    pub context: String,
-}
 
 /// Code memory and the scratch of the compiler's stages. One at a time compiles.
 #[derive(Debug)]
@@ -80,6 +61,11 @@ impl Compiler {
 
     pub(super) fn entry(&self) -> Entry {
         self.entry
+    }
+
+    /// Bytes of code memory in use.
+    pub(super) fn used(&self) -> usize {
+        self.arena.used().0
     }
 
     pub(super) fn code_base(&self) -> u64 {
@@ -156,32 +142,6 @@ impl Compiler {
         Counters::add(&counters.lower_ns, (lowered - translated).as_nanos() as u64);
         Counters::add(&counters.publish_ns, (published - lowered).as_nanos() as u64);
         Ok(versions.get(id).address)
-    }
-
-    /// Compiles as [`Compiler::compile`] does and keeps everything for people to read.
-    pub(super) fn listing(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<Listing, Refusal> {
-        self.translator.annotate(true);
-        let address = self.arena.next_address();
-        let compiled = self.compile(contract, wanted, counters);
-        let unit = self.translator.last();
-        let entry = |label| address + u64::from(self.lowerer.label_offset(label).unwrap_or(0));
-        let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, entry(label))).collect();
-        let versions = contract.versions();
-        let (pc, context) = match unit.entries.first().map(|(id, _)| versions.get(*id)) {
-            Some(version) => (version.pc, versions.describe(&version.context)),
-            None => (Pc(0), String::new()),
-        };
-        let listing = Listing {
-            address,
-            bytes: self.lowerer.bytes().to_vec(),
-            ins: unit.ins.to_vec(),
-            notes: unit.notes.to_vec(),
-            blocks,
-            pc,
-            context,
-        };
-        self.translator.annotate(false);
-        compiled.map(|_| listing)
     }
 }
 

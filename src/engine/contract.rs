@@ -1,12 +1,13 @@
 //! A contract's code as the engine knows it: bytecode, what is compiled of it, and how much work it has cost.
 
+use super::generation::Generation;
 use crate::arena::PcIndex;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
 use crate::translate::context::{VersionId, Versions};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Marks entries of the index for blocks that begin at no jump destination (the program's start, what follows a branch or a
 /// call): as signed numbers they are negative, and a dynamic jump does not go there.
@@ -25,6 +26,8 @@ pub struct Contract {
     pub(super) schedule: &'static Schedule,
     /// Init code: its instructions are counted apart.
     pub(super) is_init: bool,
+    /// Where it is compiled, if anywhere.
+    pub(super) generation: Option<Arc<Generation>>,
     /// From pc to offset of compiled code in the arena, with [`NO_DESTINATION`]; 0: not compiled. One entry per byte of bytecode and
     /// one for its end.
     index: OnceLock<PcIndex>,
@@ -46,9 +49,15 @@ const BYTE_WORK: u64 = 160;
 const EXPECTED_BYTES: usize = 256;
 
 impl Contract {
-    /// A contract of which nothing is compiled.
-    pub fn new(code: Code, fork: SpecId) -> Contract {
+    /// A contract that is interpreted only.
+    pub fn interpreted(code: Code, fork: SpecId) -> Contract {
+        Contract::new(code, fork, None)
+    }
+
+    /// A contract of which nothing is compiled yet.
+    pub(super) fn new(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
         Contract {
+            generation,
             code,
             fork,
             schedule: schedule(fork),
@@ -62,8 +71,8 @@ impl Contract {
     }
 
     /// As [`Contract::new`], for init code.
-    pub(super) fn of_init_code(code: Code, fork: SpecId) -> Contract {
-        Contract { is_init: true, ..Contract::new(code, fork) }
+    pub(super) fn of_init_code(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
+        Contract { is_init: true, ..Contract::new(code, fork, generation) }
     }
 
     /// The index from pc to code.
@@ -73,7 +82,7 @@ impl Contract {
 
     /// The versions of its blocks.
     pub(super) fn versions(&self) -> MutexGuard<'_, Versions> {
-        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(self.code.bytes())));
+        let versions = self.versions.get_or_init(|| Mutex::new(Versions::new(&self.code)));
         versions.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -142,7 +151,7 @@ mod tests {
     use super::*;
 
     fn contract(len: usize) -> Contract {
-        Contract::new(Code::new(&vec![0x5b; len]), SpecId::OSAKA)
+        Contract::interpreted(Code::new(&vec![0x5b; len]), SpecId::OSAKA)
     }
 
     /// The rental rule: whatever is compiled, and whenever, it has taken at most a `payback`th of the work before, but for what one unit

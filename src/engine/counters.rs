@@ -1,7 +1,6 @@
 //! What the engine has done: monotonic counters, readable at any time.
 
 use std::fmt;
-use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
@@ -18,14 +17,6 @@ macro_rules! counters {
             /// Reads all counters.
             pub fn read(&self) -> CounterValues {
                 CounterValues { $($name: self.$name.load(Relaxed),)* }
-            }
-        }
-
-        impl Add for CounterValues {
-            type Output = CounterValues;
-
-            fn add(self, other: CounterValues) -> CounterValues {
-                CounterValues { $($name: self.$name + other.$name,)* }
             }
         }
 
@@ -57,6 +48,10 @@ counters! {
     native_bytes,
     /// Times that compiled code left to the interpreter.
     side_exits,
+    /// Generations of code memory that took the place of full ones.
+    generations,
+    /// Contracts forgotten for want of room.
+    evicted,
     /// Units refused because code memory or link slots were spent.
     refused_full,
     /// Instructions executed by the interpreter, init code excluded. Counted in `check` mode (of the second run of each frame) and where
@@ -68,8 +63,6 @@ counters! {
     init_interpreted,
     /// As `compiled`, of init code.
     init_compiled,
-    /// Nanoseconds spent taking in code that was not known, in all.
-    analyse_ns,
     /// Nanoseconds spent translating, in all.
     translate_ns,
     /// Nanoseconds spent lowering, in all.
@@ -99,6 +92,14 @@ impl CounterValues {
     pub fn compiled_share(&self) -> Option<f64> {
         let all = self.compiled + self.interpreted;
         (all > 0).then(|| self.compiled as f64 / all as f64)
+    }
+}
+
+impl CounterValues {
+    /// As a JSON object on one line.
+    pub fn json(&self) -> String {
+        let members: Vec<String> = self.entries().iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", members.join(","))
     }
 }
 

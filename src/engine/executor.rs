@@ -4,17 +4,16 @@ use super::compile::{Wanted, words_of_target};
 use super::contract::Contract;
 use super::counters::Counters;
 use super::deopt::{leave_at_site, restore};
+use super::generation::Generation;
 use super::{Engine, Mode};
 use crate::abi::{Exit, Frame};
 use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
-use crate::runtime::{Entry, HashCounts, Memo};
+use crate::runtime::{HashCounts, Memo, ensure_environment};
 use crate::translate::Refusal;
 use crate::translate::context::Version;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 /// Gas after which the interpreter is asked again whether compiling pays, for each jump that it was allowed: more than most pieces of straight
 /// code cost, so that it is asked too often rather than too late.
@@ -29,8 +28,6 @@ const LAST_LOOK: u64 = 64;
 #[derive(Debug)]
 pub struct Executor {
     pub(super) engine: Engine,
-    /// Where compiled code is entered, and what its offsets are relative to.
-    entry: Option<(Entry, u64)>,
     /// Frames not yet added to the engine's counters, which all threads share.
     frames: u64,
     /// What runtime functions remember. Frames point to it while they run.
@@ -50,9 +47,8 @@ impl Drop for Executor {
 
 impl Executor {
     pub(super) fn new(engine: Engine) -> Executor {
-        let entry = engine.compiler().map(|c| (c.entry(), c.code_base()));
         let memo = Box::new(Memo::new(engine.inner.config.remember_hashes));
-        Executor { engine, entry, frames: 0, memo, told: HashCounts::default() }
+        Executor { engine, frames: 0, memo, told: HashCounts::default() }
     }
 
     /// The engine.
@@ -65,32 +61,31 @@ impl Executor {
     pub fn contract(&mut self, hash: B256, fork: SpecId, bytes: &[u8], code: impl FnOnce() -> Code) -> Arc<Contract> {
         let inner = &self.engine.inner;
         Counters::add(&inner.counters.lookups, 1);
-        let known = inner.contracts.read().unwrap_or_else(|e| e.into_inner()).get(&(hash, fork)).cloned();
-        if let Some(contract) = known {
-            let held = contract.code.bytes();
-            if held.as_ptr() == bytes.as_ptr() && held.len() == bytes.len() || held == bytes {
-                Counters::add(&inner.counters.hits, 1);
-                return contract;
-            }
-            return Arc::new(Contract::new(code(), fork));
+        let known = self.engine.resident().get(hash, fork).cloned();
+        let Some(contract) = known else {
+            let code = code();
+            return self.engine.resident_mut().admit(hash, fork, code, &inner.config, &inner.counters);
+        };
+        let held = contract.code.bytes();
+        if held.as_ptr() == bytes.as_ptr() && held.len() == bytes.len() || held == bytes {
+            Counters::add(&inner.counters.hits, 1);
+            return contract;
         }
-        let start = Instant::now();
-        let contract = Arc::new(Contract::new(code(), fork));
-        Counters::add(&inner.counters.analyse_ns, start.elapsed().as_nanos() as u64);
-        let mut contracts = inner.contracts.write().unwrap_or_else(|e| e.into_inner());
-        if contracts.len() >= inner.config.contracts {
-            contracts.clear();
-        }
-        contracts.entry((hash, fork)).or_insert(contract).clone()
+        self.engine.resident().stranger(code(), fork)
     }
 
     /// Init code: never looked up; compiled only in `check` mode.
     pub fn init_code(&mut self, fork: SpecId, code: Code) -> Arc<Contract> {
-        Arc::new(Contract::of_init_code(code, fork))
+        let generation = match self.engine.inner.config.mode {
+            Mode::Check => self.engine.resident().generation().cloned(),
+            Mode::Off | Mode::Always | Mode::Tiered => None,
+        };
+        Arc::new(Contract::of_init_code(code, fork, generation))
     }
 
     /// Executes `frame` from `frame.pc` until it ends, suspends or is pending. `contract` must be what the frame was made for. In `check` mode
     /// this is what `always` does: see [`Executor::record`].
+    #[inline]
     pub fn run(&mut self, frame: &mut Frame, contract: &Contract) -> Exit {
         self.count_frame();
         frame.memo = ptr::from_mut(&mut *self.memo).cast();
@@ -105,25 +100,22 @@ impl Executor {
     /// Executes as the mode says; counted instructions stay in the frame. Init code runs once, so it is compiled only to be checked.
     #[inline]
     pub(super) fn execute(&self, frame: &mut Frame, contract: &Contract) -> Exit {
-        let mode = self.engine.inner.config.mode;
-        match self.entry {
-            Some((entry, base)) if !contract.is_init || mode == Mode::Check => {
-                if mode == Mode::Tiered && !contract.is_compiled() {
-                    loop {
-                        let missing = self.missing_work(frame, contract);
-                        if missing == 0 {
-                            break;
-                        }
-                        match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1) {
-                            Exit::Hot => {}
-                            exit => return exit,
-                        }
-                    }
+        let Some(generation) = contract.generation.as_ref().filter(|_| self.engine.is_enabled()) else {
+            return self.interpret(frame, u64::MAX);
+        };
+        if !contract.is_compiled() {
+            loop {
+                let missing = self.missing_work(frame, contract);
+                if missing == 0 {
+                    break;
                 }
-                self.run_compiled(frame, contract, entry, base)
+                match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1) {
+                    Exit::Hot => {}
+                    exit => return exit,
+                }
             }
-            _ => self.interpret(frame, u64::MAX),
         }
+        self.run_compiled(frame, contract, generation)
     }
 
     /// Counts an activation.
@@ -161,6 +153,7 @@ impl Executor {
     }
 
     /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work.
+    #[inline]
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
         let before = frame.gas;
         frame.gas_of_effects = 0;
@@ -170,6 +163,7 @@ impl Executor {
     }
 
     /// Gas that must be interpreted before the block at `frame.pc` may be compiled.
+    #[inline]
     fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
         let config = &self.engine.inner.config;
         match config.mode {
@@ -178,6 +172,7 @@ impl Executor {
         }
     }
 
+    #[inline]
     pub(super) fn interpret(&self, frame: &mut Frame, fuel: u64) -> Exit {
         frame.fuel = fuel;
         let config = &self.engine.inner.config;
@@ -185,17 +180,21 @@ impl Executor {
     }
 
     /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted.
-    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, entry: Entry, base: u64) -> Exit {
+    #[inline(never)]
+    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>) -> Exit {
+        let (entry, base) = (generation.entry, generation.base);
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = base as *const u8;
+        ensure_environment(frame);
         let mut look = FIRST_LOOK;
+        // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
+        let mut stuck = false;
         loop {
-            let Some(address) = self.block(frame, contract, base) else {
-                // What is worth compiling, and is not compiled, cannot be: only the way to the next block is interpreted.
-                let jumps = match self.missing_work(frame, contract) {
-                    0 => 1,
-                    _ => look,
-                };
+            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation) };
+            let Some(address) = compiled else {
+                // What is worth compiling, could be, and is not, is a block that cannot: only the way to the next one is interpreted.
+                let compiles = !self.engine.is_paused() && !generation.is_full();
+                let jumps = if compiles && self.missing_work(frame, contract) == 0 { 1 } else { look };
                 match self.interpret_for(frame, contract, jumps) {
                     Exit::Hot => look = LAST_LOOK.min(2 * look),
                     exit => return exit,
@@ -204,16 +203,16 @@ impl Executor {
             };
             look = FIRST_LOOK;
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
-            // for its bytecode and fork in this engine's arena, which `self.engine` keeps alive; index and base were set above.
+            // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
             let mut exit = unsafe { entry.enter(frame, address) };
             while exit == Exit::Compile
-                && let Some(address) = self.version(frame, contract)
+                && let Some(address) = self.version(frame, contract, generation)
             {
                 // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
                 exit = unsafe { entry.resume(frame, address) };
             }
             match exit {
-                Exit::Compile => {}
+                Exit::Compile => stuck = true,
                 Exit::DynamicJump => {
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
@@ -238,24 +237,29 @@ impl Executor {
     }
 
     /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first if it is worth it.
-    fn block(&self, frame: &Frame, contract: &Contract, base: u64) -> Option<u64> {
+    fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation) -> Option<u64> {
         if let Some(offset) = contract.offset(frame.pc) {
-            return Some(base + u64::from(offset));
+            return Some(generation.base + u64::from(offset));
         }
-        self.compile(frame, contract, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
+        self.compile(frame, contract, generation, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
     }
 
     /// Compiles what is `wanted` for `frame.pc`, if it is worth it.
-    fn compile(&self, frame: &Frame, contract: &Contract, wanted: Wanted) -> Option<u64> {
-        if self.missing_work(frame, contract) > 0 || contract.is_refused(frame.pc) || self.engine.is_full() {
+    fn compile(&self, frame: &Frame, contract: &Contract, generation: &Generation, wanted: Wanted) -> Option<u64> {
+        if self.missing_work(frame, contract) > 0 || contract.is_refused(frame.pc) || self.engine.is_paused() {
             return None;
         }
-        let mut compiler = self.engine.compiler()?;
-        match compiler.compile(contract, wanted, &self.engine.inner.counters) {
+        if generation.is_full() {
+            self.engine.renew(generation);
+            return None;
+        }
+        let compiled = generation.compiler().compile(contract, wanted, &self.engine.inner.counters);
+        match compiled {
             Ok(address) => Some(address),
             Err(Refusal::Unsupported) => None,
             Err(Refusal::Full) => {
-                self.engine.inner.full.store(true, Relaxed);
+                generation.set_full();
+                self.engine.renew(generation);
                 None
             }
         }
@@ -263,7 +267,7 @@ impl Executor {
 
     /// The code of the version whose number compiled code has left in `frame.pc`. If there is none, the frame is made ready to go on with any
     /// version of its block.
-    fn version(&self, frame: &mut Frame, contract: &Contract) -> Option<u64> {
+    fn version(&self, frame: &mut Frame, contract: &Contract, generation: &Generation) -> Option<u64> {
         let (id, Version { pc, address, context, .. }) = {
             let versions = contract.versions();
             let id = versions.find(frame.pc).expect("compiled code names versions of its contract");
@@ -273,7 +277,7 @@ impl Executor {
             return Some(address);
         }
         frame.pc = pc.0.into();
-        let compiled = self.compile(frame, contract, Wanted::Version(id));
+        let compiled = self.compile(frame, contract, generation, Wanted::Version(id));
         if compiled.is_none() {
             restore(frame, &context, &contract.versions(), words_of_target());
         }

@@ -9,20 +9,20 @@ mod contract;
 mod counters;
 mod deopt;
 mod executor;
+mod generation;
 
 pub use check::Difference;
-pub use compile::Listing;
 pub use contract::Contract;
 pub use counters::{CounterValues, Counters};
 pub use executor::Executor;
 
-use crate::evm::{B256, SpecId, block::Pc};
+use crate::evm::{SpecId, block::Pc, code::Code};
 use crate::interp;
 use crate::translate::Refusal;
-use compile::{Compiler, Wanted};
-use revm_primitives::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use compile::Wanted;
+use generation::{Generation, Resident};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How frames are executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,12 +44,17 @@ pub enum Mode {
 pub struct Config {
     /// How frames are executed.
     pub mode: Mode,
-    /// Bytes of code memory reserved (touched only as used).
+    /// Bytes of code memory reserved for a generation of compiled code (touched only as used).
     pub arena_bytes: usize,
-    /// Link slots reserved: one per block that was referred to before it was compiled.
+    /// Link slots reserved with it: one per block that was referred to before it was compiled.
     pub slots: usize,
+    /// Most generations at a time: one is compiled into, others are full and in use still. While there are so many, and the last one is full, what is not
+    /// compiled is interpreted.
+    pub generations: usize,
     /// Contracts kept by code hash.
     pub contracts: usize,
+    /// Bytes of bytecode in them.
+    pub code_bytes: usize,
     /// Count executed instructions, interpreted and compiled (costs a little speed).
     pub count: bool,
     /// In `tiered` mode, code of a contract is compiled when interpreting the contract has cost this many times what compiling it does, all
@@ -57,6 +62,8 @@ pub struct Config {
     pub payback: u64,
     /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
     pub remember_hashes: bool,
+    /// Jump destinations are found here even where the embedder knows them already. Results do not depend on it; for measuring.
+    pub own_analysis: bool,
     /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
     pub least_work: u64,
 }
@@ -67,10 +74,13 @@ impl Default for Config {
             mode: Mode::default(),
             arena_bytes: 64 << 20,
             slots: 1 << 20,
+            generations: 4,
             contracts: 4096,
+            code_bytes: 64 << 20,
             count: false,
             payback: 3,
             remember_hashes: true,
+            own_analysis: false,
             least_work: 0,
         }
     }
@@ -93,11 +103,29 @@ pub struct Engine {
 struct Inner {
     config: Config,
     counters: Counters,
-    contracts: RwLock<HashMap<(B256, SpecId), Arc<Contract>>>,
-    /// `None` where there is no executable memory: everything is interpreted.
-    compiler: Option<Mutex<Compiler>>,
-    /// Code memory or link slots are spent: nothing more will be compiled.
-    full: AtomicBool,
+    /// Contracts by hash, and where they are compiled: nowhere where there is no executable memory, and everything is interpreted.
+    resident: RwLock<Resident>,
+    /// Number of the present generation.
+    generation: AtomicU64,
+    /// Generations whose memory is mapped.
+    alive: Arc<AtomicUsize>,
+    /// Compiled code is not entered.
+    disabled: AtomicBool,
+    /// Nothing is compiled.
+    paused: AtomicBool,
+}
+
+/// What an engine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Contracts known by hash.
+    pub contracts: usize,
+    /// Bytes of bytecode in them.
+    pub code_bytes: usize,
+    /// Bytes of machine code in the present generation.
+    pub native_bytes: usize,
+    /// Generations whose memory is mapped.
+    pub generations: usize,
 }
 
 impl Default for Engine {
@@ -111,12 +139,20 @@ impl Engine {
     pub fn new(config: Config) -> Engine {
         // Whether the interpreter is threaded is found out here, so that no frame waits for it.
         interp::is_threaded();
-        let compiler = match config.mode {
+        let alive = Arc::default();
+        let generation = match config.mode {
             Mode::Off => None,
-            Mode::Always | Mode::Tiered | Mode::Check => Compiler::new(&config).ok().map(Mutex::new),
+            Mode::Always | Mode::Tiered | Mode::Check => Generation::new(&config, 0, &alive).ok(),
         };
-        let inner =
-            Inner { config, counters: Counters::default(), contracts: RwLock::default(), compiler, full: AtomicBool::new(false) };
+        let inner = Inner {
+            config,
+            counters: Counters::default(),
+            resident: RwLock::new(Resident::new(generation)),
+            generation: AtomicU64::new(0),
+            alive,
+            disabled: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+        };
         Engine { inner: Arc::new(inner) }
     }
 
@@ -132,7 +168,7 @@ impl Engine {
 
     /// Whether this engine has executable memory.
     pub fn can_compile(&self) -> bool {
-        self.inner.compiler.is_some()
+        self.resident().generation().is_some()
     }
 
     /// An executor over this engine, for one EVM instance.
@@ -140,15 +176,97 @@ impl Engine {
         Executor::new(self.clone())
     }
 
-    /// Forgets all contracts. Code that frames are executing stays until the engine is dropped.
+    /// A contract of `code` of its own, which is compiled here but not found by hash.
+    pub fn contract(&self, code: Code, fork: SpecId) -> Arc<Contract> {
+        self.resident().stranger(code, fork)
+    }
+
+    /// Frames enter compiled code again.
+    pub fn enable(&self) {
+        self.inner.disabled.store(false, Relaxed);
+    }
+
+    /// Frames are interpreted from now on, those that run as soon as they are resumed. What is compiled is kept.
+    pub fn disable(&self) {
+        self.inner.disabled.store(true, Relaxed);
+    }
+
+    /// Whether compiled code is entered.
+    pub fn is_enabled(&self) -> bool {
+        !self.inner.disabled.load(Relaxed)
+    }
+
+    /// Nothing more is compiled; what is compiled runs.
+    pub fn pause(&self) {
+        self.inner.paused.store(true, Relaxed);
+    }
+
+    /// Compiles again.
+    pub fn resume(&self) {
+        self.inner.paused.store(false, Relaxed);
+    }
+
+    /// Whether nothing is compiled at present.
+    pub fn is_paused(&self) -> bool {
+        self.inner.paused.load(Relaxed)
+    }
+
+    /// Forgets all contracts and all compiled code: a new generation starts. What frames are executing stays until they have ended. Where no generation
+    /// can start, executors go on with the contracts that they know.
     pub fn clear(&self) {
-        self.inner.contracts.write().unwrap_or_else(|e| e.into_inner()).clear();
+        let present = self.resident().generation().cloned();
+        if let Some(present) = present {
+            self.renew(&present);
+        }
+        self.resident_mut().forget();
+    }
+
+    /// What it holds.
+    pub fn holdings(&self) -> Holdings {
+        let resident = self.resident();
+        let (contracts, code_bytes) = resident.size();
+        let native_bytes = resident.generation().map_or(0, |generation| generation.compiler().used());
+        Holdings { contracts, code_bytes, native_bytes, generations: self.inner.alive.load(Relaxed) }
+    }
+
+    /// Number of the present generation of compiled code. When it changes, contracts that were asked for before are better asked for again.
+    #[inline]
+    pub fn generation(&self) -> u64 {
+        self.inner.generation.load(Relaxed)
+    }
+
+    /// Starts the generation after `old`, unless that has happened, or there are as many as there may be.
+    #[cold]
+    fn renew(&self, old: &Generation) {
+        let inner = &*self.inner;
+        if old.number != self.generation() {
+            return;
+        }
+        // Made before anyone has to wait for it.
+        let Ok(next) = Generation::new(&inner.config, old.number + 1, &inner.alive) else {
+            return;
+        };
+        let mut resident = self.resident_mut();
+        if old.number == self.generation() {
+            Counters::add(&inner.counters.generations, 1);
+            Counters::add(&inner.counters.evicted, resident.size().0 as u64);
+            resident.renew(next);
+            inner.generation.store(old.number + 1, Relaxed);
+        }
+    }
+
+    fn resident(&self) -> RwLockReadGuard<'_, Resident> {
+        self.inner.resident.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn resident_mut(&self) -> RwLockWriteGuard<'_, Resident> {
+        self.inner.resident.write().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Compiles the block at `pc` and everything that its code refers to, before anything has run: at most `units` units. Gives how many
     /// there were.
     pub fn compile_ahead(&self, contract: &Contract, pc: Pc, units: usize) -> Result<usize, Refusal> {
-        let mut compiler = self.compiler().ok_or(Refusal::Full)?;
+        let mut compiler = contract.generation.as_ref().ok_or(Refusal::Full)?.compiler();
         let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc), None, 0);
         while compiled < units {
             match compiler.compile(contract, wanted, &self.inner.counters) {
@@ -164,27 +282,5 @@ impl Engine {
             }
         }
         Ok(compiled)
-    }
-
-    /// Compiles the block at `pc`, which must not be compiled yet, and likely successors, and gives what was made for people to read.
-    pub fn listing(&self, contract: &Contract, pc: Pc) -> Result<Listing, Refusal> {
-        self.compiler().ok_or(Refusal::Full)?.listing(contract, Wanted::Block(pc), &self.inner.counters)
-    }
-
-    /// As [`Engine::listing`], for the next version that compiled code refers to and that is not compiled. `None` when there is none.
-    pub fn next_listing(&self, contract: &Contract) -> Option<Result<Listing, Refusal>> {
-        let wanted = contract.next_wanted(None)?;
-        let mut compiler = self.compiler()?;
-        Some(compiler.listing(contract, Wanted::Version(wanted), &self.inner.counters))
-    }
-
-    /// Whether code memory or link slots are spent.
-    pub fn is_full(&self) -> bool {
-        self.inner.full.load(Relaxed)
-    }
-
-    fn compiler(&self) -> Option<MutexGuard<'_, Compiler>> {
-        // A panic while compiling leaves nothing published, so the compiler stays usable.
-        self.inner.compiler.as_ref().map(|c| c.lock().unwrap_or_else(|e| e.into_inner()))
     }
 }

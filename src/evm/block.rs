@@ -73,10 +73,15 @@ pub struct Block {
 }
 
 impl Block {
+    /// A block of nothing, to be scanned into.
+    pub const fn empty() -> Block {
+        Block { start: Pc(0), end: Pc(0), need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() }
+    }
+
     /// Scans the block that starts at `start` under `schedule`'s fork, with at most `limit` instructions. `padded` is the code followed by
     /// zero bytes (at least 33), `len` its length without them.
     pub fn scan(padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) -> Block {
-        let mut block = Block { start, end: start, need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() };
+        let mut block = Block::empty();
         block.rescan(padded, len, start, schedule, limit);
         block
     }
@@ -135,11 +140,6 @@ impl Block {
         self.need = low.unsigned_abs();
         self.grow = high as u32;
         self.delta = height;
-    }
-
-    /// Whether the block certainly ends in REVERT or INVALID: a branch to it is taken to be unlikely.
-    pub fn is_cold(&self) -> bool {
-        matches!(self.finish, End::Terminal(opcode::REVERT | opcode::INVALID))
     }
 }
 

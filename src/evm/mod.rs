@@ -2,6 +2,7 @@
 //!
 //! A leaf: imports nothing of the crate.
 
+pub mod ahead;
 pub mod block;
 pub mod code;
 pub mod fork;

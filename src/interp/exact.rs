@@ -1,9 +1,10 @@
 //! What has no fast path, or where the fast path gave up: runtime functions, growing memory, failures in revm's order.
 
 use crate::abi::{Callouts, Exit, Frame, FrameOp};
+use crate::evm::fork::constant_gas;
 use crate::evm::opcode::{self, Class, info};
 use crate::evm::{STACK_LIMIT, U256};
-use crate::runtime::{limbs, word};
+use crate::runtime::{ensure_environment, limbs, word};
 
 /// Calls a macro with the opcodes that a runtime function executes, each with its function's name in [`Callouts`].
 macro_rules! with_runtime_opcodes {
@@ -47,6 +48,27 @@ pub(super) unsafe fn call<const OP: u8, const COUNT: bool>(frame: &mut Frame, ip
     frame.pc += 1;
     // SAFETY: `callouts` is valid for as long as the frame; the operands are there.
     unsafe { perform(frame, operation(&*frame.callouts, OP).expect("one of the list"), static_gas) }
+}
+
+/// Grows memory for the instruction at `ip`, MLOAD, MSTORE or MSTORE8 as `OP` says, whose static gas was charged, and leaves it to be executed
+/// again: as [`execute`] would, without its detours where the instruction can be paid and has its operands.
+///
+/// # Safety
+/// As for [`execute`], except that `ip`, `sp` and `gas` are ahead of the frame's.
+#[inline(always)]
+pub(super) unsafe fn make_room<const OP: u8, const COUNT: bool>(frame: &mut Frame, ip: *const u8, sp: *mut U256, gas: i64) -> u64 {
+    // SAFETY: `ip` is in the frame's code.
+    frame.pc = unsafe { ip.offset_from(frame.code) } as u64;
+    (frame.sp, frame.gas) = (sp, gas);
+    let depth = sp as usize - frame.stack as usize;
+    if gas < 0 || depth < const { first_operands(OP) * size_of::<U256>() } {
+        // SAFETY: the frame is up to date.
+        return unsafe { execute::<COUNT>(frame, true) };
+    }
+    let static_gas = const { constant_gas(OP) };
+    frame.gas += static_gas;
+    // SAFETY: the operands are there.
+    unsafe { grow(frame, if OP == opcode::MSTORE8 { 1 } else { 32 }, static_gas) }.map_or_else(|exit| exit as u64, |()| 0)
 }
 
 /// Calls a runtime function, the instruction's static gas being paid, and puts the instruction back if there is no answer yet.
@@ -110,6 +132,25 @@ pub(super) unsafe fn execute<const COUNT: bool>(frame: &mut Frame, paid: bool) -
                     frame.interpreted -= 1;
                 }
                 grown
+            }
+            opcode::ORIGIN
+            | opcode::GASPRICE
+            | opcode::COINBASE
+            | opcode::TIMESTAMP
+            | opcode::NUMBER
+            | opcode::DIFFICULTY
+            | opcode::GASLIMIT
+            | opcode::CHAINID
+            | opcode::BASEFEE
+            | opcode::BLOBBASEFEE => {
+                // The fast path does it once the environment is there.
+                frame.gas += static_gas;
+                frame.pc -= 1;
+                if COUNT {
+                    frame.interpreted -= 1;
+                }
+                ensure_environment(frame);
+                Ok(())
             }
             opcode::JUMP | opcode::JUMPI => jump(frame, op),
             _ => rare(frame, op),
@@ -259,6 +300,7 @@ unsafe fn rare(frame: &mut Frame, op: u8) -> Result<(), Exit> {
                 exchange(frame, n, m)?;
             }
             opcode::SLOTNUM => {
+                ensure_environment(frame);
                 word::write(frame.sp, word::read(&(*frame.env).slot_number));
                 frame.sp = frame.sp.add(1);
                 return Ok(());

@@ -23,6 +23,7 @@ use crate::abi::{Exit, Frame};
 /// to `frame.interpreted`.
 ///
 /// The frame must satisfy its invariants, and all that it points to must be valid: whoever built it answers for that.
+#[inline]
 pub fn run<const COUNT: bool>(frame: &mut Frame) -> Exit {
     if frame.gas < 0 {
         return Exit::OutOfGas;

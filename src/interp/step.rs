@@ -5,7 +5,7 @@
 //! except word operations on stack slots, and never takes the address of a local variable: both would cost the threaded
 //! interpreter its jumps.
 
-use crate::abi::Frame;
+use crate::abi::{Env, Frame};
 use crate::evm::fork::constant_gas;
 use crate::evm::{STACK_LIMIT, U256, opcode::*};
 use crate::runtime::arith;
@@ -133,6 +133,17 @@ impl Registers {
         // SAFETY: there is room.
         unsafe { self.replace(0, word(self)) };
         self.advance(const { OPCODE_TABLE[OP as usize].size() })
+    }
+
+    /// An opcode that pushes a word of the environment, if that is there.
+    #[inline(always)]
+    unsafe fn environment<const OP: u8>(&mut self, frame: &Frame, word: impl FnOnce(&Env) -> &U256) -> bool {
+        if frame.env.is_null() {
+            self.pay::<OP>(frame);
+            return false;
+        }
+        // SAFETY: `env` is valid for as long as the frame.
+        unsafe { self.push::<OP>(frame, |_| read(word(&*frame.env))) }
     }
 
     /// A function of the topmost word.
@@ -279,7 +290,7 @@ pub(super) unsafe fn step<const OP: u8, const COUNT: bool>(registers: &mut Regis
             SAR => r.binary::<OP>(frame, word::sar),
             CLZ => r.unary::<OP>(frame, word::clz),
             ADDRESS => r.push::<OP>(frame, |_| read(&frame.address_word)),
-            ORIGIN => r.push::<OP>(frame, |_| read(&(*frame.env).origin)),
+            ORIGIN => r.environment::<OP>(frame, |env| &env.origin),
             CALLER => r.push::<OP>(frame, |_| read(&frame.caller_word)),
             CALLVALUE => r.push::<OP>(frame, |_| read(&frame.value)),
             CALLDATALOAD => {
@@ -296,16 +307,16 @@ pub(super) unsafe fn step<const OP: u8, const COUNT: bool>(registers: &mut Regis
             }
             CALLDATASIZE => r.push::<OP>(frame, |_| word::narrow(frame.input_len)),
             CODESIZE => r.push::<OP>(frame, |_| word::narrow(frame.code_len)),
-            GASPRICE => r.push::<OP>(frame, |_| read(&(*frame.env).gas_price)),
+            GASPRICE => r.environment::<OP>(frame, |env| &env.gas_price),
             RETURNDATASIZE => r.push::<OP>(frame, |_| word::narrow(frame.return_data_len)),
-            COINBASE => r.push::<OP>(frame, |_| read(&(*frame.env).coinbase)),
-            TIMESTAMP => r.push::<OP>(frame, |_| read(&(*frame.env).timestamp)),
-            NUMBER => r.push::<OP>(frame, |_| read(&(*frame.env).number)),
-            DIFFICULTY => r.push::<OP>(frame, |_| read(&(*frame.env).difficulty)),
-            GASLIMIT => r.push::<OP>(frame, |_| read(&(*frame.env).gas_limit)),
-            CHAINID => r.push::<OP>(frame, |_| read(&(*frame.env).chain_id)),
-            BASEFEE => r.push::<OP>(frame, |_| read(&(*frame.env).base_fee)),
-            BLOBBASEFEE => r.push::<OP>(frame, |_| read(&(*frame.env).blob_base_fee)),
+            COINBASE => r.environment::<OP>(frame, |env| &env.coinbase),
+            TIMESTAMP => r.environment::<OP>(frame, |env| &env.timestamp),
+            NUMBER => r.environment::<OP>(frame, |env| &env.number),
+            DIFFICULTY => r.environment::<OP>(frame, |env| &env.difficulty),
+            GASLIMIT => r.environment::<OP>(frame, |env| &env.gas_limit),
+            CHAINID => r.environment::<OP>(frame, |env| &env.chain_id),
+            BASEFEE => r.environment::<OP>(frame, |env| &env.base_fee),
+            BLOBBASEFEE => r.environment::<OP>(frame, |env| &env.blob_base_fee),
             POP => {
                 if !r.pay::<OP>(frame) || !r.has(frame, 1) {
                     return false;

@@ -53,9 +53,28 @@ handlers! {
                 }
                 let next = (*table.add(*registers.ip as usize)).0;
                 next(frame, registers.ip, registers.sp, Free::uninit(), registers.gas, table)
+            } else if const { matches!(OP, MLOAD | MSTORE | MSTORE8) } {
+                make_room::<OP, COUNT>(frame, ip, sp, Free::uninit(), registers.gas, table)
             } else {
                 gave_up::<COUNT>(frame, ip, sp, Free::uninit(), registers.gas, table)
             }
+        }
+    }
+
+    /// MLOAD, MSTORE or MSTORE8, likely for want of memory.
+    ///
+    /// # Safety
+    /// As for `fast`.
+    #[cold]
+    #[inline(never)]
+    fn make_room<const OP: u8, const COUNT: bool>(frame, ip, sp, gas, table) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let exit = exact::make_room::<OP, COUNT>(&mut *frame, ip, sp, gas);
+            if exit != 0 {
+                return exit;
+            }
+            resume(frame, ip, sp, Free::uninit(), gas, table)
         }
     }
 

@@ -5,11 +5,7 @@ use super::{Flow, limbs, memo, run, word};
 use crate::abi::Frame;
 use core::ffi::c_void;
 use limbs::Word;
-use modular::Reciprocals;
 use revm_primitives::U256;
-
-/// Divisors that are known, if there is a memo.
-type Known<'m> = Option<&'m mut Reciprocals>;
 
 /// The absolute value of a two's complement word, and whether it was negative.
 #[inline(always)]
@@ -27,21 +23,21 @@ fn negate(negative: bool, word: Word) -> Word {
 
 /// `a / b` of two's complement words, rounded towards zero; 0 where `b` is 0; -2^255 / -1 is -2^255.
 #[inline(always)]
-fn quotient_signed(a: Word, b: Word, known: Known) -> Word {
+fn quotient_signed(a: Word, b: Word) -> Word {
     let ((a, a_negative), (b, b_negative)) = (magnitude(a), magnitude(b));
-    negate(a_negative != b_negative, modular::quotient(&a, &b, known))
+    negate(a_negative != b_negative, modular::quotient(&a, &b))
 }
 
 /// Remainder of [`quotient_signed`]: it has the sign of `a`.
 #[inline(always)]
-fn remainder_signed(a: Word, b: Word, known: Known) -> Word {
+fn remainder_signed(a: Word, b: Word) -> Word {
     let ((a, negative), (b, _)) = (magnitude(a), magnitude(b));
-    negate(negative, modular::remainder(&a, &b, known))
+    negate(negative, modular::remainder(&a, &b))
 }
 
 /// Defines [`WordOp`](crate::abi::WordOp)s. Each is `unsafe` as that type says.
 macro_rules! word_ops {
-    ($($(#[$doc:meta])* $name:ident($a:ident $(, $b:ident)* $(; $known:ident)?) = $result:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident($a:ident $(, $b:ident)*) = $result:expr;)*) => {
         $($(#[$doc])*
         // Inlined, its local variables would cost the threaded interpreter's handler its jump.
         #[inline(never)]
@@ -50,7 +46,6 @@ macro_rules! word_ops {
             // SAFETY: the contract of WordOp: the pointers that the operation uses are valid; operands are read before `out` is written.
             unsafe {
                 word_ops!(@read a b c; $a $($b)*);
-                $(let $known = memo::of(memo).map(|memo| &mut memo.reciprocals);)?
                 word::write(out, $result);
             }
         })*
@@ -64,17 +59,15 @@ macro_rules! word_ops {
 
 word_ops! {
     /// DIV
-    div(a, b; known) = modular::quotient(&a, &b, known);
+    div(a, b) = modular::quotient(&a, &b);
     /// SDIV
-    sdiv(a, b; known) = quotient_signed(a, b, known);
+    sdiv(a, b) = quotient_signed(a, b);
     /// MOD
-    rem(a, b; known) = modular::remainder(&a, &b, known);
+    rem(a, b) = modular::remainder(&a, &b);
     /// SMOD
-    srem(a, b; known) = remainder_signed(a, b, known);
+    srem(a, b) = remainder_signed(a, b);
     /// ADDMOD
-    addmod(a, b, n; known) = modular::add_modulo(&a, &b, &n, known);
-    /// MULMOD
-    mulmod(a, b, n; known) = modular::multiply_modulo(&a, &b, &n, known);
+    addmod(a, b, n) = modular::add_modulo(&a, &b, &n);
     /// SIGNEXTEND
     signextend(size, a) = limbs::signextend(size, a);
     /// BYTE
@@ -87,6 +80,16 @@ word_ops! {
     sar(by, a) = limbs::sar(by, a);
     /// CLZ
     clz(a) = limbs::clz(a);
+}
+
+/// MULMOD: as the others, but factors are read in place, and moduli looked for among those that the executor knows.
+pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
+    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the factors are not used
+    // any more when `out` is written.
+    unsafe {
+        let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
+        word::write(out, modular::multiply_modulo(word::limbs(a), word::limbs(b), &word::read(n), known));
+    }
 }
 
 /// EXP: pays per byte of the exponent.

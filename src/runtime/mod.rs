@@ -28,6 +28,7 @@ pub(crate) mod word;
 pub use calls::{Outcome, resume_call, resume_create};
 pub use enter::Entry;
 pub use memo::{HashCounts, Memo};
+pub use state::ensure_environment;
 pub use table::callouts;
 
 use crate::abi::{Exit, Frame, Host, HostError};

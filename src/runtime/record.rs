@@ -6,7 +6,7 @@
 //!
 //! Knows no adapter and neither engine: it sees frames only where they ask or pause.
 
-use crate::abi::{CallTarget, Frame, Host, HostError, Loaded, Request, SelfDestruct, StorageWrite};
+use crate::abi::{CallTarget, Env, Frame, Host, HostError, Loaded, Request, SelfDestruct, StorageWrite};
 use core::fmt;
 use revm_primitives::{Address, B256, Bytes, U256};
 use std::collections::hash_map::DefaultHasher;
@@ -326,6 +326,10 @@ macro_rules! host {
             fn enter(&mut self, frame: &Frame) {
                 self.tape.enter(frame);
                 self.host.enter(frame);
+            }
+
+            fn env(&mut self) -> &Env {
+                self.host.env()
             }
 
             $(fn $method(&mut self, $($argument: $given),*) -> $answer {

@@ -34,7 +34,21 @@ macro_rules! host_ops {
     };
 }
 
+/// Puts the environment in place, where nothing has needed it before.
+pub fn ensure_environment(frame: &mut Frame) {
+    if frame.env.is_null() {
+        // SAFETY: `callouts` is valid for as long as the frame, and for the type of its host.
+        unsafe { ((*frame.callouts).environment)(frame) };
+    }
+}
+
 host_ops! {
+    /// See [`Callouts::environment`](crate::abi::Callouts).
+    environment = |frame| {
+        // SAFETY: `frame.host` points to an `H` by this function's instantiation in its table, and nobody else uses it while the frame runs.
+        frame.env = unsafe { &mut *frame.host.cast::<H>() }.env();
+        Ok(())
+    };
     /// BALANCE
     balance = |frame| {
         let balance = load(frame, H::balance)?;
@@ -73,6 +87,7 @@ host_ops! {
     };
     /// BLOCKHASH
     blockhash = |frame| {
+        ensure_environment(frame);
         // SAFETY: `env` is valid for as long as the frame.
         let current = unsafe { &(*frame.env).number };
         let wanted = frame.operand(1);

@@ -51,6 +51,7 @@ impl<H: Host> Table<H> {
         ret: end::ret,
         revert: end::revert,
         selfdestruct: end::selfdestruct::<H>,
+        environment: state::environment::<H>,
         grow: memory::grow,
         input_word: memory::input_word,
     };

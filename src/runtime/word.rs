@@ -14,6 +14,16 @@ pub(crate) unsafe fn read(at: *const U256) -> [u64; 4] {
     unsafe { [at.read_volatile(), at.add(1).read_volatile(), at.add(2).read_volatile(), at.add(3).read_volatile()] }
 }
 
+/// A word where it is, for functions that read it limb by limb.
+///
+/// # Safety
+/// `at` is valid for reads, and nobody writes there while the reference lives.
+#[inline(always)]
+pub(crate) unsafe fn limbs<'w>(at: *const U256) -> &'w [u64; 4] {
+    // SAFETY: the caller's promise; a U256 is four limbs.
+    unsafe { &*at.cast() }
+}
+
 /// Writes a word.
 ///
 /// # Safety

@@ -7,6 +7,7 @@
 
 use crate::evm::U256;
 use crate::evm::block::Pc;
+use crate::evm::code::Code;
 use crate::evm::loops::headers;
 use crate::ir::{Quad, R};
 
@@ -113,9 +114,9 @@ pub struct Versions {
 
 impl Versions {
     /// No versions yet of the blocks of `code`.
-    pub fn new(code: &[u8]) -> Versions {
+    pub fn new(code: &Code) -> Versions {
         let loops = headers(code);
-        Versions { heads: vec![0; code.len() + 1], wide: vec![0; loops.len()], loops, ..Versions::default() }
+        Versions { heads: vec![0; code.bytes().len() + 1], wide: vec![0; loops.len()], loops, ..Versions::default() }
     }
 
     /// Whether a backward jump with a constant destination leads to `pc`.
@@ -216,11 +217,14 @@ impl Versions {
         &mut self.sites[first..]
     }
 
-    /// A version of a block in `blocks` that has a link slot, so that code refers to it, and is not compiled: the next after `last`, or else
-    /// the first.
+    /// A version of a block in `blocks` that code refers to (through its link slot) and that is not compiled: the next after `last`, or else the
+    /// first. Widening versions are left out: they may never be needed, and change what is compiled after them.
     pub fn next_wanted(&self, last: Option<VersionId>, blocks: impl Fn(Pc) -> bool) -> Option<VersionId> {
         let from = last.map_or(0, |id| id.0 as usize + 1);
-        let wanted = |&id: &usize| self.list[id].slot != 0 && self.list[id].address == 0 && blocks(self.list[id].pc);
+        let wanted = |&id: &usize| {
+            let version = &self.list[id];
+            version.slot != 0 && version.address == 0 && version.widens.is_none() && blocks(version.pc)
+        };
         (from..self.list.len()).chain(0..from).find(wanted).map(|id| VersionId(id as u32))
     }
 

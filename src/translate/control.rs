@@ -1,13 +1,14 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
-use super::context::{VersionId, Wide};
+use super::context::{Context, Version, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
-use super::values::{Regs, ValueId};
+use super::values::ValueId;
 use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::block::{Block, End, Pc};
+use crate::evm::ahead::ahead;
+use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
@@ -18,9 +19,6 @@ const MAX_VERSIONS: usize = 6;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
-
-/// Instructions that a block which ends in REVERT has at most, to be told from others.
-const COLD_INSTRUCTIONS: usize = 24;
 
 /// Elements from the top that are taken to be narrow in a loop until one is not.
 const GUARDED: usize = 8;
@@ -112,7 +110,11 @@ impl Translator {
 
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let count = job.versions.of(to).filter(|(_, version)| !version.context.is_generic()).count();
+        let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
+        let count = job.versions.of(to).filter(|(_, version)| special(version)).count();
+        if count == 0 {
+            return None;
+        }
         let mut limit = TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1);
         let facts = self.facts();
         let mut best = None;
@@ -136,13 +138,19 @@ impl Translator {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
-        let context = self.s.capture(self.facts(), job.versions);
+        let context =
+            if job.versions.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
         job.versions.add(to, context, self.looping)
+    }
+
+    fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
+        let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, is_destination)
     }
 
     /// Whether a block may have no more versions.
     fn is_full(&self, job: &Job<'_>, to: Pc) -> bool {
-        job.frugal || job.versions.of(to).count() > MAX_VERSIONS
+        job.frugal || job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count() > MAX_VERSIONS
     }
 
     /// How to get to a version.
@@ -174,12 +182,18 @@ impl Translator {
 
     /// Goes to a version that fits, out of line.
     fn depart(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<(), Refusal> {
-        let mut out = core::mem::take(&mut self.s.out);
-        self.s.edge(&job.versions.get(id).context, job.versions, &mut out);
-        self.s.out = out;
+        let context = job.versions.get(id).context;
+        self.move_to(&context, job.versions);
         let way = self.way(job, id)?;
         self.jump_to(way);
         Ok(())
+    }
+
+    /// Appends the moves that make `context` hold.
+    fn move_to(&mut self, context: &Context, versions: &Versions) {
+        let mut out = core::mem::take(&mut self.s.out);
+        self.s.edge(context, versions, &mut out);
+        self.s.out = out;
     }
 
     /// Goes to the block at `to`: to a version that exists, or in line.
@@ -191,19 +205,47 @@ impl Translator {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_full(job, to) => {
-                // A backward jump will arrive with other numbers.
-                self.generalise(job);
                 self.guard(job, to)?;
-                let context = self.s.capture(self.facts(), job.versions);
-                self.looping = true;
-                // Whoever else comes here knows what the context says and no more.
-                let id = job.versions.add(to, context, true);
-                self.begin(id, &context, job.versions);
-                return Ok(Some(Next { pc: to, merge: false }));
+                return Ok(Some(self.begin_loop(job, to)));
             }
             None => self.fresh(job, to),
         };
         self.depart(job, id).map(|()| None)
+    }
+
+    /// Begins the version for those that come around the loop at `header`, in line.
+    fn begin_loop(&mut self, job: &mut Job<'_>, header: Pc) -> Next {
+        let context = self.capture_for_loop(job);
+        self.looping = true;
+        let id = job.versions.add(header, context, true);
+        self.move_to(&context, job.versions);
+        // Whoever else comes here knows what the context says and no more.
+        self.begin(id, &context, job.versions);
+        Next { pc: header, merge: false }
+    }
+
+    /// In the version `id` of the loop header at `pc`, which has just begun: where its context leaves open how wide words are, guesses that they are
+    /// narrow, and goes on with a version that knows.
+    pub(super) fn enter_loop(&mut self, job: &mut Job<'_>, id: VersionId, pc: Pc) -> Result<Option<Next>, Refusal> {
+        let next = Next { pc, merge: false };
+        if self.is_full(job, pc) {
+            return Ok(Some(next));
+        }
+        let mut block = core::mem::replace(&mut self.block, Block::empty());
+        block.rescan(job.code.padded(), job.code.bytes().len(), pc, job.schedule, MAX_INSTRUCTIONS);
+        self.check_stack(job, &block, self.entry);
+        self.s.extend(block.need, block.grow);
+        self.block = block;
+        let checked = self.s.out.len();
+        self.guard(job, pc)?;
+        if self.s.out.len() == checked {
+            return Ok(Some(next));
+        }
+        self.s.settle();
+        match self.existing(job, pc) {
+            Some(other) if other != id => self.depart(job, other).map(|()| None),
+            Some(_) | None => Ok(Some(self.begin_loop(job, pc))),
+        }
     }
 
     /// Goes to the block at `to` outside the unit.
@@ -216,38 +258,11 @@ impl Translator {
         self.depart(job, id)
     }
 
-    /// Before a loop: constants that are no jump destinations will change, and words that are narrow may get wider.
-    fn generalise(&mut self, job: &Job<'_>) {
-        for i in (0..self.s.len()).rev() {
-            let v = self.s.at(i);
-            let value = self.s.value(v);
-            match value.konst {
-                Some(k) => {
-                    let k = *self.s.const_of(k);
-                    if k.bit_len() <= 64 && !job.code.is_jump_destination(k.as_limbs()[0]) {
-                        self.s.forget_constant(i, LOOP_FREE);
-                    }
-                }
-                None => {
-                    let bits = match value.bits {
-                        bits if value.regs == Regs::None && bits > 64 => bits.next_multiple_of(32).min(256),
-                        0..=8 => 8,
-                        9..=32 => 32,
-                        33..=64 => 64,
-                        bits => bits.next_multiple_of(32).min(256),
-                    };
-                    self.s.widen(v, bits);
-                }
-            }
-        }
-        self.s.settle();
-    }
-
-    /// Goes on in a widening version if `cond`, with `spare` gas given back.
-    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To) {
+    /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) {
         let at = self.label();
         self.s.emit(Ins::Br { cond, to: at });
-        self.cold.push(Cold::Widen { at, spare, to });
+        self.cold.push(Cold::Widen { at, undo, spare, to });
     }
 
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
@@ -256,7 +271,8 @@ impl Translator {
         for depth in 1..=GUARDED.min(self.s.len()) {
             let v = self.s.at(self.s.len() - depth);
             let value = *self.s.value(v);
-            if value.bits <= 64 || value.konst.is_some() || job.versions.is_wide_element(header, depth as u16) {
+            let is_wide = self.wide == Some(v) || job.versions.is_wide_element(header, depth as u16);
+            if value.bits <= 64 || value.konst.is_some() || is_wide {
                 continue;
             }
             let context = self.s.capture(self.facts(), job.versions);
@@ -264,7 +280,7 @@ impl Translator {
             let to = self.way(job, id)?;
             self.s.upper_limbs(v, t0, t1);
             self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-            self.widen_if(Cond::Ne, 0, to);
+            self.widen_if(Cond::Ne, 0, to, None);
             self.s.narrow_to_limb(v, LOOP_FREE);
         }
         Ok(())
@@ -405,8 +421,7 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        self.scratch_block.rescan(job.code.padded(), job.code.bytes().len(), fall, job.schedule, COLD_INSTRUCTIONS);
-        let (out, cond, on) = if self.scratch_block.is_cold() { (fall, invert(cond), to) } else { (to, cond, fall) };
+        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() { (fall, invert(cond), to) } else { (to, cond, fall) };
         let known = if out == to { None } else { self.existing(job, out) };
         let id = match known {
             Some(id) => id,

@@ -3,7 +3,7 @@
 use super::context::{Context, Entry, Place, Versions};
 use super::values::{Regs, State, Value, at, quad_mask};
 use crate::evm::U256;
-use crate::ir::{Ins, R, WSrc, Width};
+use crate::ir::{Ins, Quad, R, WSrc, Width};
 
 /// What going over an edge costs, as a number to compare: a word stored or loaded counts 2 to 4, knowledge lost 1 to 8.
 pub(super) type Loss = u32;
@@ -87,7 +87,22 @@ impl State {
             let value = s.value(s.at(i));
             value.regs == Regs::None && value.konst.is_none() && value.slot != Some(s.position(i))
         };
-        if !(0..self.len()).any(|i| misplaced(self, i)) {
+        let mut left = false;
+        for i in 0..self.len() {
+            if misplaced(self, i) {
+                // A load is half of a copy.
+                let v = self.at(i);
+                let room = (self.free & !self.pinned).count_ones();
+                if room >= 4 || room >= 1 && self.value(v).bits <= 64 {
+                    let pinned = self.pinned;
+                    self.load_regs(v);
+                    self.pinned = pinned;
+                } else {
+                    left = true;
+                }
+            }
+        }
+        if !left {
             return;
         }
         self.bring_home(|s, i| misplaced(s, i));
@@ -115,6 +130,53 @@ impl State {
             let depth = (len - i) as u16;
             versions.add_entry(Entry { depth, bits: value.bits, home: at_home, place });
         }
+        self.complete(facts, versions, first)
+    }
+
+    /// The context for a loop's header, to which other edges will come with other numbers: constants that are no jump destinations become words
+    /// in registers, of which `keep_free` stay free, or at home, and bounds are rounded up.
+    pub fn capture_for_loop(
+        &self,
+        facts: Facts,
+        versions: &mut Versions,
+        keep_free: u32,
+        is_destination: impl Fn(&U256) -> bool,
+    ) -> Context {
+        let first = versions.begin_context();
+        let (len, mut free) = (self.len(), self.free);
+        for i in (0..len).rev() {
+            let value = self.value(self.at(i));
+            let mut bits = match value.bits {
+                0..=8 => 8,
+                9..=32 => 32,
+                33..=64 => 64,
+                65..=160 => 160,
+                _ => 256,
+            };
+            let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
+                (Some(k), _) if is_destination(k) => Place::Const(versions.add_constant(*k)),
+                (Some(k), _) => {
+                    bits = if k.bit_len() <= 64 { 64 } else { 256 };
+                    match free.count_ones().saturating_sub(keep_free) {
+                        1.. if bits == 64 => Place::Narrow(take_lowest(&mut free)),
+                        4.. => Place::Wide(Quad(core::array::from_fn(|_| take_lowest(&mut free)))),
+                        _ => Place::Home,
+                    }
+                }
+                (None, Regs::Narrow(r)) => Place::Narrow(r),
+                (None, Regs::Wide(q)) => Place::Wide(q),
+                (None, Regs::None) => Place::Home,
+            };
+            if place == Place::Home && bits >= 256 {
+                continue;
+            }
+            let home = place == Place::Home || value.slot == Some(self.position(i));
+            versions.add_entry(Entry { depth: (len - i) as u16, bits, home, place });
+        }
+        self.complete(facts, versions, first)
+    }
+
+    fn complete(&self, facts: Facts, versions: &mut Versions, first: u32) -> Context {
         let height = self.height();
         versions.end_context(first, height - self.base, height - facts.floor, facts.ceil - height, facts.memory)
     }
@@ -178,7 +240,7 @@ impl State {
                     self.alias(v, quad_mask(q), &mut used, entry, versions, context)?;
                     match (konst, value.regs) {
                         (Some(_), _) => destination(2),
-                        (None, Regs::Wide(_)) => 0,
+                        (None, Regs::Wide(from)) => 2 * Loss::from(from != q),
                         (None, Regs::Narrow(_)) => 4,
                         (None, Regs::None) => 2,
                     }
@@ -271,6 +333,13 @@ impl State {
             (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
         }
     }
+}
+
+/// Takes one of the registers in a mask that is not empty.
+fn take_lowest(mask: &mut u32) -> R {
+    let r = R(mask.trailing_zeros() as u8);
+    *mask &= *mask - 1;
+    r
 }
 
 /// Stores a constant to memory, through `tmp` where it must.

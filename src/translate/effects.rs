@@ -274,9 +274,11 @@ impl Translator {
                 self.s.emit(Ins::Label(at));
                 self.halt(exit, 0);
             }
-            Cold::Widen { at: label, spare, to } => {
+            Cold::Widen { at: label, undo, spare, to } => {
                 let gas = self.s.target.gas;
-                self.s.out.extend([Ins::Label(label), Ins::Lea { dst: gas, mem: at(gas, spare as i32) }]);
+                self.s.emit(Ins::Label(label));
+                self.s.out.extend(undo);
+                self.s.emit(Ins::Lea { dst: gas, mem: at(gas, spare as i32) });
                 self.jump_to(to);
             }
             Cold::Edge { at, moves: (first, end), to } => {

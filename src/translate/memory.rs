@@ -4,7 +4,7 @@ use super::values::{Regs, ValueId, at, imm32};
 use super::{Cold, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
-use crate::ir::{Cond, Ins, Mem, R, Src, Width};
+use crate::ir::{Cond, Ins, Mem, R, Src, WSrc, Width};
 use core::mem::offset_of;
 
 impl Translator {
@@ -103,9 +103,25 @@ impl Translator {
         if let (Regs::Wide(src), None) = (v.regs, v.konst) {
             self.s.emit(Ins::WStoreSwap { src, mem });
         } else {
+            let is_zero = |limb: usize| match v.konst {
+                Some(k) => self.s.const_of(k).as_limbs()[limb] == 0,
+                None => usize::from(v.bits) <= 64 * limb,
+            };
+            let zero = [0, 1, 2, 3].map(is_zero);
+            let at_once = zero.into_iter().filter(|&zero| zero).count() > 1;
+            let mut to = mem;
+            if at_once {
+                // All are zeroed at once, and what is not zero stored over that.
+                if mem.index.is_some() {
+                    self.s.emit(Ins::Lea { dst: mem.base, mem });
+                    to = at(mem.base, 0);
+                }
+                self.s.emit(Ins::WStore { src: WSrc::I(0), base: to.base, disp: to.disp });
+            }
             for limb in 0..4 {
-                let to = Mem { disp: mem.disp + 24 - 8 * limb as i32, ..mem };
-                self.store_limb(value, limb, to);
+                if !(at_once && zero[limb]) {
+                    self.store_limb(value, limb, Mem { disp: to.disp + 24 - 8 * limb as i32, ..to });
+                }
             }
         }
         self.s.release(offset);

@@ -10,10 +10,12 @@
 
 pub mod context;
 mod control;
+mod divide;
 mod edge;
 mod effects;
 mod homes;
 mod memory;
+mod multiply;
 mod narrow;
 mod stubs;
 mod target;
@@ -30,10 +32,10 @@ use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
-use context::{Context, Site, Version, VersionId, Versions};
+use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
 use core::mem::offset_of;
-use values::State;
+use values::{State, ValueId};
 
 /// Blocks that one unit follows at most.
 const UNIT_BLOCKS: usize = 24;
@@ -98,8 +100,9 @@ enum Cold {
     DynamicJump { at: Label },
     /// Ends the frame with `exit`, or out of gas if gas is negative.
     Halt { at: Label, exit: Exit },
-    /// A guess that a result is narrow was wrong: gives gas back that will be charged again, and on to a version.
-    Widen { at: Label, spare: u32, to: To },
+    /// A guess that a result is narrow was wrong: restores the operand that it was put over, gives gas back that will be charged again, and on to
+    /// a version.
+    Widen { at: Label, undo: Option<Ins>, spare: u32, to: To },
     /// Moves of an edge, a range of [`Translator::edges`], and on to a version.
     Edge { at: Label, moves: (u32, u32), to: To },
 }
@@ -135,7 +138,6 @@ pub struct Translator {
     stubs: Stubs,
     options: Options,
     block: Block,
-    scratch_block: Block,
     cold: Vec<Cold>,
     edges: Vec<Ins>,
     labels: u32,
@@ -153,6 +155,10 @@ pub struct Translator {
     open: Open,
     /// What is known where a version begins, until something of it is translated.
     entry: Option<Context>,
+    /// The next result is known not to fit 64 bits.
+    widened: bool,
+    /// The value that did not.
+    wide: Option<ValueId>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -181,13 +187,11 @@ pub struct Unit<'a> {
 impl Translator {
     /// A translator for `target` whose code uses the given stubs.
     pub fn new(target: &'static Target, stubs: Stubs, options: Options) -> Translator {
-        let empty = Block { start: Pc(0), end: Pc(0), need: 0, grow: 0, delta: 0, finish: End::Fall, sections: Vec::new() };
         Translator {
             s: State::new(target),
             stubs,
             options,
-            block: empty.clone(),
-            scratch_block: empty,
+            block: Block::empty(),
             cold: Vec::new(),
             edges: Vec::new(),
             labels: 0,
@@ -199,6 +203,8 @@ impl Translator {
             spare: 0,
             open: Open::default(),
             entry: None,
+            widened: false,
+            wide: None,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -252,7 +258,8 @@ impl Translator {
         self.looping = looping || job.versions.is_loop(pc);
         self.close();
         self.begin(id, &context, job.versions);
-        let mut next = Some(Next { pc, merge: false });
+        self.widened = widens == Some(Wide::Result);
+        let mut next = if job.versions.is_loop(pc) { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
             if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
                 self.leave_line(job, to.pc)?;
@@ -271,6 +278,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
+        self.wide = None;
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -278,7 +286,7 @@ impl Translator {
 
     /// Translates one block; returns the block to go on with in line.
     fn translate_block(&mut self, job: &mut Job<'_>, this: Next, limit: usize) -> Result<Option<Next>, Refusal> {
-        let mut block = std::mem::replace(&mut self.block, Block { sections: Vec::new(), ..self.scratch_block });
+        let mut block = std::mem::replace(&mut self.block, Block::empty());
         block.rescan(job.code.padded(), job.code.bytes().len(), this.pc, job.schedule, limit);
         if block.sections.is_empty() && block.finish == End::Unknown && self.blocks.is_empty() {
             self.block = block;
@@ -367,11 +375,33 @@ impl Translator {
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
+                self.retire_assigned(padded, pc);
                 self.instruction(job, opcode, pc);
+                if std::mem::take(&mut self.widened) {
+                    self.wide = Some(self.s.at(self.s.len() - 1));
+                }
                 pc += info(opcode).size();
             }
             if info(opcode).class == Class::Effect {
                 self.close();
+            }
+        }
+    }
+
+    /// Where a result is assigned to a variable (`SWAPn POP` follows), the variable's old value is dead before: an operation on it need not save
+    /// it.
+    fn retire_assigned(&mut self, padded: &[u8], pc: usize) {
+        let row = info(padded[pc]);
+        let (swap, inputs) = (padded[pc + 1], usize::from(row.inputs));
+        if row.class != Class::Pure || !(op::SWAP1..=op::SWAP16).contains(&swap) || padded[pc + 2] != op::POP {
+            return;
+        }
+        let distance = usize::from(swap - op::SWAP1) + 1 + inputs;
+        if pc + 2 < self.block_end && distance <= self.s.len() {
+            let variable = self.s.len() - distance;
+            let mut operands = self.s.len() - inputs..self.s.len();
+            if operands.any(|i| self.s.at(i) == self.s.at(variable)) {
+                self.s.retire(variable);
             }
         }
     }

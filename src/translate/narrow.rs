@@ -106,8 +106,9 @@ impl Translator {
         self.s.unpin();
     }
 
-    /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack.
-    fn guess(&mut self, job: &mut Job<'_>, operands: usize, pc: usize) -> Option<Guess> {
+    /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack. The result gets a register of
+    /// its own, or is put `over` an operand's.
+    fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize) -> Option<Guess> {
         if job.frugal || job.versions.is_wide(Pc(pc as u32)) {
             return None;
         }
@@ -116,7 +117,7 @@ impl Translator {
             self.s.hold(self.s.at(i));
         }
         // Nothing may be spilled between here and the branch: registers are as captured.
-        let dst = self.s.alloc();
+        let dst = over.unwrap_or_else(|| self.s.alloc());
         self.s.settle();
         let context = self.s.capture(self.facts(), job.versions);
         let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
@@ -124,7 +125,9 @@ impl Translator {
         match self.way(job, id) {
             Ok(to) => Some(Guess { dst, to, gas }),
             Err(_) => {
-                self.s.give_back(dst);
+                if over.is_none() {
+                    self.s.give_back(dst);
+                }
                 None
             }
         }
@@ -142,25 +145,37 @@ impl Translator {
 
     /// ADD or SUB of narrow words.
     fn guess_sum(&mut self, job: &mut Job<'_>, op: AluOp, bits: u16, pc: usize) -> bool {
-        let Some(guess) = self.guess(job, 2, pc) else { return false };
-        let (dst, t0, top) = (guess.dst, self.t0(), self.s.len() - 1);
-        self.s.limb_to(self.s.at(top), 0, dst);
-        let b = self.s.limb_or(self.s.at(top - 1), 0, t0);
+        let (mut a, mut b) = (self.s.len() - 1, self.s.len() - 2);
+        if op == AluOp::Add && (self.s.konst(self.s.at(a)).is_some() || self.s.own_register(b).is_some()) {
+            (a, b) = (b, a);
+        }
+        // Before the operand's register is known: it may be wanted for what is in the flags.
+        self.s.kill_flags();
+        let over = self.s.own_register(a);
+        let Some(guess) = self.guess(job, 2, over, pc) else { return false };
+        let (dst, t0) = (guess.dst, self.t0());
+        self.s.limb_to(self.s.at(a), 0, dst);
+        let b = self.s.limb_or(self.s.at(b), 0, t0);
         self.s.emit(Ins::Alu { op, flags: true, dst, a: dst, b });
-        self.widen_if(Cond::Ult, guess.gas, guess.to);
+        let undo = match (over, op) {
+            (None, _) => None,
+            (Some(_), AluOp::Sub) => Some(Ins::Alu { op: AluOp::Add, flags: false, dst, a: dst, b }),
+            (Some(_), _) => Some(Ins::Alu { op: AluOp::Sub, flags: false, dst, a: dst, b }),
+        };
+        self.widen_if(Cond::Ult, guess.gas, guess.to, undo);
         self.guessed(2, dst, if op == AluOp::Sub { bits } else { 64 });
         true
     }
 
     /// MUL of narrow words.
     fn guess_product(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
-        let Some(guess) = self.guess(job, 2, pc) else { return false };
+        let Some(guess) = self.guess(job, 2, None, pc) else { return false };
         let (dst, high, factor, top) = (guess.dst, self.t0(), self.s.target.mul[0], self.s.len() - 1);
         self.s.limb_to(self.s.at(top), 0, dst);
         self.s.limb_to(self.s.at(top - 1), 0, factor);
         self.s.emit(Ins::MulWide { hi: high, lo: dst, a: factor, b: dst });
         self.s.emit(Ins::Test { a: high, b: Src::R(high) });
-        self.widen_if(Cond::Ne, guess.gas, guess.to);
+        self.widen_if(Cond::Ne, guess.gas, guess.to, None);
         self.guessed(2, dst, 64);
         true
     }
@@ -170,14 +185,14 @@ impl Translator {
         if bits + u16::from(amount) <= 64 || !(1..64).contains(&amount) {
             return false;
         }
-        let Some(guess) = self.guess(job, 2, pc) else { return false };
+        let Some(guess) = self.guess(job, 2, None, pc) else { return false };
         let (dst, lost) = (guess.dst, self.t0());
         let v = self.s.at(self.s.len() - 1 - usize::from(!is_top));
         self.s.limb_to(v, 0, dst);
         self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst: lost, a: dst, amount: 64 - amount });
         self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a: dst, amount });
         self.s.emit(Ins::Test { a: lost, b: Src::R(lost) });
-        self.widen_if(Cond::Ne, guess.gas, guess.to);
+        self.widen_if(Cond::Ne, guess.gas, guess.to, None);
         self.guessed(2, dst, 64);
         true
     }
@@ -189,7 +204,7 @@ impl Translator {
         if !is_pointer && !self.looping {
             return false;
         }
-        let Some(guess) = self.guess(job, 1, pc) else { return false };
+        let Some(guess) = self.guess(job, 1, None, pc) else { return false };
         let (dst, t0) = (guess.dst, self.t0());
         // Getting ready may have given the element another name.
         let mem = self.access(self.s.at(self.s.len() - 1), 32);
@@ -200,7 +215,7 @@ impl Translator {
             self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b: Src::M(at(disp)) });
         }
         self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
-        self.widen_if(Cond::Ne, guess.gas, guess.to);
+        self.widen_if(Cond::Ne, guess.gas, guess.to, None);
         self.s.emit(Ins::LoadSwap { dst, mem: at(24) });
         self.guessed(1, dst, if is_pointer { 32 } else { 64 });
         true

@@ -167,7 +167,14 @@ impl State {
     }
 
     /// Goes on with code that needs `need` elements of the present stack and grows it by `grow`: elements get names.
+    #[inline]
     pub fn extend(&mut self, need: u32, grow: u32) {
+        if need as usize > self.stack.len() || self.height() + grow as i32 > self.grow {
+            self.extend_by(need, grow);
+        }
+    }
+
+    fn extend_by(&mut self, need: u32, grow: u32) {
         let more = need.saturating_sub(self.stack.len() as u32) as usize;
         if more > 0 {
             let old = self.need;
@@ -220,30 +227,6 @@ impl State {
         self.release(v);
     }
 
-    /// A constant becomes an unknown word of at most 64 bits in a register, if one is free.
-    pub fn forget_constant(&mut self, i: usize, keep_free: u32) {
-        let v = self.stack[i];
-        let at_home = self.value(v).slot == Some(self.position(i));
-        let own = self.new_value(64);
-        self.value_mut(own).refs = 1;
-        if (self.free & !self.pinned).count_ones() > keep_free {
-            let value = self.konst(v).expect("it is a constant").as_limbs()[0];
-            let r = self.alloc();
-            self.unpin();
-            self.out.push(Ins::Imm { dst: r, value });
-            self.set_regs(own, Regs::Narrow(r));
-        } else {
-            if !at_home {
-                self.bring_home(|_, j| j == i);
-            }
-            self.drop_slot_at(i);
-            self.value_mut(own).slot = Some(self.position(i));
-            self.slot_owner[i] = Some(own);
-        }
-        self.stack[i] = own;
-        self.release(v);
-    }
-
     /// What was seen to fit 64 bits becomes narrow, in a register if it was in some or more than `keep_free` are free.
     pub fn narrow_to_limb(&mut self, v: ValueId, keep_free: u32) {
         let regs = self.value(v).regs;
@@ -261,15 +244,15 @@ impl State {
         }
     }
 
-    /// Widens what is known of an element's width.
-    pub fn widen(&mut self, v: ValueId, bits: u16) {
-        self.value_mut(v).bits = bits;
-    }
-
-    pub(super) fn drop_slot_at(&mut self, i: usize) {
-        if let Some(v) = self.slot_owner[i] {
-            self.drop_slot(v);
-        }
+    /// The element at `i` will be dropped before anything looks at it: it no longer refers to its value.
+    pub fn retire(&mut self, i: usize) {
+        let old = self.stack[i];
+        let zero = self.new_value(0);
+        let k = self.new_const(U256::ZERO);
+        self.value_mut(zero).konst = Some(k);
+        self.value_mut(zero).refs = 1;
+        self.stack[i] = zero;
+        self.release(old);
     }
 
     pub fn value(&self, v: ValueId) -> &Value {
@@ -640,6 +623,15 @@ impl State {
         self.limb_to(v, 0, dst);
         self.pinned &= !self.regs_mask(v);
         dst
+    }
+
+    /// The register of the element at `i` if it is narrow and nothing else refers to it.
+    pub fn own_register(&self, i: usize) -> Option<R> {
+        let v = self.at(i);
+        match self.value(v).regs {
+            Regs::Narrow(r) if self.is_last(v) && self.value(v).konst.is_none() => Some(r),
+            _ => None,
+        }
     }
 
     /// Pins a value's registers until the operation ends.

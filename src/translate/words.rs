@@ -103,18 +103,18 @@ impl Translator {
             op::SHR => self.shift(WShiftOp::Shr, x, y),
             op::SAR => self.shift(WShiftOp::Sar, x, y),
             op::SIGNEXTEND => self.sign_extend(x, y),
-            op::SDIV => self.word_call(offset_of!(Callouts, sdiv), &[x, y]),
-            op::SMOD => self.word_call(offset_of!(Callouts, srem), &[x, y]),
+            op::SDIV => self.div_signed(x, y, false),
+            op::SMOD => self.div_signed(x, y, true),
             other => unreachable!("{other:#x} is no operation of two words"),
         }
         self.s.unpin();
     }
 
-    fn bits(&self, v: ValueId) -> u16 {
+    pub(super) fn bits(&self, v: ValueId) -> u16 {
         self.s.value(v).bits
     }
 
-    fn release2(&mut self, x: ValueId, y: ValueId) {
+    pub(super) fn release2(&mut self, x: ValueId, y: ValueId) {
         self.s.release(x);
         self.s.release(y);
     }
@@ -168,7 +168,7 @@ impl Translator {
         if score(x) >= score(y) { (x, y) } else { (y, x) }
     }
 
-    fn and(&mut self, x: ValueId, y: ValueId) {
+    pub(super) fn and(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).min(self.bits(y));
         if bits == 0 {
             self.release2(x, y);
@@ -352,7 +352,7 @@ impl Translator {
     }
 
     /// If `y`, a factor or divisor, is the constant zero, so is the result.
-    fn zero_by_constant(&mut self, x: ValueId, y: ValueId) -> bool {
+    pub(super) fn zero_by_constant(&mut self, x: ValueId, y: ValueId) -> bool {
         let zero = self.s.konst(y).is_some_and(|k| k.is_zero());
         if zero {
             self.release2(x, y);
@@ -362,7 +362,7 @@ impl Translator {
     }
 
     /// The exponent of two that `y` is, if it is a constant and one.
-    fn power_of_two(&self, y: ValueId) -> Option<u16> {
+    pub(super) fn power_of_two(&self, y: ValueId) -> Option<u16> {
         self.s.konst(y).filter(|k| k.count_ones() == 1).map(|k| k.trailing_zeros() as u16)
     }
 
@@ -380,6 +380,12 @@ impl Translator {
         if self.bits(x) <= 64 && self.bits(y) <= 64 {
             self.mul_narrow(x, y, bits);
             return;
+        }
+        if self.bits(x) <= 64 {
+            return self.mul_by_narrow(y, x, bits);
+        }
+        if self.bits(y) <= 64 {
+            return self.mul_by_narrow(x, y, bits);
         }
         let a = self.s.ensure_slot(x);
         let b = self.s.ensure_slot(y);
@@ -410,52 +416,6 @@ impl Translator {
         self.s.emit(Ins::Imm { dst: q.0[3], value: 0 });
         self.release2(x, y);
         self.s.push_wide(q, bits);
-    }
-
-    fn div(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if self.zero_by_constant(x, y) {
-            return;
-        }
-        if let Some(amount) = self.power_of_two(y) {
-            self.s.release(y);
-            if rem {
-                self.s.push_const((U256::from(1) << usize::from(amount)) - U256::from(1));
-                let mask = self.s.pop();
-                self.and(x, mask);
-            } else {
-                self.shift_const(WShiftOp::Shr, amount, x);
-            }
-            return;
-        }
-        if self.bits(x) <= 64 && self.bits(y) <= 64 {
-            self.div_narrow(x, y, rem);
-            return;
-        }
-        let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
-        self.word_call(offset, &[x, y]);
-    }
-
-    /// Division of 64-bit words; by zero it gives zero.
-    fn div_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        let [quot, _, remainder] = self.s.target.scratch;
-        let divisor = self.s.low(y);
-        let bits = if rem { self.bits(x).min(self.bits(y)) } else { self.bits(x) };
-        let dst = self.s.take_low(x);
-        let zero = self.label();
-        let done = self.label();
-        let checked = self.s.konst(y).is_none();
-        if checked {
-            self.s.emit(Ins::Test { a: divisor, b: Src::R(divisor) });
-            self.s.emit(Ins::Br { cond: Cond::Eq, to: zero });
-        }
-        self.s.emit(Ins::DivRem { quot, rem: remainder, a: dst, b: divisor });
-        self.s.emit(Ins::Mov { dst, src: if rem { remainder } else { quot } });
-        if checked {
-            self.s.emit(Ins::Label(done));
-            self.cold.push(super::Cold::Zero { at: zero, dst, back: done });
-        }
-        self.release2(x, y);
-        self.s.push_narrow(dst, bits);
     }
 
     /// BYTE: `x` is the index, from the most significant byte.
@@ -529,7 +489,7 @@ impl Translator {
     }
 
     /// Shifts by a constant, 0..=256.
-    fn shift_const(&mut self, shift: WShiftOp, amount: u16, y: ValueId) {
+    pub(super) fn shift_const(&mut self, shift: WShiftOp, amount: u16, y: ValueId) {
         let bits = self.bits(y);
         if amount == 0 {
             self.s.push(y);
@@ -645,7 +605,7 @@ impl Translator {
     }
 
     /// Calls a word function on operands in memory; the result is a slot.
-    fn word_call(&mut self, callout: usize, operands: &[ValueId]) {
+    pub(super) fn word_call(&mut self, callout: usize, operands: &[ValueId]) {
         let mut slots = [0i32; 3];
         for (slot, &v) in slots.iter_mut().zip(operands) {
             *slot = self.s.ensure_slot(v);

@@ -1,17 +1,18 @@
 //! A small assembler, a world to run transactions in, and random programs.
 
 use ejit::{
-    adapter::BuildEjit,
+    adapter::{BuildEjit, EjitEvm},
     engine::{Config, Engine, Mode},
 };
 use revm::{
-    Context, ExecuteEvm, MainBuilder, MainContext,
+    Context, ExecuteEvm, MainBuilder, MainContext, MainnetEvm,
     bytecode::Bytecode,
     context::{
         TxEnv,
         transaction::{AccessList, AccessListItem},
     },
     database::InMemoryDB,
+    handler::MainnetContext,
     primitives::{Address, B256, U256, hardfork::SpecId},
     state::AccountInfo,
 };
@@ -120,20 +121,12 @@ impl World {
         let mut frames = 0;
         for &fork in forks {
             let tx = self.transaction(&edit);
-            let context = || {
-                Context::mainnet()
-                    .modify_cfg_chained(|cfg| {
-                        cfg.set_spec_and_mainnet_gas_params(fork);
-                        cfg.disable_nonce_check = true;
-                    })
-                    .with_db(self.db.clone())
-            };
-            let mut plain = context().build_mainnet();
+            let mut plain = context(&self.db, fork).build_mainnet();
             let expected = [plain.transact_one(tx.clone()), plain.transact_one(tx.clone())];
             let expected_state = plain.finalize();
             for engine in engines {
                 let mode = engine.config().mode;
-                let mut evm = context().build_ejit(engine);
+                let mut evm = context(&self.db, fork).build_ejit(engine);
                 let got = [evm.transact_one(tx.clone()), evm.transact_one(tx.clone())];
                 assert_eq!(got, expected, "{fork:?} {mode:?} {tx:?}");
                 let state = evm.finalize();
@@ -166,12 +159,49 @@ impl World {
     }
 }
 
+/// A context over `db`, without checks of nonces.
+fn context(db: &InMemoryDB, fork: SpecId) -> MainnetContext<InMemoryDB> {
+    Context::mainnet()
+        .modify_cfg_chained(|cfg| {
+            cfg.set_spec_and_mainnet_gas_params(fork);
+            cfg.disable_nonce_check = true;
+        })
+        .with_db(db.clone())
+}
+
+/// EVMs that live on: revm's, and one for each engine. Each transaction finds the world as it was made.
+pub struct Caller {
+    plain: MainnetEvm<MainnetContext<InMemoryDB>>,
+    ours: Vec<EjitEvm<MainnetContext<InMemoryDB>>>,
+}
+
+impl Caller {
+    pub fn new(world: &World, engines: &[Engine], fork: SpecId) -> Caller {
+        let ours = engines.iter().map(|engine| context(&world.db, fork).build_ejit(engine)).collect();
+        Caller { plain: context(&world.db, fork).build_mainnet(), ours }
+    }
+
+    /// Runs the transaction that `edit` makes everywhere; results and states must be equal. Gives the gas it used.
+    pub fn check(&mut self, edit: impl Fn(&mut TxEnv)) -> u64 {
+        let mut tx = TxEnv { caller: CALLER, gas_limit: 1_000_000, gas_price: 10, ..TxEnv::default() };
+        edit(&mut tx);
+        let expected = self.plain.transact(tx.clone()).expect("a valid transaction");
+        for evm in &mut self.ours {
+            let got = evm.transact(tx.clone()).expect("a valid transaction");
+            assert_eq!(got, expected, "{:?} {tx:?}", evm.engine().config());
+        }
+        expected.result.tx_gas_used()
+    }
+}
+
 /// One engine for each mode, shared by all tests. The tiered one compiles early.
 fn engines() -> &'static [Engine] {
     static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
     ENGINES.get_or_init(|| {
         let engine = |mode| Engine::new(Config { least_work: 100, payback: 0, ..Config::with_mode(mode) });
-        [Mode::Off, Mode::Always, Mode::Tiered, Mode::Check].map(engine).into()
+        let modes = [Mode::Off, Mode::Always, Mode::Tiered, Mode::Check].map(engine);
+        // And as it comes, so that some of what compiled code asks for is not worth compiling.
+        modes.into_iter().chain([Engine::default()]).collect()
     })
 }
 

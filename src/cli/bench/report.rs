@@ -230,11 +230,11 @@ fn to_json(workload: &Workload, instructions: u64, problem: Option<&str>, figure
     object["revm_first_ns"] = first(&figures.revm_first_ns);
     let compiled = &figures.compiled;
     object["compile_ns"] = json!({
-        "analyse": compiled.analyse_ns,
+        "analyse": figures.analyse_ns,
         "translate": compiled.translate_ns,
         "lower": compiled.lower_ns,
         "publish": compiled.publish_ns,
-        "total": compile_ns(compiled),
+        "total": figures.analyse_ns + compile_ns(compiled),
     });
     object["compiled_bytes"] = json!(compiled.compiled_bytes);
     object["native_bytes"] = json!(compiled.native_bytes);

@@ -18,6 +18,8 @@ use std::sync::OnceLock;
 
 /// Bytes that are scanned at a time.
 const BLOCK: usize = 128;
+/// Codes of at most this many bytes are walked: less than a block by other means takes.
+const SHORT: usize = 64;
 /// Analysis goes on to a multiple of this many bytes past the destination that was asked for.
 const STRIDE: usize = 4 * BLOCK;
 
@@ -102,23 +104,25 @@ impl JumpMap {
 /// earlier scan of the same code left them.
 fn scan(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> Frontier {
     #[cfg(target_arch = "x86_64")]
-    if let Some(reached) = x86_64::scan(code, from, bits) {
+    if code.len() > SHORT
+        && let Some(reached) = x86_64::scan(code, from, bits)
+    {
         return reached;
     }
     walk(code, from, bits, usize::MAX)
 }
 
-/// Scans instruction by instruction. Gives up, and returns `from`, after `limit` instructions.
+/// Scans instruction by instruction. After `limit` instructions it stops at the end of the block.
 fn walk(code: &[u8], from: Frontier, bits: &[AtomicU8], limit: usize) -> Frontier {
     let mut at = from.base() + from.carry();
-    let mut left = limit;
+    let (mut left, mut end) = (limit, code.len());
     // The byte of the map that the last destination is in, and its bits so far.
     let (mut index, mut found) = (0, 0);
-    while let Some(&byte) = code.get(at) {
+    while let Some(&byte) = code[..end].get(at) {
         if left == 0 {
-            return from;
+            end = end.min((at + 1).next_multiple_of(BLOCK));
         }
-        left -= 1;
+        left = left.wrapping_sub(1);
         match byte {
             PUSH1..=PUSH32 => at += (byte - PUSH1) as usize + 2,
             JUMPDEST => {
@@ -133,7 +137,7 @@ fn walk(code: &[u8], from: Frontier, bits: &[AtomicU8], limit: usize) -> Frontie
         }
     }
     store(bits, index, found);
-    let base = code.len().next_multiple_of(BLOCK);
+    let base = end.next_multiple_of(BLOCK);
     Frontier::new(base, at.saturating_sub(base))
 }
 

@@ -16,12 +16,14 @@ const VECTOR: usize = 2 * LANE;
 const VECTORS: usize = BLOCK / VECTOR;
 /// The position of a lane's first byte; [`LANE`] more is the first byte value with the top bit set.
 const HERE: u8 = 0x80 - LANE as u8;
-/// Bytes that are scanned one way before it is judged which way to go on.
+/// Bytes that are scanned before it is judged which way to go on: at first, and then.
+const FIRST_RUN: usize = 2 * BLOCK;
 const RUN: usize = 8 * BLOCK;
-/// A run in which instructions start in more lanes than this is not sparse.
-const SPARSE_LANES: usize = RUN / LANE * 13 / 16;
-/// A run with more instructions than this is not sparse.
-const SPARSE_INSTRUCTIONS: usize = RUN / LANE;
+/// A run in which instructions start in no more than this part of the lanes is sparse.
+const SPARSE_LANES: (usize, usize) = (13, 16);
+/// Bytes that are walked before it is judged again, and instructions in them after which it is done at once.
+const SPARSE_RUN: usize = 16 * BLOCK;
+const SPARSE_INSTRUCTIONS: usize = SPARSE_RUN / LANE;
 
 /// Scans as [`super::scan`] does, if the processor has AVX2.
 ///
@@ -30,24 +32,26 @@ pub(super) fn scan(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> Option<Fro
     if !is_x86_feature_detected!("avx2") {
         return None;
     }
-    let mut at = from;
+    let (mut at, mut bytes) = (from, FIRST_RUN);
     while at.base() < code.len() {
         // SAFETY: the processor has the only feature that the function needs.
-        let (reached, entered) = unsafe { scan_run(run(code, at), at, bits) };
+        let (reached, entered) = unsafe { scan_run(run(code, at, bytes), at, bits) };
+        let lanes = (reached.base() - at.base()) / LANE;
         at = reached;
-        let mut is_sparse = entered <= SPARSE_LANES;
+        bytes = RUN;
+        let mut is_sparse = SPARSE_LANES.1 * entered <= SPARSE_LANES.0 * lanes;
         while is_sparse && at.base() < code.len() {
-            let reached = walk(run(code, at), at, bits, SPARSE_INSTRUCTIONS);
-            is_sparse = reached != at;
-            at = reached;
+            let run = run(code, at, SPARSE_RUN);
+            at = walk(run, at, bits, SPARSE_INSTRUCTIONS);
+            is_sparse = at.base() >= run.len();
         }
     }
     Some(at)
 }
 
-/// The code up to the end of the run that begins at `from`.
-fn run(code: &[u8], from: Frontier) -> &[u8] {
-    &code[..code.len().min(from.base() + RUN)]
+/// The code up to the end of a run of so many bytes that begins at `from`.
+fn run(code: &[u8], from: Frontier, bytes: usize) -> &[u8] {
+    &code[..code.len().min(from.base() + bytes)]
 }
 
 /// Scans, and counts the lanes in which an instruction starts.

@@ -67,12 +67,19 @@ impl Lowerer {
             },
             Ins::Test { a, b: Src::R(b) } => self.registers(TEST, b, a),
             Ins::WStore { src: WSrc::N(r), base, disp } => self.narrow_word(MOV_STORE, r, base, disp),
+            Ins::WStore { src: WSrc::I(0), base, disp } => {
+                let fits = self.fits(base, disp);
+                if fits {
+                    self.zero_limbs(base, [disp, disp + 16]);
+                }
+                fits
+            }
             Ins::WStore { src: WSrc::I(imm @ 0..), base, disp } => {
                 if !self.fits(base, disp) || !self.displaced(MOV_IMM, RESULT, base, disp) {
                     return false;
                 }
                 self.code.push_bits(imm as u64, 4);
-                self.zero_limbs(base, disp);
+                self.zero_limbs(base, [disp + 8, disp + 16]);
                 true
             }
             Ins::JmpSlot { slot } => {
@@ -137,16 +144,16 @@ impl Lowerer {
         if !self.fits(base, disp) || !self.displaced(opcode, r, base, disp) {
             return false;
         }
-        self.zero_limbs(base, disp);
+        self.zero_limbs(base, [disp + 8, disp + 16]);
         true
     }
 
-    /// Zeroes limbs 1 to 3 by two stores that overlap: `movups [base + disp + 8], zero`, `movups [base + disp + 16], zero`.
+    /// Zeroes two limbs from each of `disps` on, which may overlap: `movups [base + disp], zero`.
     #[inline(always)]
-    fn zero_limbs(&mut self, base: R, disp: i32) {
+    fn zero_limbs(&mut self, base: R, disps: [i32; 2]) {
         self.make_zero();
         let base = Lowerer::number(base);
-        for disp in [disp + 8, disp + 16] {
+        for disp in disps {
             // REX.R, 0f 11, the zero register's low bits.
             let head = 0x44 | base >> 3 | 0x0f << 8 | 0x11 << 16;
             let modrm = (u64::from(memory::ZERO.0) & 7) << 3 | base & 7;

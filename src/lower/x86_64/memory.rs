@@ -127,11 +127,12 @@ impl Lowerer {
             WSrc::N(r) => {
                 let r = self.r(r);
                 self.store(to, r);
-                self.zero_above(to);
+                self.zero_from(to, [1, 2]);
             }
-            WSrc::I(imm) if imm >= 0 => {
+            WSrc::I(0) => self.zero_from(to, [0, 2]),
+            WSrc::I(imm) if imm > 0 => {
                 self.emit(Inst::StoreImm { size: Size::B64, dst: to, imm });
-                self.zero_above(to);
+                self.zero_from(to, [1, 2]);
             }
             WSrc::I(imm) => {
                 for limb in 0..4 {
@@ -152,10 +153,10 @@ impl Lowerer {
         }
     }
 
-    /// Zeroes limbs 1 to 3 of a word by two stores that overlap, shorter than three of immediates.
-    fn zero_above(&mut self, word: Mem) {
+    /// Zeroes two limbs of a word from each of `limbs` on: limbs 1 to 3 by stores that overlap, shorter than three of immediates.
+    fn zero_from(&mut self, word: Mem, limbs: [usize; 2]) {
         self.make_zero();
-        for limb in [1, 2] {
+        for limb in limbs {
             let dst = self.limb_of(word, limb);
             self.emit(Inst::MovupsStore { dst, src: ZERO });
         }

@@ -3,7 +3,7 @@
 //! "Improved division by invariant integers", 2011).
 //!
 //! One function per number of the divisor's limbs; the remainder so far is a window of that many limbs, into which the dividend is shifted from
-//! the top, starting with as many limbs as cannot reach the divisor.
+//! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides, where it can.
 
 use super::limb::Limb;
 use super::product::{add, len};
@@ -26,23 +26,26 @@ pub(crate) fn divide<L: Limb, const M: usize>(u: &[L; M], d: &[L; 4]) -> Quotien
 /// As [`divide`], by a divisor whose `N`th limb is its highest.
 #[inline(always)]
 fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quotient<L, M> {
-    let mut quotient = [L::ZERO; M];
-    let size = len(u);
-    if size < N {
-        let mut rest = [L::ZERO; 4];
-        rest[..size].copy_from_slice(&u[..size]);
-        return (quotient, rest);
+    if N == 1 && L::DIVIDES {
+        return short(u, d[0]);
     }
     let shift = d[N - 1].leading_zeros();
     let divisor = Divisor::new(shifted(&d, shift));
     let limb = |i: usize| {
-        let high = if i < size { u[i] } else { L::ZERO };
+        let high = if i < M { u[i] } else { L::ZERO };
         high.funnel_left(if i > 0 { u[i - 1] } else { L::ZERO }, shift)
     };
+    let size = len(u);
+    let mut quotient = [L::ZERO; M];
     // The highest limb is less than `2^shift`, so less than the divisor's, whose highest bit is set.
-    let mut rest = core::array::from_fn(|i| limb(size - N + 1 + i));
-    for i in (0..=size - N).rev() {
-        quotient[i] = divisor.step(&mut rest, limb(i));
+    let mut rest = core::array::from_fn(|i| limb(M - N + 1 + i));
+    for i in (0..=M - N).rev() {
+        if size < i + N {
+            // All of the dividend is further down.
+            rest = core::array::from_fn(|k| if k > 0 { rest[k - 1] } else { limb(i) });
+        } else {
+            quotient[i] = divisor.step(&mut rest, limb(i));
+        }
     }
     let mut remainder = [L::ZERO; 4];
     for i in 0..N {
@@ -50,6 +53,19 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
         remainder[i] = high.funnel_right(rest[i], shift);
     }
     (quotient, remainder)
+}
+
+/// As [`long`], by the machine's division, one limb after the other.
+#[inline(always)]
+fn short<L: Limb, const M: usize>(u: &[L; M], d: L) -> Quotient<L, M> {
+    let (mut quotient, mut rest) = ([L::ZERO; M], L::ZERO);
+    let size = len(u);
+    for i in (0..M).rev() {
+        if i < size {
+            (quotient[i], rest) = rest.divide(u[i], d);
+        }
+    }
+    (quotient, [rest, L::ZERO, L::ZERO, L::ZERO])
 }
 
 /// `floor((B^9 - 1) / e) - B^5` of a word whose highest bit is set.
@@ -101,47 +117,68 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
     }
 
     /// The digit by the highest three limbs is right or one too large (Knuth's theorem B, with two limbs of the divisor instead of one):
-    /// then the difference is negative and the divisor is added back.
+    /// then what is left of those limbs is too little for the digit's multiple of the divisor's lower limbs, and the divisor is added back.
     #[inline(always)]
     fn step_of_many(&self, rest: &mut [L; N], next: L) -> L {
         let top = [self.limbs[N - 1], self.limbs[N - 2]];
-        let mut digit = if [rest[N - 1], rest[N - 2]] == top {
-            L::MAX
-        } else {
-            three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal).0
-        };
+        if [rest[N - 1], rest[N - 2]] == top {
+            let digit;
+            (digit, *rest) = self.step_of_largest(*rest, next);
+            return digit;
+        }
+        let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
+        let (mut borrow, mut carry) = (false, L::ZERO);
+        let mut low = next;
+        for k in 0..N - 2 {
+            let (product, difference);
+            (product, carry) = digit.mul_add(self.limbs[k], carry, L::ZERO);
+            (difference, borrow) = low.sub_borrow(product, borrow);
+            low = std::mem::replace(&mut rest[k], difference);
+        }
+        (rest[N - 2], borrow) = r0.sub_borrow(carry, borrow);
+        (rest[N - 1], borrow) = r1.sub_borrow(L::ZERO, borrow);
+        if borrow {
+            *rest = add(rest, &self.limbs).0;
+            return digit.sub(L::ONE);
+        }
+        digit
+    }
+
+    /// The step where the highest two limbs are the divisor's: the digit is the largest, or one less.
+    #[cold]
+    #[inline(never)]
+    fn step_of_largest(&self, mut rest: [L; N], next: L) -> (L, [L; N]) {
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
         let highest = rest[N - 1];
         for (place, &limb) in rest.iter_mut().zip(&self.limbs) {
             let (product, difference);
-            (product, carry) = digit.mul_add(limb, carry, L::ZERO);
+            (product, carry) = L::MAX.mul_add(limb, carry, L::ZERO);
             (difference, borrow) = low.sub_borrow(product, borrow);
             low = std::mem::replace(place, difference);
         }
-        if highest.sub_borrow(carry, borrow).1 {
-            digit = digit.sub(L::ONE);
-            *rest = add(rest, &self.limbs).0;
+        match highest.sub_borrow(carry, borrow).1 {
+            true => (L::MAX.sub(L::ONE), add(&rest, &self.limbs).0),
+            false => (L::MAX, rest),
         }
-        digit
     }
 }
 
-/// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set: algorithm 6 of Moeller and Granlund.
+/// `floor((B^3 - 1) / (d1 * B + d0)) - B`, the highest bit of `d1` being set.
+///
+/// The numerator less `B` times the divisor is `!d1:!d0:MAX`. Its first two limbs by `d1` give the digit, or one or two more (Knuth's theorem B), which the
+/// rest's comparison with the digit's multiple of `d0` tells.
 #[inline(always)]
 pub(super) fn reciprocal_of_two<L: Limb>(d1: L, d0: L) -> L {
-    // Which of the corrections are due depends on the lowest bits: nobody could predict it.
-    let one_if = |due: bool| select_unpredictable(due, L::ONE, L::ZERO);
-    let d1_if = |due: bool| select_unpredictable(due, d1, L::ZERO);
-    let v = d1.reciprocal();
-    let (p, carry) = d1.mul_low(v).add_carry(d0, false);
-    let twice = carry & (p >= d1);
-    let v = v.sub(one_if(carry)).sub(one_if(twice));
-    let p = p.sub(d1_if(carry)).sub(d1_if(twice));
-    let (t0, t1) = v.mul_add(d0, L::ZERO, L::ZERO);
-    let (p, carry) = p.add_carry(t1, false);
-    let twice = carry & ((p, t0) >= (d1, d0));
-    v.sub(one_if(carry)).sub(one_if(twice))
+    // Which of the corrections are due, nobody could predict.
+    let less_if = |digit: L, due: bool| digit.sub(select_unpredictable(due, L::ONE, L::ZERO));
+    let (digit, rest) = d1.not().divide(d0.not(), d1);
+    let (low, high) = digit.mul_add(d0, L::ZERO, L::ZERO);
+    let once = high > rest;
+    // `rest:MAX` and the divisor: `d0` is not 0 if this matters.
+    let (rest, beyond) = rest.add_carry(d1, true);
+    let twice = once & !beyond & ((high, low) > (rest, d0.sub(L::ONE)));
+    less_if(less_if(digit, once), twice)
 }
 
 /// Quotient and remainder of `u1:u0` by `d`, `u1` being less than `d`, whose reciprocal is `v`: algorithm 4 of Moeller and Granlund.

@@ -12,6 +12,8 @@ pub(crate) trait Limb: Copy + Ord + Debug {
     const ONE: Self;
     /// All ones.
     const MAX: Self;
+    /// Whether [`Limb::divide`] is one instruction.
+    const DIVIDES: bool;
 
     /// `self * b + c + carry`, low and high digit: it always fits.
     fn mul_add(self, b: Self, c: Self, carry: Self) -> (Self, Self);
@@ -37,6 +39,8 @@ pub(crate) trait Limb: Copy + Ord + Debug {
     fn funnel_left(self, low: Self, by: u32) -> Self;
     /// Low digit of `self:low >> by`, `by` being less than `BITS`.
     fn funnel_right(self, low: Self, by: u32) -> Self;
+    /// Quotient and remainder of `self:low` by `d`, which is greater than `self`.
+    fn divide(self, low: Self, d: Self) -> (Self, Self);
     /// `floor((B^2 - 1) / self) - B` of a digit whose highest bit is set, `B` being the base.
     fn reciprocal(self) -> Self;
 
@@ -60,12 +64,13 @@ pub(crate) trait Limb: Copy + Ord + Debug {
 }
 
 macro_rules! limb {
-    ($digit:ty, $double:ty, $reciprocal:expr) => {
+    ($digit:ty, $double:ty, $divides:expr, $divide:expr, $reciprocal:expr) => {
         impl Limb for $digit {
             const BITS: u32 = <$digit>::BITS;
             const ZERO: Self = 0;
             const ONE: Self = 1;
             const MAX: Self = <$digit>::MAX;
+            const DIVIDES: bool = $divides;
 
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self, carry: Self) -> (Self, Self) {
@@ -109,11 +114,18 @@ macro_rules! limb {
             }
             #[inline(always)]
             fn funnel_left(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) << (by % Self::BITS) >> Self::BITS) as $digit
+                let by = by % Self::BITS;
+                self << by | low >> 1 >> (Self::BITS - 1 - by)
             }
             #[inline(always)]
             fn funnel_right(self, low: Self, by: u32) -> Self {
-                (((self as $double) << Self::BITS | low as $double) >> (by % Self::BITS)) as $digit
+                let by = by % Self::BITS;
+                low >> by | self << 1 << (Self::BITS - 1 - by)
+            }
+            #[inline(always)]
+            fn divide(self, low: Self, d: Self) -> (Self, Self) {
+                let function: fn($digit, $digit, $digit) -> ($digit, $digit) = $divide;
+                function(self, low, d)
             }
             #[inline(always)]
             fn reciprocal(self) -> Self {
@@ -124,11 +136,52 @@ macro_rules! limb {
     };
 }
 
-limb!(u64, u128, reciprocal);
+#[cfg(target_arch = "x86_64")]
+limb!(u64, u128, true, divide, |d| divide(!d, u64::MAX, d).0);
+#[cfg(not(target_arch = "x86_64"))]
+limb!(u64, u128, false, divide, reciprocal);
 #[cfg(test)]
-limb!(u8, u16, |d| (u16::MAX / u16::from(d) - 256) as u8);
+limb!(
+    u8,
+    u16,
+    false,
+    |high, low, d| {
+        let u = u16::from(high) << 8 | u16::from(low);
+        ((u / u16::from(d)) as u8, (u % u16::from(d)) as u8)
+    },
+    |d| (u16::MAX / u16::from(d) - 256) as u8
+);
+
+/// `high:low` by `d`, which is greater than `high`: 12 cycles on Zen 3, where a reciprocal by table takes 25.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn divide(high: u64, low: u64, d: u64) -> (u64, u64) {
+    assert!(high < d, "a quotient of one digit");
+    let (quotient, rest);
+    // SAFETY: the quotient fits, so the instruction does not fault; it uses no memory.
+    unsafe {
+        core::arch::asm!(
+            "div {d}",
+            d = in(reg) d,
+            inout("rax") low => quotient,
+            inout("rdx") high => rest,
+            options(pure, nomem, nostack),
+        );
+    }
+    (quotient, rest)
+}
+
+/// `high:low` by `d`, which is greater than `high`.
+#[cfg(not(target_arch = "x86_64"))]
+fn divide(high: u64, low: u64, d: u64) -> (u64, u64) {
+    let shift = d.leading_zeros();
+    let d = d << shift;
+    let (quotient, rest) = super::divide::two_by_one(high.funnel_left(low, shift), low << shift, d, d.reciprocal());
+    (quotient, rest >> shift)
+}
 
 /// First approximations of reciprocals by the highest nine bits of the divisor, the first of which is set.
+#[cfg(any(test, not(target_arch = "x86_64")))]
 const FIRST: [u16; 256] = {
     let mut table = [0; 256];
     let mut i = 0;
@@ -141,6 +194,7 @@ const FIRST: [u16; 256] = {
 
 /// `floor((2^128 - 1) / d) - 2^64`, the highest bit of `d` being set: Moeller and Granlund, "Improved division by invariant integers" (2011),
 /// algorithm 3. Each step doubles the good bits: 11, 21, 34, 65, and the last is exact (theorem 1 there).
+#[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
 fn reciprocal(d: u64) -> u64 {
     let (d40, d63, d0) = ((d >> 24) + 1, (d >> 1) + (d & 1), d & 1);
@@ -167,7 +221,7 @@ mod tests {
         let mut random = crate::runtime::math::tests::Random::new();
         divisors.extend((0..200_000).map(|_| random.limb() | 1 << 63));
         for d in divisors {
-            assert_eq!(d.reciprocal(), exact(d), "{d:#x}");
+            assert_eq!([d.reciprocal(), reciprocal(d)], [exact(d); 2], "{d:#x}");
         }
         for d in 128..=255u8 {
             assert_eq!(u32::from(d.reciprocal()), 65535 / u32::from(d) - 256);

@@ -4,8 +4,16 @@
 pub(crate) mod divide;
 pub(crate) mod limb;
 pub(crate) mod modular;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod mulx;
 pub(crate) mod power;
 pub(crate) mod product;
 pub(crate) mod reciprocal;
 #[cfg(test)]
 pub(crate) mod tests;
+
+/// The products of a processor that has instructions for them.
+#[cfg(target_arch = "x86_64")]
+use mulx::Mulx as Fast;
+#[cfg(not(target_arch = "x86_64"))]
+use product::Portable as Fast;

@@ -1,27 +1,31 @@
-//! DIV, MOD, ADDMOD and MULMOD of words, with a memory of the divisors' reciprocals.
+//! DIV, MOD, ADDMOD and MULMOD of words, with a memory of the moduli's reciprocals.
 
+use super::Fast;
 use super::divide::divide;
-use super::product::{add, full, less, select, sub};
+use super::limb::Limb;
+use super::product::{Portable, Products, add, less, select, sub};
 use super::reciprocal::Reciprocal;
 
 type Word = [u64; 4];
 
 const ZERO: Word = [0; 4];
 
-/// Divisors remembered.
+/// Moduli remembered.
 const SLOTS: usize = 64;
 
 /// Uses of a divisor, with no other in its place meanwhile, at which it is prepared: that takes as long as two divisions, which divisors that take turns
 /// in a place would pay again and again.
-const PREPARED: u8 = 4;
+pub(crate) const PREPARED: u8 = 4;
 
-/// The divisors met last, with the reciprocals of those that were met several times.
+/// The moduli of two and more limbs met last, with the reciprocals of those that were met several times.
 ///
-/// One place for each divisor, found by a hash of it.
+/// One place for each modulus, found by a hash of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reciprocals {
     /// None, until the first divisor is to be remembered.
     slots: Option<Box<[Slot; SLOTS]>>,
+    /// What they multiply with, if not with [`Portable`].
+    fast: Option<Fast>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +39,12 @@ struct Slot {
 impl Reciprocals {
     /// None known.
     pub(crate) fn new() -> Reciprocals {
-        Reciprocals { slots: None }
+        Reciprocals { slots: None, fast: Fast::detected() }
     }
 
     /// The reciprocal of `divisor`, which is not 0, if it was asked for often enough.
     #[inline(always)]
-    fn get(&mut self, divisor: &Word) -> Option<&Reciprocal<u64>> {
+    fn get(&mut self, divisor: &Word) -> Option<(&Reciprocal<u64>, Option<Fast>)> {
         if self.slots.is_none() {
             self.make_slots();
         }
@@ -52,7 +56,7 @@ impl Reciprocals {
         if slot.uses < PREPARED && !slot.prepare() {
             return None;
         }
-        Some(&slot.reciprocal)
+        Some((&slot.reciprocal, self.fast))
     }
 
     /// Makes room for the first divisor.
@@ -83,36 +87,26 @@ fn place(divisor: &Word) -> usize {
 }
 
 /// `a / b`, 0 where `b` is 0.
+///
+/// Without reciprocals: by one limb the machine divides faster, and by more a reciprocal known saves less than looking for one costs the others.
 #[inline(always)]
-pub(crate) fn quotient(a: &Word, b: &Word, known: Option<&mut Reciprocals>) -> Word {
-    if is_zero(b) || less(a, b) {
-        return ZERO;
-    }
-    match known.and_then(|known| known.get(b)) {
-        Some(reciprocal) => reciprocal.quotient(a),
-        None => divide(a, b).0,
-    }
+pub(crate) fn quotient(a: &Word, b: &Word) -> Word {
+    if is_zero(b) || less(a, b) { ZERO } else { divide(a, b).0 }
 }
 
 /// `a mod b`, 0 where `b` is 0.
 #[inline(always)]
-pub(crate) fn remainder(a: &Word, b: &Word, known: Option<&mut Reciprocals>) -> Word {
+pub(crate) fn remainder(a: &Word, b: &Word) -> Word {
     if is_zero(b) {
         return ZERO;
     }
-    if less(a, b) {
-        return *a;
-    }
-    match known.and_then(|known| known.get(b)) {
-        Some(reciprocal) => reciprocal.remainder(a),
-        None => divide(a, b).1,
-    }
+    if less(a, b) { *a } else { divide(a, b).1 }
 }
 
 /// `(a + b) mod n`, 0 where `n` is 0.
 #[inline(always)]
-pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
-    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(*a, *b, *n, known) }
+pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word) -> Word {
+    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(*a, *b, *n) }
 }
 
 /// [`add_modulo`] of numbers less than `n`.
@@ -125,44 +119,48 @@ fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
 
 /// [`add_modulo`] of any numbers.
 #[inline(never)]
-fn add_any(a: Word, b: Word, n: Word, mut known: Option<&mut Reciprocals>) -> Word {
+fn add_any(a: Word, b: Word, n: Word) -> Word {
     if is_zero(&n) {
         return ZERO;
     }
-    let mut reduce = |a: &Word| {
-        // Once is enough for the large moduli of cryptography.
-        let once = sub(a, &n).0;
-        if less(a, &n) {
-            *a
-        } else if less(&once, &n) {
-            once
-        } else {
-            remainder(a, &n, known.as_deref_mut())
-        }
-    };
-    add_reduced(&reduce(&a), &reduce(&b), &n)
+    let ([s0, s1, s2, s3], carry) = add(&a, &b);
+    divide(&[s0, s1, s2, s3, u64::from(carry)], &n).1
 }
 
 /// `(a * b) mod n`, 0 where `n` is 0.
 #[inline(always)]
 pub(crate) fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
-    if is_zero(n) {
-        return ZERO;
+    if n[1] | n[2] | n[3] == 0 {
+        return multiply_by_limb(a, b, n[0]);
     }
     match known.and_then(|known| known.get(n)) {
-        Some(reciprocal) => reciprocal.multiply(a, b),
-        None => multiply_and_divide(*a, *b, *n),
+        Some((reciprocal, Some(by))) => reciprocal.multiply(a, b, by),
+        Some((reciprocal, None)) => multiply_portably(reciprocal, a, b),
+        None => multiply_and_divide(a, b, n),
     }
+}
+
+/// `(a * b) mod n` for a modulus of one limb, 0 where it is 0.
+#[inline(never)]
+fn multiply_by_limb(a: &Word, b: &Word, n: u64) -> Word {
+    if n == 0 {
+        return ZERO;
+    }
+    let reduced = |x: &Word| if x[1] | x[2] | x[3] == 0 && x[0] < n { x[0] } else { divide(x, &[n, 0, 0, 0]).1[0] };
+    let (low, high) = reduced(a).carrying_mul(reduced(b), 0);
+    [high.divide(low, n).1, 0, 0, 0]
+}
+
+/// `(a * b) mod n` by the reciprocal of `n`.
+#[inline(never)]
+fn multiply_portably(n: &Reciprocal<u64>, a: &Word, b: &Word) -> Word {
+    n.multiply(a, b, Portable)
 }
 
 /// `(a * b) mod n` for a modulus met for the first time.
 #[inline(never)]
-fn multiply_and_divide(a: Word, b: Word, n: Word) -> Word {
-    if a[1] | b[1] | a[2] | b[2] | a[3] | b[3] == 0 {
-        let (low, high) = a[0].carrying_mul(b[0], 0);
-        return divide(&[low, high], &n).1;
-    }
-    divide(&full(&a, &b), &n).1
+fn multiply_and_divide(a: &Word, b: &Word, n: &Word) -> Word {
+    divide(&Portable.full(a, b), n).1
 }
 
 #[inline(always)]

@@ -2,18 +2,71 @@
 
 use super::limb::Limb;
 
-/// `a * b`
-#[inline(always)]
-pub(crate) fn full<L: Limb>(a: &[L; 4], b: &[L; 4]) -> [L; 8] {
-    let mut product = [L::ZERO; 8];
-    for i in 0..4 {
-        let mut carry = L::ZERO;
-        for j in 0..4 {
-            (product[i + j], carry) = a[i].mul_add(b[j], product[i + j], carry);
-        }
-        product[i + 4] = carry;
+/// The products that modular arithmetic is made of: what a machine may have instructions for.
+pub(crate) trait Products<L>: Copy {
+    /// `a * b`
+    fn full(self, a: &[L; 4], b: &[L; 4]) -> [L; 8];
+    /// `a * b`, without what is beyond a word.
+    fn low(self, a: [L; 4], b: &[L; 4]) -> [L; 4];
+    /// The upper five limbs of `a * b` without what limbs below the fifth carry: products of limbs `i` and `k` count where `i + k > 4`, and
+    /// their high halves where it is 4.
+    fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5];
+    /// `a + b * c`, and what is beyond a word.
+    fn add_multiple(self, a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L);
+}
+
+/// Products of any digits on any machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Portable {
+    /// Nothing is faster there.
+    pub(crate) fn detected() -> Option<Portable> {
+        None
     }
-    product
+}
+
+impl<L: Limb> Products<L> for Portable {
+    #[inline(always)]
+    fn full(self, a: &[L; 4], b: &[L; 4]) -> [L; 8] {
+        let mut product = [L::ZERO; 8];
+        for i in 0..4 {
+            let mut carry = L::ZERO;
+            for j in 0..4 {
+                (product[i + j], carry) = a[i].mul_add(b[j], product[i + j], carry);
+            }
+            product[i + 4] = carry;
+        }
+        product
+    }
+
+    #[inline(always)]
+    fn low(self, a: [L; 4], b: &[L; 4]) -> [L; 4] {
+        low(&a, b)
+    }
+
+    #[inline(always)]
+    fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5] {
+        let mut sum = [L::ZERO; 5];
+        for i in 0..5 {
+            let mut carry = a[i].mul_high(b[4 - i]);
+            for k in 0..i {
+                (sum[k], carry) = a[i].mul_add(b[5 - i + k], sum[k], carry);
+            }
+            sum[i] = carry;
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn add_multiple(self, mut a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L) {
+        let mut carry = L::ZERO;
+        for i in 0..4 {
+            (a[i], carry) = b[i].mul_add(c, a[i], carry);
+        }
+        (a, carry)
+    }
 }
 
 /// `a * b`, without what is beyond a word.

@@ -3,11 +3,12 @@
 //! How many random cases: `EJIT_MATH_CASES`, by default some hundred thousand (in all tests together). For tens of millions:
 //! `EJIT_MATH_CASES=20000000 cargo test --profile fast --no-default-features --features evm --lib runtime::math`.
 
+use super::Fast;
 use super::divide::{divide, reciprocal_of_two, three_by_two, two_by_one};
 use super::limb::Limb;
-use super::modular::{Reciprocals, add_modulo, multiply_modulo, quotient, remainder};
+use super::modular::{PREPARED, Reciprocals, add_modulo, multiply_modulo, quotient, remainder};
 use super::power::power;
-use super::product::{full, low, shl, shr, square};
+use super::product::{Portable, Products, low, shl, shr, square};
 use super::reciprocal::Reciprocal;
 use revm_primitives::U256;
 
@@ -105,19 +106,24 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     let quotient_is = x.checked_div(m).unwrap_or_default().into_limbs();
     let remainder_is = x.checked_rem(m).unwrap_or_default().into_limbs();
     let (sum_is, product_is) = (x.add_mod(y, m).into_limbs(), x.mul_mod(y, m).into_limbs());
-    // At once, for the first time, and prepared (each round asks four times at most).
-    for round in 0..4 {
-        let mut known = if round == 0 { None } else { Some(&mut *known) };
-        assert_eq!(quotient(&a, &n, known.as_deref_mut()), quotient_is, "{}", note());
-        assert_eq!(remainder(&a, &n, known.as_deref_mut()), remainder_is, "{}", note());
-        assert_eq!(add_modulo(&a, &b, &n, known.as_deref_mut()), sum_is, "{}", note());
-        assert_eq!(multiply_modulo(&a, &b, &n, known), product_is, "{}", note());
+    assert_eq!(quotient(&a, &n), quotient_is, "{}", note());
+    assert_eq!(remainder(&a, &n), remainder_is, "{}", note());
+    assert_eq!(add_modulo(&a, &b, &n), sum_is, "{}", note());
+    assert_eq!(multiply_modulo(&a, &b, &n, None), product_is, "{}", note());
+    // For the first time, again, and prepared.
+    for _ in 0..PREPARED {
+        assert_eq!(multiply_modulo(&a, &b, &n, Some(known)), product_is, "{}", note());
     }
     if !m.is_zero() {
         let reciprocal = Reciprocal::new(&n);
-        assert_eq!(reciprocal.quotient(&a), quotient_is, "{}", note());
-        assert_eq!(reciprocal.remainder(&a), remainder_is, "{}", note());
-        assert_eq!(reciprocal.multiply(&a, &b), product_is, "{}", note());
+        assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
+        assert_eq!(reciprocal.remainder(&a, Portable), remainder_is, "{}", note());
+        assert_eq!(reciprocal.multiply(&a, &b, Portable), product_is, "{}", note());
+        if let Some(by) = Fast::detected() {
+            assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
+            assert_eq!(reciprocal.remainder(&a, by), remainder_is, "{}", note());
+            assert_eq!(reciprocal.multiply(&a, &b, by), product_is, "{}", note());
+        }
     }
 }
 
@@ -157,7 +163,7 @@ fn products_and_shifts_agree_with_ruint() {
     for _ in 0..cases(4) {
         let (a, b) = (random.word(), random.word());
         let (x, y) = (U256::from_limbs(a), U256::from_limbs(b));
-        let (low_half, all) = (x.wrapping_mul(y).into_limbs(), full(&a, &b));
+        let (low_half, all) = (x.wrapping_mul(y).into_limbs(), Portable.full(&a, &b));
         assert_eq!(low(&a, &b), low_half);
         assert_eq!(all[..4], low_half);
         let product: revm_primitives::ruint::Uint<512, 8> = x.widening_mul(y);
@@ -166,6 +172,24 @@ fn products_and_shifts_agree_with_ruint() {
         let by = random.below(256) as u32;
         assert_eq!(shl(&a, by), (x << by as usize).into_limbs());
         assert_eq!(shr(0, &a, by), (x >> by as usize).into_limbs());
+    }
+}
+
+/// The instructions of this machine, if it has any, against plain Rust.
+#[test]
+fn fast_products_agree_with_portable_ones() {
+    let Some(fast) = Fast::detected() else {
+        println!("this processor has no instructions of its own for products");
+        return;
+    };
+    let mut random = Random::new();
+    for _ in 0..cases(4) {
+        let (a, b, c) = (random.word(), random.word(), random.edge());
+        let (u, v) = ([a[0], a[1], a[2], a[3], c], [b[0], b[1], b[2], b[3], random.edge()]);
+        assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
+        assert_eq!(fast.low(a, &b), Portable.low(a, &b), "{a:x?} {b:x?}");
+        assert_eq!(fast.high(u, &v), Portable.high(u, &v), "{u:x?} {v:x?}");
+        assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
     }
 }
 
@@ -231,9 +255,9 @@ fn small_words_agree_with_integers() {
     let word = |number: u64| -> [u8; 4] { (number as u32).to_le_bytes() };
     let check = |a: u64, b: u64, n: u64| {
         let reciprocal = Reciprocal::new(&word(n));
-        assert_eq!(reciprocal.quotient(&word(a)), word(a / n), "{a:#x} {n:#x}");
-        assert_eq!(reciprocal.remainder(&word(a)), word(a % n), "{a:#x} {n:#x}");
-        assert_eq!(reciprocal.multiply(&word(a), &word(b)), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
+        assert_eq!(reciprocal.quotient(&word(a), Portable), word(a / n), "{a:#x} {n:#x}");
+        assert_eq!(reciprocal.remainder(&word(a), Portable), word(a % n), "{a:#x} {n:#x}");
+        assert_eq!(reciprocal.multiply(&word(a), &word(b), Portable), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
         assert_eq!(divide(&word(a), &word(n)), (word(a / n), word(a % n)), "{a:#x} {n:#x}");
         assert_eq!(divide(&(a * b).to_le_bytes(), &word(n)), ((a * b / n).to_le_bytes(), word(a * b % n)), "{a:#x} {b:#x} {n:#x}");
     };

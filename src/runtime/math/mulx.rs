@@ -1,0 +1,267 @@
+//! Products by the instructions that leave flags alone (`mulx`, BMI2) and add along two carry chains at once (`adcx`, `adox`, ADX): Intel,
+//! "New instructions supporting large integer arithmetic" (2012). A compiler of plain Rust uses one chain and twice as many additions.
+//!
+//! Knows nothing of what the products are for. Each must be equal to that of [`Portable`](super::product::Portable), which tests compare.
+
+use super::product::Products;
+use core::arch::asm;
+
+/// Proof that the processor has the instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mulx(());
+
+impl Mulx {
+    /// If the processor has them.
+    #[inline(always)]
+    pub(crate) fn detected() -> Option<Mulx> {
+        (std::is_x86_feature_detected!("bmi2") && std::is_x86_feature_detected!("adx")).then_some(Mulx(()))
+    }
+}
+
+impl Products<u64> for Mulx {
+    #[inline(always)]
+    fn full(self, a: &[u64; 4], b: &[u64; 4]) -> [u64; 8] {
+        let (r0, r1, r2, r3, r4, r5, r6, r7);
+        // SAFETY: the processor has the instructions, which `self` proves; they read the two words and write registers.
+        unsafe {
+            asm!(
+                "mov rdx, [{a}]",
+                "mulx {r1}, {r0}, [{b}]",
+                "mulx {r2}, {t}, [{b} + 8]",
+                "add {r1}, {t}",
+                "mulx {r3}, {t}, [{b} + 16]",
+                "adc {r2}, {t}",
+                "mulx {r4}, {t}, [{b} + 24]",
+                "adc {r3}, {t}",
+                "adc {r4}, 0",
+                // The second row; `xor` clears both carries too.
+                "mov rdx, [{a} + 8]",
+                "xor {z:e}, {z:e}",
+                "mulx {r7}, {t}, [{b}]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {r7}",
+                "mulx {r7}, {t}, [{b} + 8]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {r7}",
+                "mulx {r7}, {t}, [{b} + 16]",
+                "adcx {r3}, {t}",
+                "adox {r4}, {r7}",
+                "mulx {r5}, {t}, [{b} + 24]",
+                "adcx {r4}, {t}",
+                "adox {r5}, {z}",
+                "adcx {r5}, {z}",
+                // The third.
+                "mov rdx, [{a} + 16]",
+                "xor {z:e}, {z:e}",
+                "mulx {r7}, {t}, [{b}]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {r7}",
+                "mulx {r7}, {t}, [{b} + 8]",
+                "adcx {r3}, {t}",
+                "adox {r4}, {r7}",
+                "mulx {r7}, {t}, [{b} + 16]",
+                "adcx {r4}, {t}",
+                "adox {r5}, {r7}",
+                "mulx {r6}, {t}, [{b} + 24]",
+                "adcx {r5}, {t}",
+                "adox {r6}, {z}",
+                "adcx {r6}, {z}",
+                // The fourth.
+                "mov rdx, [{a} + 24]",
+                "xor {z:e}, {z:e}",
+                "mulx {r7}, {t}, [{b}]",
+                "adcx {r3}, {t}",
+                "adox {r4}, {r7}",
+                "mulx {r7}, {t}, [{b} + 8]",
+                "adcx {r4}, {t}",
+                "adox {r5}, {r7}",
+                "mulx {r7}, {t}, [{b} + 16]",
+                "adcx {r5}, {t}",
+                "adox {r6}, {r7}",
+                "mulx {r7}, {t}, [{b} + 24]",
+                "adcx {r6}, {t}",
+                "adox {r7}, {z}",
+                "adcx {r7}, {z}",
+                a = in(reg) a.as_ptr(),
+                b = in(reg) b.as_ptr(),
+                r0 = out(reg) r0,
+                r1 = out(reg) r1,
+                r2 = out(reg) r2,
+                r3 = out(reg) r3,
+                r4 = out(reg) r4,
+                r5 = out(reg) r5,
+                r6 = out(reg) r6,
+                r7 = out(reg) r7,
+                t = out(reg) _,
+                z = out(reg) _,
+                out("rdx") _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3, r4, r5, r6, r7]
+    }
+
+    #[inline(always)]
+    fn low(self, a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
+        let (r0, r1, r2, r3);
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "mulx {r1}, {r0}, [{b}]",
+                "mulx {r2}, {t}, [{b} + 8]",
+                "add {r1}, {t}",
+                "mulx {r3}, {t}, [{b} + 16]",
+                "adc {r2}, {t}",
+                "adc {r3}, 0",
+                "imul rdx, [{b} + 24]",
+                "add {r3}, rdx",
+                "mov rdx, {a1}",
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, [{b}]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {h}",
+                "mulx {h}, {t}, [{b} + 8]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {h}",
+                "mulx {h}, {t}, [{b} + 16]",
+                "adcx {r3}, {t}",
+                "mov rdx, {a2}",
+                "mulx {h}, {t}, [{b}]",
+                "imul rdx, [{b} + 8]",
+                "imul {a3}, [{b}]",
+                "add {r2}, {t}",
+                "adc {r3}, {h}",
+                "add rdx, {a3}",
+                "add {r3}, rdx",
+                b = in(reg) b.as_ptr(),
+                a1 = in(reg) a[1],
+                a2 = in(reg) a[2],
+                a3 = inout(reg) a[3] => _,
+                r0 = out(reg) r0,
+                r1 = out(reg) r1,
+                r2 = out(reg) r2,
+                r3 = out(reg) r3,
+                t = out(reg) _,
+                z = out(reg) _,
+                h = out(reg) _,
+                inout("rdx") a[0] => _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn high(self, a: [u64; 5], b: &[u64; 5]) -> [u64; 5] {
+        let [_, mut r1, mut r2, mut r3, mut r4] = a;
+        let r0;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "mulx {r0}, {t}, [{b} + 32]",
+                // Of each row's first product the high half only; its limb of `a` makes place for one of the sum.
+                "mov rdx, {r1}",
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, [{b} + 24]",
+                "adox {r0}, {h}",
+                "mulx {r1}, {t}, [{b} + 32]",
+                "adcx {r0}, {t}",
+                "adox {r1}, {z}",
+                "adcx {r1}, {z}",
+                "mov rdx, {r2}",
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, [{b} + 16]",
+                "adox {r0}, {h}",
+                "mulx {h}, {t}, [{b} + 24]",
+                "adcx {r0}, {t}",
+                "adox {r1}, {h}",
+                "mulx {r2}, {t}, [{b} + 32]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {z}",
+                "adcx {r2}, {z}",
+                "mov rdx, {r3}",
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, [{b} + 8]",
+                "adox {r0}, {h}",
+                "mulx {h}, {t}, [{b} + 16]",
+                "adcx {r0}, {t}",
+                "adox {r1}, {h}",
+                "mulx {h}, {t}, [{b} + 24]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {h}",
+                "mulx {r3}, {t}, [{b} + 32]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {z}",
+                "adcx {r3}, {z}",
+                "mov rdx, {r4}",
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, [{b}]",
+                "adox {r0}, {h}",
+                "mulx {h}, {t}, [{b} + 8]",
+                "adcx {r0}, {t}",
+                "adox {r1}, {h}",
+                "mulx {h}, {t}, [{b} + 16]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {h}",
+                "mulx {h}, {t}, [{b} + 24]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {h}",
+                "mulx {r4}, {t}, [{b} + 32]",
+                "adcx {r3}, {t}",
+                "adox {r4}, {z}",
+                "adcx {r4}, {z}",
+                b = in(reg) b.as_ptr(),
+                r0 = out(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                r4 = inout(reg) r4,
+                t = out(reg) _,
+                z = out(reg) _,
+                h = out(reg) _,
+                inout("rdx") a[0] => _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3, r4]
+    }
+
+    #[inline(always)]
+    fn add_multiple(self, a: [u64; 4], b: [u64; 4], c: u64) -> ([u64; 4], u64) {
+        let [mut r0, mut r1, mut r2, mut r3] = a;
+        let carry;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "xor {z:e}, {z:e}",
+                "mulx {h}, {t}, {b0}",
+                "adcx {r0}, {t}",
+                "adox {r1}, {h}",
+                "mulx {h}, {t}, {b1}",
+                "adcx {r1}, {t}",
+                "adox {r2}, {h}",
+                "mulx {h}, {t}, {b2}",
+                "adcx {r2}, {t}",
+                "adox {r3}, {h}",
+                "mulx {h}, {t}, {b3}",
+                "adcx {r3}, {t}",
+                "adox {h}, {z}",
+                "adcx {h}, {z}",
+                b0 = in(reg) b[0],
+                b1 = in(reg) b[1],
+                b2 = in(reg) b[2],
+                b3 = in(reg) b[3],
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                t = out(reg) _,
+                z = out(reg) _,
+                h = out(reg) carry,
+                in("rdx") c,
+                options(pure, nomem, nostack),
+            );
+        }
+        ([r0, r1, r2, r3], carry)
+    }
+}
