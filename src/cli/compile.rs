@@ -180,14 +180,18 @@ fn unit_part(code: &Code, target: Option<Machine>, listing: &Listing, stage: Sta
 fn disassemble(code: &Code, target: Option<Machine>, listing: &Listing, text: &mut String) {
     let (notes, shown) = (offsets(target, listing), listing.address);
     let lines = match AnyLowerer::new(target) {
-        AnyLowerer::Aarch64(_) => aarch64(&listing.bytes),
-        AnyLowerer::X86_64(_) => x86_64(&listing.bytes, shown),
+        AnyLowerer::Aarch64(_) => aarch64(&listing.bytes[..listing.instructions]),
+        AnyLowerer::X86_64(_) => x86_64(&listing.bytes[..listing.instructions], shown),
     };
     for (at, line) in lines {
         for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
             let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
         }
         let _ = writeln!(text, "    {:x}  {line}", shown + at as u64);
+    }
+    for (n, word) in listing.bytes[listing.instructions..].chunks_exact(4).enumerate() {
+        let value = word.iter().rev().fold(0u32, |value, &byte| value << 8 | u32::from(byte));
+        let _ = writeln!(text, "    {:x}  .word {value:#010x}", shown + (listing.instructions + 4 * n) as u64);
     }
 }
 

@@ -59,6 +59,14 @@ impl AnyLowerer {
     }
 
     /// As the lowerers have it.
+    pub fn instruction_bytes(&self) -> usize {
+        match self {
+            AnyLowerer::X86_64(lowerer) => lowerer.instruction_bytes(),
+            AnyLowerer::Aarch64(lowerer) => lowerer.instruction_bytes(),
+        }
+    }
+
+    /// As the lowerers have it.
     pub fn label_offset(&self, label: Label) -> Option<u32> {
         match self {
             AnyLowerer::X86_64(lowerer) => lowerer.label_offset(label),
@@ -74,6 +82,8 @@ pub struct Listing {
     pub address: u64,
     /// The machine code.
     pub bytes: Vec<u8>,
+    /// How many bytes of it are instructions; constants follow.
+    pub instructions: usize,
     /// The IR.
     pub ins: Vec<Ins>,
     /// IR position and pc of each EVM instruction.
@@ -172,8 +182,9 @@ impl<'a> Compiler<'a> {
             self.versions.get_mut(id).address = address + u64::from(offset(label));
         }
         let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, offset(label) as usize)).collect();
+        let instructions = self.lowerer.instruction_bytes();
         let version = self.versions.get(id);
         let (pc, context) = (version.pc, self.versions.describe(&version.context));
-        Ok(Some(Listing { address, bytes, ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks, pc, context }))
+        Ok(Some(Listing { address, bytes, instructions, ins: unit.ins.to_vec(), notes: unit.notes.to_vec(), blocks, pc, context }))
     }
 }

@@ -227,13 +227,14 @@ fn ends_in_an_answer() {
         sound += usize::from(is_sound);
         code.clear();
         code.extend(BEFORE);
-        let result = Lowerer::new(features).lower(&stream, BASE, &mut code);
+        let mut lowerer = Lowerer::new(features);
+        let result = lowerer.lower(&stream, BASE, &mut code);
         let (at, kind) = match result {
             Ok(()) => {
                 lowered += 1;
                 // Data decodes to anything.
                 if is_sound && !stream.iter().any(|ins| matches!(ins, Ins::Data { .. })) {
-                    decode_all(&code[BEFORE.len()..]);
+                    decode_all(&code[BEFORE.len()..][..lowerer.instruction_bytes()]);
                 }
                 continue;
             }

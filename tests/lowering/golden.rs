@@ -92,10 +92,13 @@ fn prologue() {
 
 /// What aarch64 makes of a stream at this address.
 fn aarch64(base: u64, ins: &[Ins]) -> Vec<String> {
-    let mut code = Vec::new();
-    aarch64::Lowerer::new(aarch64::Features::none()).lower(ins, base, &mut code).unwrap();
+    let mut lowerer = aarch64::Lowerer::new(aarch64::Features::none());
+    lowerer.stream(ins, base).unwrap();
     let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
-    code.chunks(4).map(|word| decoder.decode(&mut U8Reader::new(word)).unwrap().to_string()).collect()
+    lowerer.bytes()[..lowerer.instruction_bytes()]
+        .chunks(4)
+        .map(|word| decoder.decode(&mut U8Reader::new(word)).unwrap().to_string())
+        .collect()
 }
 
 #[test]
@@ -194,6 +197,26 @@ fn aarch64_vectors() {
         "ext v16.16b, v1.16b, v1.16b, #0x8", "add v0.4s, v1.4s, v16.4s", "ext v16.16b, v0.16b, v0.16b, #0x4", "add v0.4s, v0.4s, v16.4s",
     ];
     assert_eq!(aarch64(0, &ins.map(Ins::Vector)), expected);
+}
+
+/// Constants that would take four moves lie behind the code, aligned.
+#[test]
+fn aarch64_constants() {
+    let imm = |value| Ins::Imm { dst: R(6), value };
+    let values = [0x0123_4567_89ab_cdef, 0x0123_4567_0000_cdef, 0xfedc_ba98_7654_3210];
+    let ins = [imm(values[0]), imm(values[1]), imm(values[2]), Ins::Ret];
+    let expected =
+        ["ldr x6, $+0x1c", "mov x6, #0xcdef", "movk x6, #0x4567, lsl #32", "movk x6, #0x123, lsl #48", "ldr x6, $+0x14", "ret"];
+    assert_eq!(aarch64(4, &ins), expected);
+    let mut lowerer = aarch64::Lowerer::new(aarch64::Features::none());
+    let bytes = lowerer.stream(&ins, 4).unwrap();
+    let nop = 4;
+    assert_eq!(bytes[6 * 4 + nop..], [values[0].to_le_bytes(), values[2].to_le_bytes()].concat());
+    // Beyond the reach of a load, all are moves.
+    let mut far = vec![imm(values[0])];
+    far.extend(vec![Ins::Mov { dst: R(0), src: R(1) }; 1 << 18]);
+    far.push(Ins::Ret);
+    assert_eq!(aarch64(0, &far).len(), 4 + (1 << 18) + 1);
 }
 
 /// Each way of reaching further than the one before.

@@ -148,7 +148,7 @@ impl Harness {
         let mut lowerer = Lowerer::new(case.features);
         self.code.clear();
         lowerer.lower(&ins, self.arena.next_address(), &mut self.code).unwrap();
-        decode_all(&self.code);
+        decode_all(&self.code[..lowerer.instruction_bytes()]);
         let entry = self.arena.publish(&self.code).unwrap_or_else(|_| {
             // None of these streams depends on where it lies.
             self.arena = Arena::new(CODE_BYTES, 0).unwrap();

@@ -11,6 +11,9 @@ const SAVED: [(u8, u8); 5] = [(19, 20), (21, 22), (23, 24), (25, 26), (27, 28)];
 /// The frame and link registers.
 const LINK_BYTES: i16 = 16;
 
+/// Bytes of a constant behind the code, and what they are aligned to.
+const LITERAL_BYTES: u8 = 8;
+
 /// These, and the pairs.
 const FRAME_BYTES: i16 = LINK_BYTES + 16 * SAVED.len() as i16;
 
@@ -226,6 +229,25 @@ impl Lowerer {
                 self.jmp_to(to)
             }
             self.at = end;
+        }
+        reached
+    }
+
+    /// The constants, behind everything else. Says whether all loads reach theirs.
+    pub(super) fn emit_literals(&mut self) -> bool {
+        self.instructions = self.code.len();
+        if self.literals.is_empty() {
+            return true;
+        }
+        self.align(LITERAL_BYTES);
+        let mut reached = true;
+        for i in 0..self.literals.len() {
+            let (load, value) = self.literals[i];
+            match aim(self.code.u32_at(load as usize), self.base.wrapping_add(load.into()), self.pc()) {
+                Some(code) => self.code.patch_u32(load as usize, code),
+                None => reached = false,
+            }
+            self.code.push_bits(value, LITERAL_BYTES.into());
         }
         reached
     }

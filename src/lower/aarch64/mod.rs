@@ -2,6 +2,8 @@
 //! stores, `word` and `word_shift` the 256-bit instructions, `vector` and `vector_arithmetic` the vectors, `control` jumps, calls and the
 //! prologue, `carry` what the carry flag means.
 //!
+//! Constants of four halves that differ are loaded from behind the code: one instruction where moves would be four.
+//!
 //! x16 and x17, which the calling convention leaves to linkers and no IR register is, hold what an instruction needs on its way: an address
 //! that no addressing mode has, a constant, a limb from memory. x18 belongs to the platform and is never touched. v16 to v19 are the
 //! vector registers of the lowering.
@@ -61,6 +63,10 @@ pub struct Lowerer {
     fault: Option<LowerError>,
     /// Exits whose code is still to be emitted.
     exits: Vec<control::OutOfLine>,
+    /// Constants that are loaded from behind the code, and where the loads are.
+    literals: Vec<(u32, u64)>,
+    /// Bytes of the stream that are instructions, once it is finished.
+    instructions: usize,
     /// Forward references must reach beyond 1 MiB.
     long: bool,
 }
@@ -77,6 +83,8 @@ impl Lowerer {
             at: 0,
             fault: None,
             exits: Vec::new(),
+            literals: Vec::new(),
+            instructions: 0,
             long: false,
         }
     }
@@ -119,6 +127,7 @@ impl Lowerer {
         self.labels.clear();
         self.carries.clear();
         self.exits.clear();
+        self.literals.clear();
         self.fault = None;
         self.at = 0;
         self.long = false;
@@ -173,6 +182,11 @@ impl Lowerer {
         self.code.bytes()
     }
 
+    /// How many of the [`bytes`](Lowerer::bytes) of a finished stream are instructions; constants follow.
+    pub fn instruction_bytes(&self) -> usize {
+        self.instructions
+    }
+
     #[cold]
     fn fail(&mut self, error: LowerError) -> LowerError {
         self.code.truncate(0);
@@ -186,7 +200,7 @@ impl Lowerer {
 
     /// Whether all forward references reach.
     fn complete(&mut self) -> Result<bool, LowerError> {
-        let exits = self.emit_exits();
+        let exits = self.emit_exits() & self.emit_literals();
         let result = match self.fault {
             Some(fault) => Err(fault),
             None => self.resolve().map(|labels| exits && labels),
@@ -346,6 +360,16 @@ impl Lowerer {
             self.imm(scratch, imm as u64);
             self.sum(op, dst, a, scratch);
         }
+    }
+
+    /// A constant for the IR's registers.
+    fn constant(&mut self, dst: Reg, value: u64) {
+        let halves = |filler: u16| (0..4).filter(|half| (value >> (16 * half)) as u16 != filler).count();
+        if self.long || halves(0) < 4 || halves(u16::MAX) < 4 || Mask::new(value).is_some() {
+            return self.imm(dst, value);
+        }
+        self.literals.push((self.code.len() as u32, value));
+        self.emit(Inst::LoadLiteral { dst, distance: 0 });
     }
 
     /// A constant, by as few instructions as there are without memory; flags survive.

@@ -18,7 +18,7 @@ pub(super) enum Holds {
 impl Lowerer {
     pub(super) fn imm_ins(&mut self, dst: R, value: u64) {
         let dst = self.r(dst);
-        self.imm(dst, value);
+        self.constant(dst, value);
     }
 
     pub(super) fn mov_ir(&mut self, dst: R, src: R) {

@@ -192,6 +192,11 @@ impl Lowerer {
         self.code.bytes()
     }
 
+    /// How many of the [`bytes`](Lowerer::bytes) of a finished stream are instructions: all, constants being part of them.
+    pub fn instruction_bytes(&self) -> usize {
+        self.code.len()
+    }
+
     #[cold]
     fn fail(&mut self, fault: Fault, ins: &Ins) -> LowerError {
         self.code.truncate(0);
