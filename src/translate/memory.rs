@@ -118,8 +118,8 @@ impl Translator {
                 }
                 self.s.emit(Ins::WStore { src: WSrc::I(0), base: to.base, disp: to.disp });
             }
-            for limb in 0..4 {
-                if !(at_once && zero[limb]) {
+            for (limb, zero) in zero.into_iter().enumerate() {
+                if !(at_once && zero) {
                     self.store_limb(value, limb, Mem { disp: to.disp + 24 - 8 * limb as i32, ..to });
                 }
             }
