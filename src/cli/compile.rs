@@ -6,7 +6,6 @@ use super::listing::{AnyLowerer, Compiler, Listing, Machine};
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::schedule, opcode};
-use crate::ir::{Ins, Label};
 use clap::{Args, ValueEnum};
 use iced_x86::{DecoderOptions, Formatter, IntelFormatter};
 use serde_json::json;
@@ -221,24 +220,15 @@ fn aarch64(bytes: &[u8]) -> Vec<(usize, String)> {
     bytes.chunks(4).enumerate().map(line).collect()
 }
 
-/// Where the machine code of each EVM instruction starts: the IR is lowered again with a label before each. Labels have no code, so that
-/// the result is the same; were it not, the blocks' entries are all that is known.
+/// Where the machine code of each EVM instruction starts: the IR is lowered again, instruction by instruction. Were the result not the same (far
+/// branches of aarch64), the blocks' entries are all that is known.
 fn offsets(target: Option<Machine>, listing: &Listing) -> Vec<(usize, Pc)> {
-    let entries = || listing.blocks.iter().map(|&(pc, offset)| (offset, pc)).collect();
-    let labels = listing.ins.iter().filter_map(|ins| if let Ins::Label(label) = ins { Some(label.0 + 1) } else { None });
-    let first = labels.max().unwrap_or(0);
-    let mut ins = Vec::new();
-    let mut notes = listing.notes.iter().enumerate().peekable();
-    for (at, one) in listing.ins.iter().enumerate() {
-        while let Some((n, _)) = notes.next_if(|(_, (position, _))| *position == at) {
-            ins.push(Ins::Label(Label(first + n as u32)));
-        }
-        ins.push(*one);
-    }
     let mut lowerer = AnyLowerer::new(target);
-    if lowerer.stream(&ins, listing.address) != Ok(&listing.bytes) {
-        return entries();
+    match lowerer.positions(&listing.ins, listing.address) {
+        Ok(positions) if lowerer.bytes() == listing.bytes => {
+            let offset = |at: usize| positions.get(at).copied().unwrap_or(listing.instructions);
+            listing.notes.iter().map(|&(at, pc)| (offset(at), pc)).collect()
+        }
+        Ok(_) | Err(_) => listing.blocks.iter().map(|&(pc, offset)| (offset, pc)).collect(),
     }
-    let offset = |n: usize| lowerer.label_offset(Label(first + n as u32)).map(|offset| offset as usize);
-    listing.notes.iter().enumerate().filter_map(|(n, (_, pc))| Some((offset(n)?, *pc))).collect()
 }

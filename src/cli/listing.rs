@@ -66,6 +66,34 @@ impl AnyLowerer {
         }
     }
 
+    /// Lowers `ins` one by one, and gives where the machine code of each begins.
+    pub fn positions(&mut self, ins: &[Ins], base: u64) -> Result<Vec<usize>, LowerError> {
+        macro_rules! positions {
+            ($lowerer:ident) => {{
+                $lowerer.begin(base);
+                let mut positions = Vec::with_capacity(ins.len());
+                for one in ins {
+                    positions.push($lowerer.bytes().len());
+                    $lowerer.push(one)?;
+                }
+                $lowerer.finish()?;
+                Ok(positions)
+            }};
+        }
+        match self {
+            AnyLowerer::X86_64(lowerer) => positions!(lowerer),
+            AnyLowerer::Aarch64(lowerer) => positions!(lowerer),
+        }
+    }
+
+    /// The bytes of what was lowered last.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            AnyLowerer::X86_64(lowerer) => lowerer.bytes(),
+            AnyLowerer::Aarch64(lowerer) => lowerer.bytes(),
+        }
+    }
+
     /// As the lowerers have it.
     pub fn label_offset(&self, label: Label) -> Option<u32> {
         match self {
