@@ -10,6 +10,8 @@ pub struct Loops {
     /// Bitmap of the positions that a `PUSH destination; JUMP` or `JUMPI` further on leads back to. Whether they are jump destinations is not
     /// looked at.
     back: Vec<u64>,
+    /// Bitmap of those that were found to be headers; the others lose their bit in `back`.
+    headers: Vec<u64>,
 }
 
 impl Loops {
@@ -28,13 +30,24 @@ impl Loops {
             }
             pc += size;
         }
-        Loops { back }
+        Loops { headers: vec![0; back.len()], back }
     }
 
     /// Whether a loop's header is at `pc`: a jump leads back there, and not to a shared end of functions, from where a look ahead ends with the
     /// frame or with a function's return.
-    pub fn is_header(&self, code: &Code, pc: usize) -> bool {
-        self.back.get(pc / 64).is_some_and(|bits| bits >> (pc % 64) & 1 != 0) && ahead(code, pc) == Ahead::Open
+    pub fn is_header(&mut self, code: &Code, pc: usize) -> bool {
+        let (at, bit) = (pc / 64, 1 << (pc % 64));
+        if self.back.get(at).is_none_or(|bits| bits & bit == 0) {
+            return false;
+        }
+        if self.headers[at] & bit == 0 {
+            if ahead(code, pc) != Ahead::Open {
+                self.back[at] &= !bit;
+                return false;
+            }
+            self.headers[at] |= bit;
+        }
+        true
     }
 }
 
@@ -44,8 +57,11 @@ mod tests {
 
     fn headers(bytes: &[u8]) -> Vec<usize> {
         let code = Code::new(bytes);
-        let loops = Loops::of(&code);
-        (0..bytes.len() + 64).filter(|&pc| loops.is_header(&code, pc)).collect()
+        let mut loops = Loops::of(&code);
+        let mut found = || (0..bytes.len() + 64).filter(|&pc| loops.is_header(&code, pc)).collect::<Vec<_>>();
+        let first = found();
+        assert_eq!(found(), first, "what was found is remembered");
+        first
     }
 
     #[test]

@@ -119,8 +119,8 @@ impl Versions {
     }
 
     /// Where the contract's loops are.
-    pub fn loops(&self) -> &Loops {
-        &self.loops
+    pub fn loops(&mut self) -> &mut Loops {
+        &mut self.loops
     }
 
     /// A version.

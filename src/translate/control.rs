@@ -138,8 +138,14 @@ impl Translator {
         if self.is_full(job, to) {
             return job.versions.generic(to);
         }
-        let context = if job.is_loop(to) { self.capture_for_loop(job) } else { self.s.capture(self.facts(), job.versions) };
+        let context = if job.is_loop(to) { self.capture_for_loop(job) } else { self.capture(job) };
         job.versions.add(to, context, self.looping)
+    }
+
+    /// The context of the state as it is, settled.
+    pub(super) fn capture(&mut self, job: &mut Job<'_>) -> Context {
+        let facts = self.facts();
+        self.s.capture(facts, job.versions)
     }
 
     fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
@@ -274,7 +280,7 @@ impl Translator {
             if value.bits <= 64 || value.konst.is_some() || is_wide {
                 continue;
             }
-            let context = self.s.capture(self.facts(), job.versions);
+            let context = self.capture(job);
             let id = job.versions.add_widening(header, context, Wide::Element(depth as u16));
             let to = self.way(job, id)?;
             self.s.upper_limbs(v, t0, t1);

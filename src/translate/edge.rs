@@ -114,14 +114,14 @@ impl State {
     }
 
     /// The context of the state as it is, settled.
-    pub fn capture(&self, facts: Facts, versions: &mut Versions) -> Context {
+    pub fn capture(&mut self, facts: Facts, versions: &mut Versions) -> Context {
         let first = versions.begin_context();
         let len = self.len();
         for i in (0..len).rev() {
-            let value = self.value(self.at(i));
+            let value = *self.value(self.at(i));
             let at_home = value.slot == Some(self.position(i));
             let place = match (value.konst, value.regs) {
-                (Some(k), _) => Place::Const(versions.add_constant(*self.const_of(k))),
+                (Some(k), _) => Place::Const(self.share(k, versions)),
                 (None, Regs::Narrow(r)) => Place::Narrow(r),
                 (None, Regs::Wide(q)) => Place::Wide(q),
                 (None, Regs::None) if value.bits >= 256 => continue,

@@ -70,7 +70,7 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn is_loop(&self, pc: Pc) -> bool {
+    fn is_loop(&mut self, pc: Pc) -> bool {
         self.versions.loops().is_header(self.code, pc.index())
     }
 }
@@ -454,7 +454,7 @@ impl Translator {
             return;
         }
         self.s.settle();
-        let context = entry.unwrap_or_else(|| self.s.capture(self.facts(), job.versions));
+        let context = entry.unwrap_or_else(|| self.capture(job));
         let site = job.versions.add_site(Site { pc: block.start, gas: self.spare, context });
         let (t0, sp, frame) = (self.t0(), self.s.target.sp, self.s.target.frame);
         let base = self.s.base;

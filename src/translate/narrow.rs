@@ -119,7 +119,7 @@ impl Translator {
         // Nothing may be spilled between here and the branch: registers are as captured.
         let dst = over.unwrap_or_else(|| self.s.alloc());
         self.s.settle();
-        let context = self.s.capture(self.facts(), job.versions);
+        let context = self.capture(job);
         let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
         let gas = self.spare + u32::from(job.schedule.static_gas[job.code.padded()[pc] as usize]);
         match self.way(job, id) {

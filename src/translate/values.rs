@@ -47,6 +47,9 @@ pub(super) struct Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
+/// No contract has so many constants.
+const UNSHARED: u32 = u32::MAX;
+
 /// State of the virtual stack and register file within a block, and the code emitted so far.
 #[derive(Debug)]
 pub(super) struct State {
@@ -54,6 +57,8 @@ pub(super) struct State {
     pub out: Vec<Ins>,
     pub(super) values: Vec<Value>,
     pub(super) consts: Vec<U256>,
+    /// Their numbers among the contract's constants, or [`UNSHARED`].
+    shared: Vec<u32>,
     pub(super) stack: Vec<ValueId>,
     pub(super) need: i32,
     pub(super) grow: i32,
@@ -105,6 +110,7 @@ impl State {
             out: Vec::new(),
             values: Vec::new(),
             consts: Vec::new(),
+            shared: Vec::new(),
             stack: Vec::new(),
             need: 0,
             grow: 0,
@@ -125,6 +131,7 @@ impl State {
     pub fn begin(&mut self, context: &Context, versions: &Versions) {
         self.values.clear();
         self.consts.clear();
+        self.shared.clear();
         self.stack.clear();
         self.slot_owner.clear();
         self.need = 0;
@@ -154,8 +161,9 @@ impl State {
             match entry.place {
                 Place::Home => {}
                 Place::Const(k) => {
-                    let k = self.new_const(*versions.constant(k));
-                    self.value_mut(v).konst = Some(k);
+                    let own = self.new_const(*versions.constant(k));
+                    self.shared[own.0 as usize] = k;
+                    self.value_mut(v).konst = Some(own);
                 }
                 Place::Narrow(r) => self.set_regs(v, Regs::Narrow(r)),
                 Place::Wide(q) => self.set_regs(v, Regs::Wide(q)),
@@ -272,7 +280,19 @@ impl State {
 
     pub(super) fn new_const(&mut self, value: U256) -> ConstId {
         self.consts.push(value);
+        self.shared.push(UNSHARED);
         ConstId(self.consts.len() as u16 - 1)
+    }
+
+    /// The number of a constant among the contract's.
+    pub fn share(&mut self, id: ConstId, versions: &mut Versions) -> u32 {
+        let k = self.shared[id.0 as usize];
+        if k != UNSHARED {
+            return k;
+        }
+        let k = versions.add_constant(*self.const_of(id));
+        self.shared[id.0 as usize] = k;
+        k
     }
 
     pub fn const_of(&self, id: ConstId) -> &U256 {
