@@ -111,11 +111,14 @@ impl Translator {
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
         let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
-        let count = job.versions.of(to).filter(|(_, version)| special(version)).count();
-        if count == 0 {
-            return None;
+        match job.versions.of(to).filter(|(_, version)| special(version)).count() {
+            0 => None,
+            count => self.best(job, to, TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1)),
         }
-        let mut limit = TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1);
+    }
+
+    /// The version of the block at `to` that the settled state suits best, with a loss below `limit`.
+    fn best(&mut self, job: &Job<'_>, to: Pc, mut limit: Loss) -> Option<VersionId> {
         let facts = self.facts();
         let mut best = None;
         for (id, version) in job.versions.of(to) {
@@ -247,7 +250,8 @@ impl Translator {
             return Ok(Some(next));
         }
         self.s.settle();
-        match self.existing(job, pc) {
+        // Nothing may be lost, or two versions could send each other the same words without end: so each knows more than the one before.
+        match self.best(job, pc, 1) {
             Some(other) if other != id => self.depart(job, other).map(|()| None),
             Some(_) | None => Ok(Some(self.begin_loop(job, pc))),
         }
