@@ -2,7 +2,7 @@
 //!
 //! Every workload is a loop in a contract; results and gas are compared before anything is timed.
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
 mod support;
 

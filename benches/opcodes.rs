@@ -8,10 +8,10 @@
 
 #[path = "opcodes/functions.rs"]
 mod functions;
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
 mod support;
-#[allow(dead_code, reason = "shared with tests/interpreter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/common/world.rs"]
 mod world;
 

@@ -5,7 +5,7 @@
 //! compilation needs, in steps of a few percent. Printed are the ratios to revm (whole transactions) and to the interpreter alone at the worst
 //! lengths, and what was compiled by then.
 
-#[allow(dead_code, reason = "shared with tests/adapter.rs, which uses all of it")]
+#[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
 mod support;
 

@@ -166,7 +166,7 @@ impl<'a> Compiler<'a> {
         lowerer.stream(&stubs(target), STUBS)?;
         let stubs = Stubs::resolve(|label| STUBS + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
         let mut translator = Translator::new(target, stubs, Options::default());
-        translator.annotate(true);
+        translator.annotate();
         let (schedule, versions, slots) = (schedule(fork), Versions::new(code), Numbered(0));
         Ok(Compiler { code, schedule, versions, translator, lowerer, slots, next: UNITS })
     }

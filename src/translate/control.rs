@@ -56,6 +56,11 @@ pub(super) enum To {
     Slot(VersionId, u64),
 }
 
+/// Whether a constant is a jump destination.
+fn is_destination(code: &Code, k: &U256) -> bool {
+    u32::try_from(*k).is_ok_and(|pc| code.is_jump_destination(pc.into()))
+}
+
 impl Translator {
     /// Ends the block; returns the block to go on with in line.
     pub(super) fn finish(&mut self, job: &mut Job<'_>, block: &Block) -> Result<Option<Next>, Refusal> {
@@ -128,8 +133,7 @@ impl Translator {
             }
             let deepest = job.versions.entries(context).last().map_or(0, |e| u32::from(e.depth));
             self.s.extend(deepest, 0);
-            let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
-            if let Some(loss) = self.s.fit(facts, context, job.versions, limit, is_destination) {
+            if let Some(loss) = self.s.fit(facts, context, job.versions, limit, |k| is_destination(job.code, k)) {
                 (best, limit) = (Some(id), loss);
             }
         }
@@ -152,8 +156,7 @@ impl Translator {
     }
 
     fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
-        let is_destination = |k: &U256| job.code.is_jump_destination(u64::try_from(*k).unwrap_or(u64::MAX));
-        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, is_destination)
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |k| is_destination(job.code, k))
     }
 
     /// Whether a block may have no more versions.
@@ -299,10 +302,8 @@ impl Translator {
 
     fn destination(&self, v: ValueId, code: &Code) -> Destination {
         match self.s.konst(v) {
-            Some(k) => match u32::try_from(k) {
-                Ok(pc) if code.is_jump_destination(u64::from(pc)) => Destination::Known(Pc(pc)),
-                _ => Destination::Invalid,
-            },
+            Some(k) if is_destination(code, &k) => Destination::Known(Pc(k.as_limbs()[0] as u32)),
+            Some(_) => Destination::Invalid,
             None => Destination::Dynamic,
         }
     }

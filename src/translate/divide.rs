@@ -63,9 +63,14 @@ impl Translator {
         let checked = self.unless_zero(y, divisor, zero);
         self.s.emit(Ins::DivRem { quot, rem: rest, a: dst, b: divisor });
         self.s.emit(Ins::Mov { dst, src: if rem { rest } else { quot } });
-        if checked {
-            self.s.emit(Ins::Label(done));
-            self.cold.push(Cold::Zero { at: zero, dst, back: done });
+        self.divided(x, y, dst, bits, checked.then_some((zero, done)));
+    }
+
+    /// Pushes the narrow result in `dst` of a division of `x` by `y`; where that is checked, 0 from the first label on, which goes on at the second.
+    fn divided(&mut self, x: ValueId, y: ValueId, dst: R, bits: u16, checked: Option<(Label, Label)>) {
+        if let Some((at, back)) = checked {
+            self.s.emit(Ins::Label(back));
+            self.cold.push(Cold::Zero { at, dst, back });
         }
         self.release2(x, y);
         self.s.push_narrow(dst, bits);
@@ -95,12 +100,7 @@ impl Translator {
                 });
             }
             self.s.emit(Ins::Mov { dst, src: if rem { rest } else { quot } });
-            if checked {
-                self.s.emit(Ins::Label(done));
-                self.cold.push(Cold::Zero { at: zero, dst, back: done });
-            }
-            self.release2(x, y);
-            self.s.push_narrow(dst, bits);
+            self.divided(x, y, dst, bits, checked.then_some((zero, done)));
             return;
         }
         // In this order: narrow words may be in four registers too, and there are nine.

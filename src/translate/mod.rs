@@ -218,20 +218,9 @@ impl Translator {
         }
     }
 
-    /// Keeps the positions of EVM instructions for listings, or no longer.
-    pub fn annotate(&mut self, on: bool) {
-        self.notes = on.then(Vec::new);
-    }
-
-    /// The last unit.
-    pub fn last(&self) -> Unit<'_> {
-        Unit {
-            ins: &self.s.out,
-            blocks: &self.blocks,
-            entries: &self.entries,
-            bytes: self.bytes,
-            notes: self.notes.as_deref().unwrap_or(&[]),
-        }
+    /// Keeps the positions of EVM instructions from now on, for listings.
+    pub fn annotate(&mut self) {
+        self.notes = Some(Vec::new());
     }
 
     /// Translates a version and likely successors.
@@ -242,7 +231,13 @@ impl Translator {
             limit /= 2;
         }
         self.emit_cold();
-        Ok(self.last())
+        Ok(Unit {
+            ins: &self.s.out,
+            blocks: &self.blocks,
+            entries: &self.entries,
+            bytes: self.bytes,
+            notes: self.notes.as_deref().unwrap_or(&[]),
+        })
     }
 
     /// Translates with blocks of at most `limit` instructions; false if that was too many. With less than the usual limit, one block only.
@@ -382,7 +377,6 @@ impl Translator {
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
-                self.retire_assigned(padded, pc);
                 self.instruction(job, opcode, pc);
                 if std::mem::take(&mut self.widened) {
                     self.wide = Some(self.s.at(self.s.len() - 1));
@@ -395,12 +389,11 @@ impl Translator {
         }
     }
 
-    /// Where a result is assigned to a variable (`SWAPn POP` follows), the variable's old value is dead before: an operation on it need not save
-    /// it.
-    fn retire_assigned(&mut self, padded: &[u8], pc: usize) {
-        let row = info(padded[pc]);
-        let (swap, inputs) = (padded[pc + 1], usize::from(row.inputs));
-        if row.class != Class::Pure || !(op::SWAP1..=op::SWAP16).contains(&swap) || padded[pc + 2] != op::POP {
+    /// Where the result of the operation at `pc` is assigned to a variable (`SWAPn POP` follows), the variable's old value is dead before: the
+    /// operation need not save it.
+    fn retire_assigned(&mut self, padded: &[u8], pc: usize, inputs: usize) {
+        let swap = padded[pc + 1];
+        if !(op::SWAP1..=op::SWAP16).contains(&swap) || padded[pc + 2] != op::POP {
             return;
         }
         let distance = usize::from(swap - op::SWAP1) + 1 + inputs;
@@ -428,14 +421,17 @@ impl Translator {
             }
             Class::Dup => self.s.dup((opcode - op::DUP1 + 1) as usize),
             Class::Swap => self.s.swap((opcode - op::SWAP1 + 1) as usize),
-            Class::Pure => match opcode {
-                op::ISZERO => self.is_zero(),
-                op::NOT => self.not(),
-                op::CLZ => self.clz(),
-                op::ADDMOD | op::MULMOD => self.ternary(opcode),
-                _ if self.narrow(job, opcode, pc) => {}
-                _ => self.binary(opcode),
-            },
+            Class::Pure => {
+                self.retire_assigned(code.padded(), pc, row.inputs.into());
+                match opcode {
+                    op::ISZERO => self.is_zero(),
+                    op::NOT => self.not(),
+                    op::CLZ => self.clz(),
+                    op::ADDMOD | op::MULMOD => self.ternary(opcode),
+                    _ if self.narrow(job, opcode, pc) => {}
+                    _ => self.binary(opcode),
+                }
+            }
             Class::Env => self.environment(opcode, pc, code.bytes().len()),
             Class::Memory if opcode == op::MLOAD && self.guess_load(job, pc) => {}
             Class::Memory => self.memory(opcode),
