@@ -126,8 +126,6 @@ pub struct Frame {
     pub memory_len: u64,
     /// At how many offsets a whole word lies in memory: `memory_len - 31`, or 0 without memory.
     pub memory_words: u64,
-    /// The size to which it can grow by writing `memory_len` and `memory_words` alone.
-    pub memory_ready: u64,
     /// Program counter: valid whenever an engine has handed the frame back.
     pub pc: u64,
     /// Bytecode; at least 33 zero bytes follow it.
@@ -158,6 +156,8 @@ pub struct Frame {
     pub pc_index: *const u32,
     /// What entries of `pc_index` are relative to.
     pub code_base: *const u8,
+    /// The size to which memory can grow by writing `memory_len` and `memory_words` alone.
+    pub memory_ready: u64,
     /// Taken jumps the interpreter may still make before it exits with `Exit::Hot`.
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
