@@ -168,6 +168,10 @@ impl State {
                 value.refs += 1;
                 value.low = i as u16;
                 self.release(old);
+                if entry.home && self.value(v).slot.is_none() {
+                    self.value_mut(v).slot = Some(self.position(i));
+                    self.slot_owner[i] = Some(v);
+                }
                 continue;
             }
             let v = self.stack[i];
