@@ -253,7 +253,9 @@ impl Translator {
     /// narrow, and goes on with a version that knows.
     pub(super) fn enter_loop(&mut self, job: &mut Job<'_>, id: VersionId, pc: Pc) -> Result<Option<Next>, Refusal> {
         let next = Next { pc, merge: false };
-        if self.is_full(job, pc) {
+        // The generic version has always room for the loop that begins in it: there is one of it.
+        let is_generic = job.versions.get(id).context.is_generic();
+        if job.frugal || self.is_full(job, pc) && !is_generic {
             return Ok(Some(next));
         }
         let mut block = core::mem::replace(&mut self.block, Block::empty());
