@@ -201,7 +201,7 @@ impl Translator {
     pub(super) fn guess_load(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
         let offset = self.s.at(self.s.len() - 1);
         let is_pointer = self.s.konst(offset).is_some_and(|k| k == U256::from(POINTER_OFFSET));
-        if !is_pointer && !self.looping && !self.s.dice.one_in(2) {
+        if !is_pointer && (self.loads_wide || !self.looping) && !self.s.dice.one_in(2) {
             return false;
         }
         let Some(guess) = self.guess(job, 1, None, pc) else { return false };
