@@ -119,7 +119,7 @@ impl Translator {
         self.s.release(y);
     }
 
-    fn add(&mut self, x: ValueId, y: ValueId) {
+    pub(super) fn add(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).max(self.bits(y)) + 1;
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
@@ -380,6 +380,12 @@ impl Translator {
         if self.bits(x) <= 64 && self.bits(y) <= 64 {
             self.mul_narrow(x, y, bits);
             return;
+        }
+        if self.bits(y) > 64
+            && let Some(k) = self.s.konst(y).filter(|k| k.count_ones() == 2)
+        {
+            self.s.release(y);
+            return self.mul_by_two_bits(x, k);
         }
         if self.bits(x) <= 64 {
             return self.mul_by_narrow(y, x, bits);
