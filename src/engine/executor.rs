@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// code cost, so that it is asked too often rather than too late.
 const GAS_PER_JUMP: u64 = 256;
 
+/// What entering compiled code takes more than going on interpreting, in gas of plain instructions: frames that do no more than that are not
+/// worth compiling, however many there are.
+const ENTRY_WORK: i64 = 40;
+
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
 const FIRST_LOOK: u64 = 4;
@@ -152,13 +156,13 @@ impl Executor {
         Counters::add(by_code, compiled);
     }
 
-    /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work.
+    /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work, as far as compiled code could have saved it.
     #[inline]
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
         let before = frame.gas;
         frame.gas_of_effects = 0;
         let exit = self.interpret(frame, jumps);
-        contract.add_work((before - frame.gas - frame.gas_of_effects).max(0) as u64);
+        contract.add_work((before - frame.gas - frame.gas_of_effects - ENTRY_WORK).max(0) as u64);
         exit
     }
 
@@ -214,6 +218,7 @@ impl Executor {
             match exit {
                 Exit::Compile => stuck = true,
                 Exit::DynamicJump => {
+                    Counters::add(&self.engine.inner.counters.dynamic_jumps, 1);
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
                     }
