@@ -107,8 +107,8 @@ pub enum Request {
 /// One message call in execution. The first part is read and written by compiled code by offset; the rest is Rust's alone.
 ///
 /// Invariants at every block boundary, upheld by both engines: `sp` is within `stack..=stack+1024`, elements below it are valid,
-/// `memory`/`memory_len` describe `buffer` (whose `len()` is `memory_len`, a multiple of 32), `gas` is what is left (negative only
-/// after compiled code met a doomed section: whoever sees that ends the frame with `Exit::OutOfGas`).
+/// `memory` and `memory_ready` describe `buffer`, whose first `memory_len` bytes (a multiple of 32) are EVM memory, the others zero; `gas` is what is
+/// left (negative only after compiled code met a doomed section: whoever sees that ends the frame with `Exit::OutOfGas`).
 #[repr(C)]
 #[derive(Debug)]
 pub struct Frame {
@@ -156,6 +156,8 @@ pub struct Frame {
     pub pc_index: *const u32,
     /// What entries of `pc_index` are relative to.
     pub code_base: *const u8,
+    /// The size to which memory can grow by writing `memory_len` and `memory_words` alone.
+    pub memory_ready: u64,
     /// Taken jumps the interpreter may still make before it exits with `Exit::Hot`.
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
@@ -194,7 +196,7 @@ pub struct Frame {
     pub gas_of_effects: i64,
     /// What the frame waits for when suspended.
     pub request: Request,
-    /// Owner of EVM memory.
+    /// Owner of EVM memory, and of zeros behind it.
     pub buffer: Vec<u8>,
     /// Owner of the return data.
     pub return_bytes: Bytes,
@@ -211,6 +213,7 @@ impl Frame {
             memory: ptr::null_mut(),
             memory_len: 0,
             memory_words: 0,
+            memory_ready: 0,
             pc: 0,
             code: ptr::null(),
             code_len: 0,

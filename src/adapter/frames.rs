@@ -133,6 +133,7 @@ impl Slot {
         frame.memory = frame.buffer.as_mut_ptr();
         frame.memory_len = 0;
         frame.memory_words = 0;
+        frame.memory_ready = 0;
         frame.memory_limit = memory_limit;
         frame.pc = 0;
         frame.code = self.contract.code.padded().as_ptr();
@@ -163,10 +164,9 @@ impl Slot {
     /// Makes the frame's view of its memory right again after the buffer was lent out, whatever the borrower did to it.
     pub(super) fn restore_memory(&mut self) {
         let frame = &mut self.frame;
-        if frame.buffer.len() as u64 != frame.memory_len {
-            frame.buffer.resize(frame.memory_len as usize, 0);
-        }
+        frame.buffer.resize(frame.memory_len as usize, 0);
         frame.memory = frame.buffer.as_mut_ptr();
+        frame.memory_ready = frame.memory_len;
     }
 
     /// Makes `data`, which stays where it is until the next call, the return data.

@@ -3,7 +3,7 @@
 use super::args::{self, Jit};
 use super::failure::{Failure, Result};
 use crate::adapter::BuildEjit;
-use crate::engine::{Engine, Mode};
+use crate::engine::{Config, Engine, Mode};
 use clap::Args;
 use evm_tests::{
     Case, CaseDb, Executor, Observer, Options, Outcome, Report, Revm,
@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use revm::ExecuteCommitEvm;
 use std::{
     io::{self, IsTerminal, Write},
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -60,6 +60,9 @@ pub struct StatetestArgs {
     /// Also run what takes tens of seconds
     #[arg(long)]
     include_slow: bool,
+    /// Let the compiler make choices that results must not depend on at random
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<NonZeroU64>,
 }
 
 /// Runs the tests and prints what came of them.
@@ -68,7 +71,7 @@ pub fn run(args: &StatetestArgs, out: &mut dyn Write) -> Result<ExitCode> {
     match args.jit.config() {
         None => dispatch(args, &options, || Revm, None, out),
         Some(config) => {
-            let engine = Engine::new(config);
+            let engine = Engine::new(Config { chaos: args.chaos, ..config });
             dispatch(args, &options, || Ejit(engine.clone()), Some(&engine), out)
         }
     }

@@ -203,10 +203,11 @@ fn compare_ends(first: (&Frame, Exit), second: (&Frame, Exit)) -> Result<(), Mis
         return Ok(());
     }
     same("memory size", a.memory_len == b.memory_len, &a.memory_len, &b.memory_len)?;
-    let parting = a.buffer.iter().zip(&b.buffer).position(|(a, b)| a != b);
+    let [memory, memory_b] = [a, b].map(|frame| &frame.buffer[..frame.memory_len as usize]);
+    let parting = memory.iter().zip(memory_b).position(|(a, b)| a != b);
     parting.map_or(Ok(()), |at| {
         let shown = |memory: &[u8]| Bytes::copy_from_slice(&memory[at..memory.len().min(at + MEMORY_SHOWN)]);
-        same(&format!("memory from {at} on"), false, &shown(&a.buffer), &shown(&b.buffer))
+        same(&format!("memory from {at} on"), false, &shown(memory), &shown(memory_b))
     })
 }
 

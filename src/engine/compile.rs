@@ -55,7 +55,7 @@ impl Compiler {
         let stubs = Stubs::resolve(|label| base + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
         // SAFETY: the stubs were just published at these addresses, in the arena that this compiler owns for as long as its engine lives.
         let entry = unsafe { Entry::new(stubs.enter, stubs.resume) };
-        let translator = Translator::new(target, stubs, Options { count: config.count });
+        let translator = Translator::new(target, stubs, Options { count: config.count, chaos: config.chaos });
         Ok(Compiler { arena, translator, lowerer, entry })
     }
 

@@ -21,6 +21,7 @@ use crate::interp;
 use crate::translate::Refusal;
 use compile::Wanted;
 use generation::{Generation, Resident};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -66,6 +67,8 @@ pub struct Config {
     pub own_analysis: bool,
     /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
     pub least_work: u64,
+    /// The translator makes choices that results must not depend on at random, from this seed: code is slower. For tests.
+    pub chaos: Option<NonZeroU64>,
 }
 
 impl Default for Config {
@@ -82,6 +85,7 @@ impl Default for Config {
             remember_hashes: true,
             own_analysis: false,
             least_work: 0,
+            chaos: None,
         }
     }
 }

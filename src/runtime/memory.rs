@@ -7,8 +7,9 @@ use crate::evm::fork::{COPY_WORD, memory_gas};
 /// Most bytes a memory can have here whatever is paid; keeps lengths within what can be allocated at all.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
-/// Memory that grows by a few words at a time, as most does, is zeroed in line.
-const FEW_BYTES: usize = 256;
+/// Bytes that are made ready behind memory when it grows: as many as it has, within these bounds. Growth into them is cheap, and compiled code does
+/// it by itself.
+const AHEAD: (usize, usize) = (256, 4096);
 
 impl Frame {
     /// Grows memory to hold `offset..offset + len`, `len` not being 0, and pays for it.
@@ -42,21 +43,13 @@ impl Frame {
     /// Makes memory, which is shorter, `len` bytes long.
     #[inline]
     fn resize_memory(&mut self, len: usize) {
-        let (old, more) = (self.buffer.len(), len - self.buffer.len());
-        if more <= FEW_BYTES && len <= self.buffer.capacity() {
-            // SAFETY: the allocation has `len` bytes, and those that become part of the vector are written first.
-            unsafe {
-                let mut at = self.buffer.as_mut_ptr().add(old).cast::<[u8; 32]>();
-                for _ in 0..more / 32 {
-                    at.write([0; 32]);
-                    at = at.add(1);
-                }
-                self.buffer.set_len(len);
-            }
-        } else {
-            self.buffer.resize(len, 0);
+        if len as u64 > self.memory_ready {
+            let ahead = len.clamp(AHEAD.0, AHEAD.1) as u64;
+            let ready = (len as u64 + ahead).min(self.memory_limit & !31);
+            self.buffer.resize(ready as usize, 0);
+            self.memory = self.buffer.as_mut_ptr();
+            self.memory_ready = ready;
         }
-        self.memory = self.buffer.as_mut_ptr();
         self.memory_len = len as u64;
         self.memory_words = len.saturating_sub(31) as u64;
     }

@@ -4,7 +4,7 @@ use super::context::{Context, Version, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::values::ValueId;
 use super::words::invert;
-use super::{Cold, Job, Refusal, Translator, UNIT_BLOCKS, UNIT_BYTES, UNIT_DEPTH};
+use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
 use crate::evm::ahead::ahead;
@@ -118,6 +118,8 @@ impl Translator {
         let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
         match job.versions.of(to).filter(|(_, version)| special(version)).count() {
             0 => None,
+            _ if self.s.dice.one_in(3) => None,
+            _ if self.s.dice.one_in(2) => self.best(job, to, Loss::MAX),
             count => self.best(job, to, TOLERANCE.get(count).map_or(Loss::MAX, |most| most + 1)),
         }
     }
@@ -142,10 +144,10 @@ impl Translator {
 
     /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
     fn fresh(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
-        if self.is_full(job, to) {
+        if self.is_full(job, to) || self.s.dice.one_in(8) {
             return job.versions.generic(to);
         }
-        let context = if job.is_loop(to) { self.capture_for_loop(job) } else { self.capture(job) };
+        let context = if job.is_loop(to) || self.s.dice.one_in(4) { self.capture_for_loop(job) } else { self.capture(job) };
         job.versions.add(to, context, self.looping)
     }
 
@@ -211,7 +213,8 @@ impl Translator {
     fn go(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Next>, Refusal> {
         self.s.settle();
         let is_loop = job.is_loop(to);
-        let room = self.blocks.len() < UNIT_BLOCKS && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH;
+        let room =
+            self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH && !self.s.dice.one_in(4);
         let id = match self.existing(job, to) {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
@@ -260,16 +263,6 @@ impl Translator {
         }
     }
 
-    /// Goes to the block at `to` outside the unit.
-    pub(super) fn leave_line(&mut self, job: &mut Job<'_>, to: Pc) -> Result<(), Refusal> {
-        self.s.settle();
-        let id = match self.existing(job, to) {
-            Some(id) => id,
-            None => self.fresh(job, to),
-        };
-        self.depart(job, id)
-    }
-
     /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne.
     pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) {
         let at = self.label();
@@ -283,7 +276,7 @@ impl Translator {
         for depth in 1..=GUARDED.min(self.s.len()) {
             let v = self.s.at(self.s.len() - depth);
             let value = *self.s.value(v);
-            let is_wide = self.wide == Some(v) || job.versions.is_wide_element(header, depth as u16);
+            let is_wide = self.wide == Some(v) || job.versions.is_wide_element(header, depth as u16) || self.s.dice.one_in(4);
             if value.bits <= 64 || value.konst.is_some() || is_wide {
                 continue;
             }
@@ -431,7 +424,11 @@ impl Translator {
             self.branch_to(job, cond, id)?;
             return self.after_branch(job, fall);
         }
-        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() { (fall, invert(cond), to) } else { (to, cond, fall) };
+        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
+            (fall, invert(cond), to)
+        } else {
+            (to, cond, fall)
+        };
         let known = if out == to { None } else { self.existing(job, out) };
         let id = match known {
             Some(id) => id,

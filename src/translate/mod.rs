@@ -8,6 +8,7 @@
 //! between, and every way out of compiled code looks at the sign. A section whose gas or stack check fails leaves through a *site*, from
 //! which the engine restores the stack for the interpreter.
 
+mod chaos;
 pub mod context;
 mod control;
 mod divide;
@@ -32,9 +33,10 @@ use crate::evm::code::Code;
 use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
+use chaos::Dice;
 use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
-use core::mem::offset_of;
+use core::{mem::offset_of, num::NonZeroU64};
 use values::{State, ValueId};
 
 /// Blocks that one unit follows at most.
@@ -89,6 +91,8 @@ pub enum Refusal {
 pub struct Options {
     /// Count executed instructions in `frame.compiled`.
     pub count: bool,
+    /// Make choices that results must not depend on at random, from this seed. For tests.
+    pub chaos: Option<NonZeroU64>,
 }
 
 /// Code that belongs out of line; emitted after the unit's blocks.
@@ -154,6 +158,8 @@ pub struct Translator {
     /// IR position and pc of each instruction translated, if asked for.
     notes: Option<Vec<(usize, Pc)>>,
     bytes: usize,
+    /// Blocks that the unit may have.
+    most_blocks: usize,
     /// One past the block that is being translated.
     block_end: usize,
     /// Static gas of the current section that is charged but not due yet.
@@ -205,6 +211,7 @@ impl Translator {
             entries: Vec::new(),
             notes: None,
             bytes: 0,
+            most_blocks: 0,
             block_end: 0,
             spare: 0,
             open: Open::default(),
@@ -225,7 +232,8 @@ impl Translator {
 
     /// Translates a version and likely successors.
     pub fn translate(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<Unit<'_>, Refusal> {
-        let mut limit = MAX_INSTRUCTIONS;
+        self.s.dice = Dice::new(self.options.chaos, id, job.code);
+        let mut limit = self.usual_limit();
         while !self.attempt(job, id, limit)? {
             // Registers and spill slots did not suffice for so many values.
             limit /= 2;
@@ -249,6 +257,7 @@ impl Translator {
         self.entries.clear();
         self.labels = 0;
         self.bytes = 0;
+        self.most_blocks = if limit < MAX_INSTRUCTIONS { 1 } else { UNIT_BLOCKS };
         if let Some(notes) = &mut self.notes {
             notes.clear();
         }
@@ -263,10 +272,6 @@ impl Translator {
         self.widened = widens == Some(Wide::Result);
         let mut next = if is_loop { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
-            if limit < MAX_INSTRUCTIONS && !self.blocks.is_empty() {
-                self.leave_line(job, to.pc)?;
-                break;
-            }
             next = self.translate_block(job, to, limit)?;
             if self.s.overflow.take().is_some() {
                 return Ok(false);
@@ -376,6 +381,9 @@ impl Translator {
                 self.spare -= u32::from(job.schedule.static_gas[opcode as usize]);
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
+                }
+                if self.s.dice.rolls() {
+                    self.disturb();
                 }
                 self.instruction(job, opcode, pc);
                 if std::mem::take(&mut self.widened) {

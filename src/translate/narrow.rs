@@ -109,7 +109,7 @@ impl Translator {
     /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack. The result gets a register of
     /// its own, or is put `over` an operand's.
     fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize) -> Option<Guess> {
-        if job.frugal || job.versions.is_wide(Pc(pc as u32)) {
+        if job.frugal || job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(6) {
             return None;
         }
         self.s.kill_flags();
@@ -201,7 +201,7 @@ impl Translator {
     pub(super) fn guess_load(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
         let offset = self.s.at(self.s.len() - 1);
         let is_pointer = self.s.konst(offset).is_some_and(|k| k == U256::from(POINTER_OFFSET));
-        if !is_pointer && !self.looping {
+        if !is_pointer && !self.looping && !self.s.dice.one_in(2) {
             return false;
         }
         let Some(guess) = self.guess(job, 1, None, pc) else { return false };

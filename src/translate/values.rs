@@ -5,6 +5,7 @@
 //! is the home of stack position `p`. Invariants: a live value is somewhere; `slot_owner[s] == v` iff `v.slot == s`;
 //! `reg_owner[r] == v` iff `r` is among `v`'s registers.
 
+use super::chaos::Dice;
 use super::context::{Context, Place, Versions};
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
@@ -75,6 +76,7 @@ pub(super) struct State {
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
     pub(super) todo: Vec<i32>,
+    pub(super) dice: Dice,
 }
 
 pub(super) fn mask(r: R) -> u32 {
@@ -124,6 +126,7 @@ impl State {
             clock: 0,
             overflow: None,
             todo: Vec::new(),
+            dice: Dice::default(),
         }
     }
 
@@ -432,8 +435,11 @@ impl State {
     pub fn alloc(&mut self) -> R {
         loop {
             // Registers that calls destroy have the lower numbers.
-            let usable = self.free & !self.pinned;
+            let mut usable = self.free & !self.pinned;
             if usable != 0 {
+                while self.dice.one_in(2) && usable & (usable - 1) != 0 {
+                    usable &= usable - 1;
+                }
                 let r = R(usable.trailing_zeros() as u8);
                 self.free &= !mask(r);
                 self.pinned |= mask(r);
@@ -469,9 +475,14 @@ impl State {
                 best = Some(key);
             }
         }
+        let (_, _, v) = best.expect("an operation never pins every register");
+        self.spill(v);
+    }
+
+    /// A value in registers is in memory instead, or nowhere if it is a constant.
+    pub(super) fn spill(&mut self, v: ValueId) {
         self.moved = true;
-        let (must_store, _, v) = best.expect("an operation never pins every register");
-        if must_store {
+        if self.value(v).konst.is_none() {
             self.ensure_slot(v);
         }
         self.drop_regs(v);
@@ -487,15 +498,11 @@ impl State {
 
     /// Spills what a call would destroy.
     pub fn spill_for_call(&mut self) {
-        self.moved = true;
         let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
         for &r in self.target.words {
             let Some(v) = self.reg_owner[r.0 as usize] else { continue };
             if self.regs_mask(v) & !saved != 0 {
-                if self.value(v).konst.is_none() {
-                    self.ensure_slot(v);
-                }
-                self.drop_regs(v);
+                self.spill(v);
             }
         }
     }

@@ -16,7 +16,7 @@ use revm::{
     primitives::{Address, B256, U256, hardfork::SpecId},
     state::AccountInfo,
 };
-use std::sync::OnceLock;
+use std::{num::NonZeroU64, sync::OnceLock};
 
 /// Who sends all transactions.
 pub const CALLER: Address = address(0xca11);
@@ -194,6 +194,9 @@ impl Caller {
     }
 }
 
+/// Seed of the engines whose translator makes choices at random.
+const CHAOS: NonZeroU64 = NonZeroU64::new(0x5eed).unwrap();
+
 /// One engine for each mode, shared by all tests. The tiered one compiles early.
 fn engines() -> &'static [Engine] {
     static ENGINES: OnceLock<Vec<Engine>> = OnceLock::new();
@@ -201,7 +204,9 @@ fn engines() -> &'static [Engine] {
         let engine = |mode| Engine::new(Config { least_work: 100, payback: 0, ..Config::with_mode(mode) });
         let modes = [Mode::Off, Mode::Always, Mode::Tiered, Mode::Check].map(engine);
         // And as it comes, so that some of what compiled code asks for is not worth compiling.
-        modes.into_iter().chain([Engine::default()]).collect()
+        let chaos = [Mode::Always, Mode::Tiered]
+            .map(|mode| Engine::new(Config { least_work: 100, payback: 0, chaos: Some(CHAOS), ..Config::with_mode(mode) }));
+        modes.into_iter().chain([Engine::default()]).chain(chaos).collect()
     })
 }
 

@@ -22,7 +22,7 @@ pub fn shrink(program: Program, difference: Box<Difference>) -> Failure {
     let case = difference.case.clone();
     let differs = |program: &Program, case: &Case| {
         let case = Case { code: program.assemble(), ..case.clone() };
-        Harness::with_modes(&[difference.mode]).compare(&case).err()
+        Harness::with_settings(vec![difference.settings.clone()]).compare(&case).err()
     };
     let Some(difference) = differs(&program, &case) else { return Failure { program, difference } };
     let mut failure = Failure { program, difference };

@@ -13,6 +13,7 @@ use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId, hex};
 use revm::state::AccountInfo;
 use revm::{ExecuteEvm, InspectEvm, MainBuilder, MainContext};
 use std::fmt;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// All rules that differ.
@@ -161,19 +162,19 @@ pub fn gas_limits(case: &Case, most: usize) -> Vec<u64> {
 #[derive(Debug)]
 pub struct Difference {
     pub case: Case,
-    pub mode: Mode,
+    pub settings: Config,
     pub what: String,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mode {:?}: {}\n{}", self.mode, self.what, self.case)
+        write!(f, "{:?}: {}\n{}", self.settings, self.what, self.case)
     }
 }
 
 /// Engines in the modes to compare, kept for many cases.
 pub struct Harness {
-    modes: Vec<Mode>,
+    settings: Vec<Config>,
     engines: Vec<Engine>,
     /// Instructions executed by compiled code.
     compiled: u64,
@@ -187,19 +188,25 @@ const MOST_LOOKUPS: u64 = 20_000;
 impl Harness {
     /// The modes in which everything is compared.
     pub fn new() -> Harness {
-        Harness::with_modes(&[Mode::Always, Mode::Tiered, Mode::Off])
+        let chaos = [Mode::Always, Mode::Tiered].map(|mode| Config { chaos: Some(CHAOS), ..settings(mode) });
+        Harness::with_settings([Mode::Always, Mode::Tiered, Mode::Off].map(settings).into_iter().chain(chaos).collect())
     }
 
     pub fn with_modes(modes: &[Mode]) -> Harness {
-        let engines = modes.iter().copied().map(engine).collect();
-        Harness { modes: modes.to_vec(), engines, compiled: 0 }
+        Harness::with_settings(modes.iter().copied().map(settings).collect())
+    }
+
+    /// An engine for each of the settings.
+    pub fn with_settings(settings: Vec<Config>) -> Harness {
+        let engines = settings.iter().cloned().map(Engine::new).collect();
+        Harness { settings, engines, compiled: 0 }
     }
 
     /// Executes a case everywhere. Gives revm's gas used, or the first difference.
     pub fn compare(&mut self, case: &Case) -> Result<u64, Box<Difference>> {
         let db = case.database();
         let expected = context(&db, case.fork).build_mainnet().transact(case.transaction());
-        for (engine, &mode) in self.engines.iter_mut().zip(&self.modes) {
+        for (engine, settings) in self.engines.iter_mut().zip(&self.settings) {
             let run = || context(&db, case.fork).build_ejit(engine).transact(case.transaction());
             let what = match (&expected, &catch_unwind(AssertUnwindSafe(run))) {
                 (_, Err(_)) => Some("ejit panicked".into()),
@@ -207,13 +214,13 @@ impl Harness {
                 (expected, Ok(got)) => (expected != got).then(|| format!("revm {expected:?}, ejit {got:?}")),
             };
             if let Some(what) = what {
-                return Err(Box::new(Difference { case: case.clone(), mode, what }));
+                return Err(Box::new(Difference { case: case.clone(), settings: settings.clone(), what }));
             }
             let counters = engine.counters().read();
             assert_eq!(counters.refused_full, 0, "an engine without room compares nothing");
             if counters.native_bytes > MOST_NATIVE_BYTES || counters.lookups > MOST_LOOKUPS {
                 self.compiled += counters.compiled;
-                *engine = self::engine(mode);
+                *engine = Engine::new(settings.clone());
             }
         }
         Ok(expected.map_or(0, |outcome| outcome.result.tx_gas_used()))
@@ -238,9 +245,12 @@ impl Harness {
     }
 }
 
+/// Seed of the engines whose compiler makes choices at random.
+const CHAOS: NonZeroU64 = NonZeroU64::new(0xd1ce).unwrap();
+
 /// An engine that counts, and that compiles early if it does so at all.
-fn engine(mode: Mode) -> Engine {
-    Engine::new(Config { count: true, least_work: 60, payback: 0, ..Config::with_mode(mode) })
+fn settings(mode: Mode) -> Config {
+    Config { count: true, least_work: 60, payback: 0, ..Config::with_mode(mode) }
 }
 
 /// The first thing in which two outcomes differ.
