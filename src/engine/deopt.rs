@@ -19,7 +19,7 @@ pub(super) fn leave_at_site(frame: &mut Frame, contract: &Contract, words: &[R])
 pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions, registers: &[R]) {
     let register = |r: R| frame.saved[registers.iter().position(|word| *word == r).expect("contexts name registers for words")];
     let top = frame.sp.wrapping_offset(context.lead as isize);
-    for entry in versions.entries(context).iter().filter(|entry| !entry.home) {
+    for entry in versions.entries(context).filter(|entry| !entry.home) {
         let value = match entry.place {
             Place::Home => continue,
             Place::Const(k) => *versions.constant(k),

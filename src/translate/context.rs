@@ -37,6 +37,48 @@ pub struct Entry {
     pub place: Place,
 }
 
+/// An entry as it is stored: from the lowest bit, its place (32 bits), the width (9), the kind of place (2), whether it is at home, and from bit 48
+/// its index among the elements with names, 0 being the lowest. So what lies deep in the stack is stored alike however high the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed(u64);
+
+impl Packed {
+    const BITS: u32 = 32;
+    const KIND: u32 = 41;
+    const HOME: u32 = 43;
+    const INDEX: u32 = 48;
+
+    #[inline]
+    fn new(index: u16, bits: u16, home: bool, place: Place) -> Packed {
+        let (kind, payload) = match place {
+            Place::Home => (0, 0),
+            Place::Const(k) => (1, k),
+            Place::Narrow(r) => (2, r.0.into()),
+            Place::Wide(q) => (3, u32::from_le_bytes(q.0.map(|r| r.0))),
+        };
+        let known = u64::from(bits) << Packed::BITS | kind << Packed::KIND | u64::from(home) << Packed::HOME;
+        Packed(u64::from(payload) | known | u64::from(index) << Packed::INDEX)
+    }
+
+    fn index(self) -> u16 {
+        (self.0 >> Packed::INDEX) as u16
+    }
+
+    /// The entry, where so many elements have names.
+    #[inline]
+    fn entry(self, names: u16) -> Entry {
+        let payload = self.0 as u32;
+        let place = match self.0 >> Packed::KIND & 3 {
+            0 => Place::Home,
+            1 => Place::Const(payload),
+            2 => Place::Narrow(R(payload as u8)),
+            _ => Place::Wide(Quad(payload.to_le_bytes().map(R))),
+        };
+        let bits = (self.0 >> Packed::BITS & 0x1ff) as u16;
+        Entry { depth: names - self.index(), bits, home: self.0 >> Packed::HOME & 1 != 0, place }
+    }
+}
+
 /// What is known on entry to a version, or where compiled code leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
@@ -48,8 +90,10 @@ pub struct Context {
     pub room: i32,
     /// Bytes that memory surely has.
     pub memory: u32,
-    /// Entries in [`Versions::entries`], by depth.
-    entries: (u32, u32),
+    /// Elements with names: entries are among them.
+    pub names: u16,
+    /// Entries in [`Versions::entries`], the deepest first.
+    pub(super) entries: (u32, u32),
 }
 
 /// A block compiled, or to be compiled, for a context.
@@ -100,7 +144,7 @@ pub struct Site {
 pub struct Versions {
     list: Vec<Version>,
     sites: Vec<Site>,
-    entries: Vec<Entry>,
+    entries: Vec<Packed>,
     consts: Vec<U256>,
     /// By pc, the newest version plus one.
     heads: Vec<u32>,
@@ -247,9 +291,10 @@ impl Versions {
         words.join(", ")
     }
 
-    /// The entries of a context.
-    pub fn entries(&self, context: &Context) -> &[Entry] {
-        &self.entries[context.entries.0 as usize..context.entries.1 as usize]
+    /// The entries of a context, the top first.
+    pub fn entries(&self, context: &Context) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
+        let names = context.names;
+        self.entries[context.entries.0 as usize..context.entries.1 as usize].iter().rev().map(move |entry| entry.entry(names))
     }
 
     /// A constant.
@@ -273,14 +318,29 @@ impl Versions {
         self.entries.len() as u32
     }
 
-    /// Adds an entry to the context that is being made.
-    pub(super) fn add_entry(&mut self, entry: Entry) {
-        self.entries.push(entry);
+    /// Begins a context with the entries of `other` for elements below `index`.
+    pub(super) fn begin_like(&mut self, other: &Context, index: usize) -> u32 {
+        let first = self.begin_context();
+        let (from, to) = (other.entries.0 as usize, other.entries.1 as usize);
+        let above = self.entries[from..to].iter().rev().take_while(|entry| usize::from(entry.index()) >= index).count();
+        self.entries.extend_from_within(from..to - above);
+        first
     }
 
-    /// Completes a context whose entries begin at `first`.
-    pub(super) fn end_context(&self, first: u32, lead: i32, known: i32, room: i32, memory: u32) -> Context {
-        Context { lead, known, room, memory, entries: (first, self.entries.len() as u32) }
+    /// Adds an entry to the context that is being made.
+    #[inline]
+    pub(super) fn add_entry(&mut self, index: usize, bits: u16, home: bool, place: Place) {
+        self.entries.push(Packed::new(index as u16, bits, home, place));
+    }
+
+    /// Turns the entries of the context that is being made round, which were added from the top.
+    pub(super) fn reverse_entries(&mut self, first: u32) {
+        self.entries[first as usize..].reverse();
+    }
+
+    /// Completes a context whose entries begin at `first`. Its `entries` are ignored.
+    pub(super) fn end_context(&self, first: u32, context: Context) -> Context {
+        Context { entries: (first, self.entries.len() as u32), ..context }
     }
 }
 

@@ -133,8 +133,7 @@ impl Translator {
             if !facts.suffice(context, self.s.height()) {
                 continue;
             }
-            let deepest = job.versions.entries(context).last().map_or(0, |e| u32::from(e.depth));
-            self.s.extend(deepest, 0);
+            self.s.extend(context.names.into(), 0);
             if let Some(loss) = self.s.fit(facts, context, job.versions, limit, |k| is_destination(job.code, k)) {
                 (best, limit) = (Some(id), loss);
             }

@@ -88,7 +88,8 @@ impl State {
             value.regs == Regs::None && value.konst.is_none() && value.slot != Some(s.position(i))
         };
         let mut left = false;
-        for i in 0..self.len() {
+        let start = self.unchanged();
+        for i in start..self.len() {
             if misplaced(self, i) {
                 // A load is half of a copy.
                 let v = self.at(i);
@@ -105,19 +106,19 @@ impl State {
         if !left {
             return;
         }
-        self.bring_home(|s, i| misplaced(s, i));
-        for i in 0..self.len() {
+        self.bring_home(|s, i| i >= start && misplaced(s, i));
+        for i in start..self.len() {
             if misplaced(self, i) {
                 self.split(i);
             }
         }
     }
 
-    /// The context of the state as it is, settled.
+    /// The context of the state as it is, settled. Elements that have not changed since the last one are taken from there.
     pub fn capture(&mut self, facts: Facts, versions: &mut Versions) -> Context {
-        let first = versions.begin_context();
-        let len = self.len();
-        for i in (0..len).rev() {
+        let start = self.unchanged();
+        let first = versions.begin_like(&self.last, start);
+        for i in start..self.len() {
             let value = *self.value(self.at(i));
             let at_home = value.slot == Some(self.position(i));
             let place = match (value.konst, value.regs) {
@@ -127,10 +128,36 @@ impl State {
                 (None, Regs::None) if value.bits >= 256 => continue,
                 (None, Regs::None) => Place::Home,
             };
-            let depth = (len - i) as u16;
-            versions.add_entry(Entry { depth, bits: value.bits, home: at_home, place });
+            versions.add_entry(i, value.bits, at_home, place);
         }
-        self.complete(facts, versions, first)
+        let context = self.complete(facts, versions, first);
+        debug_assert!(self.is_as_it_says(&context, versions));
+        self.is_now(context);
+        context
+    }
+
+    /// Whether every entry of a context says what is the case.
+    fn is_as_it_says(&self, context: &Context, versions: &Versions) -> bool {
+        let mut entries = versions.entries(context).peekable();
+        let all = (0..self.len()).rev().all(|i| {
+            let value = self.value(self.at(i));
+            let home = value.slot == Some(self.position(i));
+            match (entries.next_if(|e| usize::from(e.depth) == self.len() - i), value.konst, value.regs) {
+                (None, None, Regs::None) => value.bits >= 256,
+                (None, _, _) => false,
+                (Some(e), konst, regs) => {
+                    let place = match (e.place, konst, regs) {
+                        (Place::Const(k), Some(konst), _) => versions.constant(k) == self.const_of(konst),
+                        (Place::Narrow(r), None, Regs::Narrow(own)) => r == own,
+                        (Place::Wide(q), None, Regs::Wide(own)) => q == own,
+                        (Place::Home, None, Regs::None) => true,
+                        _ => false,
+                    };
+                    place && e.home == home && e.bits == value.bits
+                }
+            }
+        });
+        all && entries.next().is_none()
     }
 
     /// The context for a loop's header, to which other edges will come with other numbers: constants that are no jump destinations become words
@@ -171,14 +198,23 @@ impl State {
                 continue;
             }
             let home = place == Place::Home || value.slot == Some(self.position(i));
-            versions.add_entry(Entry { depth: (len - i) as u16, bits, home, place });
+            versions.add_entry(i, bits, home, place);
         }
+        versions.reverse_entries(first);
         self.complete(facts, versions, first)
     }
 
     fn complete(&self, facts: Facts, versions: &mut Versions, first: u32) -> Context {
         let height = self.height();
-        versions.end_context(first, height - self.base, height - facts.floor, facts.ceil - height, facts.memory)
+        let context = Context {
+            lead: height - self.base,
+            known: height - facts.floor,
+            room: facts.ceil - height,
+            memory: facts.memory,
+            names: self.len() as u16,
+            entries: (0, 0),
+        };
+        versions.end_context(first, context)
     }
 
     /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold, or costs
@@ -192,7 +228,7 @@ impl State {
         is_destination: impl Fn(&U256) -> bool,
     ) -> Option<Loss> {
         let mut loss = Loss::from(context.known == 0 && self.height() > facts.floor);
-        let mut entries = versions.entries(context).iter().peekable();
+        let mut entries = versions.entries(context).peekable();
         let mut used = 0;
         let len = self.len();
         for i in (0..len).rev() {
@@ -229,7 +265,7 @@ impl State {
                     (None, _) => 1 + 2 * Loss::from(!at_home),
                 },
                 Place::Narrow(r) => {
-                    self.alias(v, 1 << r.0, &mut used, entry, versions, context)?;
+                    self.alias(v, 1 << r.0, &mut used, &entry, versions, context)?;
                     match (konst, value.regs) {
                         (Some(_), _) => destination(1),
                         (None, Regs::None) => 1,
@@ -237,7 +273,7 @@ impl State {
                     }
                 }
                 Place::Wide(q) => {
-                    self.alias(v, quad_mask(q), &mut used, entry, versions, context)?;
+                    self.alias(v, quad_mask(q), &mut used, &entry, versions, context)?;
                     match (konst, value.regs) {
                         (Some(_), _) => destination(2),
                         (None, Regs::Wide(from)) => 2 * Loss::from(from != q),
@@ -264,17 +300,20 @@ impl State {
             *used |= bits;
             return Some(());
         }
-        let same = versions.entries(context).iter().find(|e| e.place == entry.place)?;
+        let same = versions.entries(context).find(|e| e.place == entry.place)?;
         let other = self.at(self.len() - usize::from(same.depth));
         (other == v || self.konst(v).is_some() && self.konst(v) == self.konst(other)).then_some(())
     }
 
     /// Appends the code that makes `context`, which fits, hold. The state does not change. Uses the first scratch register; flags survive.
     pub fn edge(&self, context: &Context, versions: &Versions, out: &mut Vec<Ins>) {
+        if self.holds(context) {
+            return;
+        }
         let entries = versions.entries(context);
         let mut moves = Moves::default();
         let len = self.len();
-        let mut rest = entries.iter().peekable();
+        let mut rest = entries.clone().peekable();
         for i in (0..len).rev() {
             let entry = rest.next_if(|e| usize::from(e.depth) == len - i);
             let value = self.value(self.at(i));
@@ -292,7 +331,7 @@ impl State {
         }
         moves.emit(out, self.target.scratch[0]);
         for entry in entries {
-            self.load_entry(entry, out);
+            self.load_entry(&entry, out);
         }
         let base = self.height() - context.lead;
         if base != self.base {

@@ -53,7 +53,7 @@ impl State {
         self.moved = true;
         let s = self.slot_for(v);
         self.store_to(v, s);
-        self.value_mut(v).slot = Some(s);
+        self.change(v).slot = Some(s);
         self.slot_owner[(s + self.need) as usize] = Some(v);
         s
     }
@@ -120,7 +120,7 @@ impl State {
         self.slot_owner.fill(None);
         for i in (0..self.stack.len()).rev() {
             let v = self.stack[i];
-            self.value_mut(v).slot = Some(i as i32 - self.need);
+            self.change(v).slot = Some(i as i32 - self.need);
         }
         for i in 0..self.stack.len() {
             let v = self.stack[i];
@@ -143,7 +143,7 @@ impl State {
         }
         self.store_to(v, slot);
         if self.value(v).slot.is_none() {
-            self.value_mut(v).slot = Some(slot);
+            self.change(v).slot = Some(slot);
             self.slot_owner[i] = Some(v);
         }
         true
@@ -160,14 +160,14 @@ impl State {
             let from = self.value(v).slot.expect("it is in memory");
             self.copy_slot(from, to);
             self.drop_slot(v);
-            self.value_mut(v).slot = Some(to);
+            self.change(v).slot = Some(to);
             self.slot_owner[(to + self.need) as usize] = Some(v);
         }
         if self.overflow.is_some() {
             // The translation is thrown away: only termination matters.
             self.drop_slot(v);
             let zero = self.new_const(U256::ZERO);
-            self.value_mut(v).konst = Some(zero);
+            self.change(v).konst = Some(zero);
         }
     }
 
@@ -185,7 +185,7 @@ impl State {
             let to = self.spill_slot();
             self.copy_slot(self.position(i), to);
             self.drop_slot(v);
-            self.value_mut(v).slot = Some(to);
+            self.change(v).slot = Some(to);
             self.slot_owner[(to + self.need) as usize] = Some(v);
         } else {
             self.drop_slot(v);

@@ -42,6 +42,8 @@ pub(super) struct Value {
     /// It is this condition of the current machine flags (and nowhere else).
     pub flags: Option<Cond>,
     pub konst: Option<ConstId>,
+    /// No element below this index is this value.
+    low: u16,
 }
 
 /// The translator ran out of something that a shorter block does not need.
@@ -76,6 +78,10 @@ pub(super) struct State {
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
     pub(super) todo: Vec<i32>,
+    /// What was last captured, or begun with.
+    pub(super) last: Context,
+    /// Elements below this index have not changed since.
+    clean: usize,
     pub(super) dice: Dice,
 }
 
@@ -126,6 +132,8 @@ impl State {
             clock: 0,
             overflow: None,
             todo: Vec::new(),
+            last: Context::default(),
+            clean: 0,
             dice: Dice::default(),
         }
     }
@@ -146,17 +154,24 @@ impl State {
         self.flags = None;
         self.moved = false;
         self.slot_owner.resize(SPILL_SLOTS, None);
-        let entries = versions.entries(context);
-        self.extend(entries.last().map_or(0, |deepest| u32::from(deepest.depth)), 0);
-        for (n, entry) in entries.iter().enumerate() {
+        self.extend(context.names.into(), 0);
+        for entry in versions.entries(context) {
             let i = self.stack.len() - usize::from(entry.depth);
-            let same = entries[..n].iter().find(|e| e.place == entry.place && matches!(e.place, Place::Narrow(_) | Place::Wide(_)));
-            if let Some(same) = same {
+            let same = match entry.place {
+                Place::Narrow(r) | Place::Wide(Quad([r, ..])) => self.reg_owner[r.0 as usize],
+                Place::Home | Place::Const(_) => None,
+            };
+            if let Some(v) = same {
                 // One value that is two elements.
-                let v = self.stack[self.stack.len() - usize::from(same.depth)];
                 let old = std::mem::replace(&mut self.stack[i], v);
-                self.value_mut(v).refs += 1;
+                let value = self.value_mut(v);
+                value.refs += 1;
+                value.low = i as u16;
                 self.release(old);
+                if entry.home && self.value(v).slot.is_none() {
+                    self.value_mut(v).slot = Some(self.position(i));
+                    self.slot_owner[i] = Some(v);
+                }
                 continue;
             }
             let v = self.stack[i];
@@ -175,6 +190,23 @@ impl State {
                 self.drop_slot(v);
             }
         }
+        self.is_now(*context);
+    }
+
+    /// The state is as `context` says.
+    pub fn is_now(&mut self, context: Context) {
+        self.last = context;
+        self.clean = self.stack.len();
+    }
+
+    /// Elements that have not changed since the last context: as many, the lowest.
+    pub fn unchanged(&self) -> usize {
+        self.clean.min(self.stack.len())
+    }
+
+    /// Whether nothing needs to be moved for a context to hold: it is the last one.
+    pub fn holds(&self, context: &Context) -> bool {
+        self.clean >= self.stack.len() && self.last == *context && self.height() - self.base == context.lead
     }
 
     /// Goes on with code that needs `need` elements of the present stack and grows it by `grow`: elements get names.
@@ -190,13 +222,14 @@ impl State {
         if more > 0 {
             let old = self.need;
             self.need += more as i32;
+            self.clean = 0;
             self.stack.splice(0..0, std::iter::repeat_n(ValueId(0), more));
             self.slot_owner.splice(0..0, std::iter::repeat_n(None, more));
             for position in -self.need..-old {
                 let v = self.new_value(256);
                 let i = (position + self.need) as usize;
-                self.value_mut(v).slot = Some(position);
-                self.value_mut(v).refs = 1;
+                let value = self.value_mut(v);
+                (value.slot, value.refs, value.low) = (Some(position), 1, i as u16);
                 self.slot_owner[i] = Some(v);
                 self.stack[i] = v;
             }
@@ -231,8 +264,9 @@ impl State {
         let slot = self.position(i);
         let bits = self.value(v).bits;
         let own = self.new_value(bits);
-        self.value_mut(own).slot = Some(slot);
-        self.value_mut(own).refs = 1;
+        let value = self.value_mut(own);
+        (value.slot, value.refs, value.low) = (Some(slot), 1, i as u16);
+        self.clean = self.clean.min(i);
         self.slot_owner[i] = Some(own);
         self.stack[i] = own;
         self.release(v);
@@ -241,7 +275,7 @@ impl State {
     /// What was seen to fit 64 bits becomes narrow, in a register if it was in some or more than `keep_free` are free.
     pub fn narrow_to_limb(&mut self, v: ValueId, keep_free: u32) {
         let regs = self.value(v).regs;
-        self.value_mut(v).bits = 64;
+        self.change(v).bits = 64;
         match regs {
             Regs::Wide(q) => {
                 self.drop_regs(v);
@@ -260,8 +294,9 @@ impl State {
         let old = self.stack[i];
         let zero = self.new_value(0);
         let k = self.new_const(U256::ZERO);
-        self.value_mut(zero).konst = Some(k);
-        self.value_mut(zero).refs = 1;
+        let value = self.value_mut(zero);
+        (value.konst, value.refs, value.low) = (Some(k), 1, i as u16);
+        self.clean = self.clean.min(i);
         self.stack[i] = zero;
         self.release(old);
     }
@@ -274,10 +309,26 @@ impl State {
         &mut self.values[v.0 as usize]
     }
 
+    /// A value, to change where it is or what is known of it.
+    pub(super) fn change(&mut self, v: ValueId) -> &mut Value {
+        let value = &mut self.values[v.0 as usize];
+        self.clean = self.clean.min(value.low.into());
+        value
+    }
+
     pub(super) fn new_value(&mut self, bits: u16) -> ValueId {
         let id = ValueId(self.values.len() as u16);
         self.clock += 1;
-        self.values.push(Value { refs: 0, bits, stamp: self.clock, regs: Regs::None, slot: None, flags: None, konst: None });
+        self.values.push(Value {
+            refs: 0,
+            bits,
+            stamp: self.clock,
+            regs: Regs::None,
+            slot: None,
+            flags: None,
+            konst: None,
+            low: u16::MAX,
+        });
         id
     }
 
@@ -320,8 +371,11 @@ impl State {
     }
 
     pub fn push(&mut self, v: ValueId) {
+        let index = self.stack.len();
+        self.clean = self.clean.min(index);
         let value = self.value_mut(v);
         value.refs += 1;
+        value.low = value.low.min(index as u16);
         let in_memory = value.regs == Regs::None && value.konst.is_none();
         self.moved |= in_memory;
         self.stack.push(v);
@@ -334,8 +388,12 @@ impl State {
 
     pub fn swap(&mut self, n: usize) {
         let top = self.stack.len() - 1;
+        let low = top - n;
         self.moved = true;
-        self.stack.swap(top, top - n);
+        self.clean = self.clean.min(low);
+        self.stack.swap(top, low);
+        let value = self.value_mut(self.stack[low]);
+        value.low = value.low.min(low as u16);
     }
 
     /// Gives back a reference; a value without any gives back its registers and slot.
@@ -400,7 +458,7 @@ impl State {
             Regs::Narrow(r) => self.own(r, v),
             Regs::Wide(q) => q.0.iter().for_each(|&r| self.own(r, v)),
         }
-        self.value_mut(v).regs = regs;
+        self.change(v).regs = regs;
     }
 
     pub(super) fn own(&mut self, r: R, v: ValueId) {
@@ -420,11 +478,12 @@ impl State {
             rest &= rest - 1;
         }
         self.free |= bits;
-        self.value_mut(v).regs = Regs::None;
+        self.change(v).regs = Regs::None;
     }
 
     pub(super) fn drop_slot(&mut self, v: ValueId) {
-        if let Some(s) = self.value_mut(v).slot.take() {
+        if let Some(s) = self.value(v).slot {
+            self.change(v).slot = None;
             self.slot_owner[(s + self.need) as usize] = None;
         }
     }
@@ -626,7 +685,7 @@ impl State {
             for r in q.0 {
                 self.reg_owner[r.0 as usize] = None;
             }
-            self.value_mut(v).regs = Regs::None;
+            self.change(v).regs = Regs::None;
             return q;
         }
         let q = self.alloc_quad();
@@ -642,7 +701,7 @@ impl State {
         {
             self.touch(v);
             self.reg_owner[r.0 as usize] = None;
-            self.value_mut(v).regs = Regs::None;
+            self.change(v).regs = Regs::None;
             return r;
         }
         self.touch(v);
