@@ -2,7 +2,7 @@
 //! nothing, against revm: `cargo bench --features cli --bench hostile -- [name...]`.
 //!
 //! Each case is one transaction. On both sides everything from the analysis of raw code on is timed; gas is compared, and nothing may
-//! be compiled. Printed are megagas a second at the median, and the ratio.
+//! be compiled but the loop that calls. Printed are megagas a second at the median, and the ratio.
 
 #[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
@@ -21,6 +21,8 @@ const CODES: u64 = 0x0100_0000;
 /// Ethereum's largest contract (EIP-170) and init code (EIP-3860).
 const CONTRACT: usize = 0x6000;
 const INIT_CODE: usize = 0xc000;
+/// What the calling loop may be compiled to: its start, and what follows a call.
+const LOOP_UNITS: u64 = 2;
 /// How often each case is timed on each side.
 const ROUNDS: usize = 9;
 
@@ -191,7 +193,7 @@ fn main() {
                 let (took, gas) = timed(machine);
                 times[side].push(took);
                 left[side] = gas;
-                assert_eq!(engine.counters().read().units, 0, "{}: nothing is worth compiling", case.name);
+                assert!(engine.counters().read().units <= LOOP_UNITS, "{}: only the calling loop is worth compiling", case.name);
             }
             assert_eq!(left[0], left[1], "{}: the same gas", case.name);
             used = call.gas - left[0];

@@ -12,7 +12,7 @@ pub fn json(values: &CounterValues) -> Value {
 }
 
 /// A line for each counter that counted anything in one of two engines: its name, and what it came to in `always` and in `tiered`.
-pub fn rows(always: &CounterValues, tiered: &CounterValues) -> String {
+pub fn rows([always, tiered]: &[CounterValues; 2]) -> String {
     let pairs = always.entries().into_iter().zip(tiered.entries());
     let counted = pairs.filter(|((_, always), (_, tiered))| always + tiered > 0);
     counted.fold(String::new(), |mut text, ((name, always), (_, tiered))| {

@@ -80,8 +80,8 @@ pub struct Figures {
     pub analyse_ns: u64,
     /// What compiling it in `always` took and gave.
     pub compiled: CounterValues,
-    /// What the engine of the runs in `tiered` has done.
-    pub tiered: CounterValues,
+    /// What the engines of the runs in `always` and `tiered` have done in the end.
+    pub counted: [CounterValues; 2],
     /// The share of the instructions that ran compiled in `check` mode, init code excluded.
     pub compiled_share: f64,
 }
@@ -100,7 +100,7 @@ pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
     let ([revm_first_ns, first_ns], [_, tiered]) = first_runs(new, &mut elders, clock, budget)?;
     let (warm, compiled) = compile(call, budget)?;
     let analyse_ns = (0..COMPILATIONS).map(|_| analyse(call)).min().unwrap_or_default();
-    let (steady, [_, _, _, tiered]) = steady_runs([revm, ejit(Mode::Off), warm, tiered], clock, budget)?;
+    let (steady, [_, _, warm, tiered]) = steady_runs([revm, ejit(Mode::Off), warm, tiered], clock, budget)?;
     Ok(Figures {
         revm_ns: steady[0],
         off_ns: steady[1],
@@ -112,7 +112,7 @@ pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
         revm_first_ns,
         analyse_ns,
         compiled,
-        tiered: tiered.into_counters(),
+        counted: [warm, tiered].map(Machine::into_counters),
         compiled_share: compiled_share(call)?,
     })
 }

@@ -47,7 +47,7 @@ pub struct BenchArgs {
     /// Only workloads of this kind
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Print what the engines counted besides: compiling everything (mode `always`), and through all runs in mode `tiered`
+    /// Print what the engines in modes `always` and `tiered` counted through all runs besides
     #[arg(long)]
     stats: bool,
     /// Spend a fifth of the time: coarser figures

@@ -71,13 +71,13 @@ impl Report {
         if self.json {
             let mut object = to_json(workload, instructions, problem.as_deref(), &figures);
             if self.stats {
-                object["stats"] = json!({"always": stats::json(&figures.compiled), "tiered": stats::json(&figures.tiered)});
+                object["stats"] = json!({"always": stats::json(&figures.counted[0]), "tiered": stats::json(&figures.counted[1])});
             }
             writeln!(out, "{object}")?;
         } else {
             self.row(workload, problem.as_deref(), &figures, out)?;
             if self.stats {
-                write!(out, "{}", stats::rows(&figures.compiled, &figures.tiered))?;
+                write!(out, "{}", stats::rows(&figures.counted))?;
             }
         }
         match problem {
