@@ -303,6 +303,10 @@ fn stats_say_what_was_counted() {
     assert!(text.contains(&format!("interpreted      {}", off["interpreted"])), "{text}");
     assert_eq!(ejit(&["run", code, "--stats", "--trace"]).status.code(), Some(2));
 
+    // Rounds of less gas than an entry of compiled code counts for are compiled all the same, when there are many.
+    let long = json_of(&["run", "61ffff5b60019003806003575000", "--jit", "tiered", "--stats", "--json"])["stats"].clone();
+    assert!(long["units"] != json!(0) && long["compiled"].as_u64() > long["interpreted"].as_u64(), "{long}");
+
     // Jumps to where the call data says.
     let code = "5f35565b00";
     for stage in ["blocks", "asm"] {
