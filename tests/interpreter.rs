@@ -92,7 +92,7 @@ fn run_ours(mut world: World, message: &Message, run: fn(&mut Frame) -> Exit) ->
         gas: frame.gas as u64,
         refund: frame.refund,
         stack: elements.to_vec(),
-        memory: frame.buffer.clone(),
+        memory: frame.buffer[..frame.memory_len as usize].to_vec(),
         output,
         requests,
         accesses: std::mem::take(&mut world.accesses),

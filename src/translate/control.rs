@@ -14,11 +14,15 @@ use crate::evm::opcode as op;
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, Src, Width};
 use core::mem::offset_of;
 
-/// Versions of one block; from then on edges fall back on what there is, or on the generic one.
-const MAX_VERSIONS: usize = 6;
+/// Versions of one block that are made for where they are reached from; from then on edges fall back on what there is.
+const MAX_VERSIONS: usize = 10;
+
+/// Versions besides, for where none that exists would do: they know which elements are in registers, but no return address. After them there is
+/// only the generic one.
+const GENERAL_VERSIONS: usize = 2;
 
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
-const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 12];
+const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 8, 10, 10, 12, 12];
 
 /// Elements from the top that are taken to be narrow in a loop until one is not.
 const GUARDED: usize = 8;
@@ -146,7 +150,8 @@ impl Translator {
         if self.is_full(job, to) || self.s.dice.one_in(8) {
             return job.versions.generic(to);
         }
-        let context = if job.is_loop(to) || self.s.dice.one_in(4) { self.capture_for_loop(job) } else { self.capture(job) };
+        let general = job.is_loop(to) || self.made(job, to) > MAX_VERSIONS || self.s.dice.one_in(4);
+        let context = if general { self.capture_for_loop(job, to) } else { self.capture(job) };
         job.versions.add(to, context, self.looping)
     }
 
@@ -156,13 +161,20 @@ impl Translator {
         self.s.capture(facts, job.versions)
     }
 
-    fn capture_for_loop(&mut self, job: &mut Job<'_>) -> Context {
-        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |k| is_destination(job.code, k))
+    /// A context for the block at `to` that suits others who come there too.
+    fn capture_for_loop(&mut self, job: &mut Job<'_>, to: Pc) -> Context {
+        let many = self.made(job, to) > MAX_VERSIONS;
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |k| !many && is_destination(job.code, k))
+    }
+
+    /// Versions that the block at `to` has.
+    fn made(&self, job: &Job<'_>, to: Pc) -> usize {
+        job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
     }
 
     /// Whether a block may have no more versions.
     fn is_full(&self, job: &Job<'_>, to: Pc) -> bool {
-        job.frugal || job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count() > MAX_VERSIONS
+        job.frugal || self.made(job, to) > MAX_VERSIONS + GENERAL_VERSIONS
     }
 
     /// How to get to a version.
@@ -228,7 +240,7 @@ impl Translator {
 
     /// Begins the version for those that come around the loop at `header`, in line.
     fn begin_loop(&mut self, job: &mut Job<'_>, header: Pc) -> Next {
-        let context = self.capture_for_loop(job);
+        let context = self.capture_for_loop(job, header);
         self.looping = true;
         let id = job.versions.add(header, context, true);
         self.move_to(&context, job.versions);
@@ -241,7 +253,9 @@ impl Translator {
     /// narrow, and goes on with a version that knows.
     pub(super) fn enter_loop(&mut self, job: &mut Job<'_>, id: VersionId, pc: Pc) -> Result<Option<Next>, Refusal> {
         let next = Next { pc, merge: false };
-        if self.is_full(job, pc) {
+        // The generic version has always room for the loop that begins in it: there is one of it.
+        let is_generic = job.versions.get(id).context.is_generic();
+        if job.frugal || self.is_full(job, pc) && !is_generic {
             return Ok(Some(next));
         }
         let mut block = core::mem::replace(&mut self.block, Block::empty());
