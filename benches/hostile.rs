@@ -2,17 +2,18 @@
 //! nothing, against revm: `cargo bench --features cli --bench hostile -- [name...]`.
 //!
 //! Each case is one transaction. On both sides everything from the analysis of raw code on is timed; gas is compared, and nothing may
-//! be compiled but the loop that calls. Printed are megagas a second at the median, and the ratio.
+//! be compiled but the loop that calls. Printed are megagas a second of CPU time at the median, and the ratio.
 
 #[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use cpu_time::ThreadTime;
 use ejit::cli::machine::{Call, Machine};
 use ejit::cli::prestate::{Account, Prestate};
 use ejit::engine::{Config, Engine, Mode};
 use revm::primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 use support::{Asm, CALLER, address};
 
 const FIRST: Address = address(0xa1);
@@ -156,11 +157,11 @@ fn place(n: usize) -> Address {
     Address::from_word(U256::from(CODES + n as u64).into())
 }
 
-/// Nanoseconds of a machine's first run, from raw code, and the gas that was left.
+/// CPU nanoseconds of a machine's first run, from raw code, and the gas that was left.
 fn timed(mut machine: Machine) -> (f64, u64) {
     let mut frame = machine.first_frame().expect("a valid call");
     machine.forget_codes();
-    let start = Instant::now();
+    let start = ThreadTime::now();
     machine.take_raw_code(&mut frame);
     let result = machine.execute(frame).expect("it ends");
     let took = start.elapsed().as_nanos() as f64;
