@@ -151,6 +151,8 @@ pub struct Versions {
     loops: Loops,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
+    /// How often one of them loads from memory.
+    wide_loads: u32,
     /// Loop headers and depths of elements that do not; a few.
     wide_elements: Vec<(Pc, u16)>,
 }
@@ -190,6 +192,12 @@ impl Versions {
     /// How many sites there are.
     pub fn sites(&self) -> usize {
         self.sites.len()
+    }
+
+    /// Whether the element at `depth` is this constant in a version of the block at `pc`.
+    pub fn has_constant(&self, pc: Pc, depth: u16, value: &U256) -> bool {
+        let is_it = |place| matches!(place, Place::Const(k) if self.constant(k) == value);
+        self.of(pc).any(|(_, version)| self.entries(&version.context).any(|entry| entry.depth == depth && is_it(entry.place)))
     }
 
     /// The versions of the block at `pc`, newest first.
@@ -232,6 +240,12 @@ impl Versions {
     /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
     pub fn is_wide_element(&self, pc: Pc, depth: u16) -> bool {
         self.wide_elements.contains(&(pc, depth))
+    }
+
+    /// Counts a word of memory that did not fit; gives how many there are.
+    pub fn count_wide_load(&mut self) -> u32 {
+        self.wide_loads += 1;
+        self.wide_loads
     }
 
     /// Notes what a version was made for.

@@ -27,6 +27,9 @@ const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 8, 10, 10, 12, 12];
 /// Elements from the top that are taken to be narrow in a loop until one is not.
 const GUARDED: usize = 8;
 
+/// The largest number that counters begin with.
+const FIRST: U256 = U256::ONE;
+
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
 
@@ -161,10 +164,16 @@ impl Translator {
         self.s.capture(facts, job.versions)
     }
 
-    /// A context for the block at `to` that suits others who come there too.
+    /// A context for the block at `to` that suits others who come there too. Around a loop of the main program, which is met with one set
+    /// of constants, these are taken to stay what they are until they are seen not to, but for those that counters begin with.
     fn capture_for_loop(&mut self, job: &mut Job<'_>, to: Pc) -> Context {
         let many = self.made(job, to) > MAX_VERSIONS;
-        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |k| !many && is_destination(job.code, k))
+        let code = job.code;
+        let returns = |i: usize| self.s.konst(self.s.at(i)).is_some_and(|k| is_destination(code, &k));
+        let is_main = job.versions.of(to).all(|(_, version)| version.context.is_generic()) && !(0..self.s.len()).any(returns);
+        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
+            !many && (is_destination(code, k) || *k > FIRST && (is_main || versions.has_constant(to, depth, k)))
+        })
     }
 
     /// Versions that the block at `to` has.

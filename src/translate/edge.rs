@@ -160,14 +160,14 @@ impl State {
         all && entries.next().is_none()
     }
 
-    /// The context for a loop's header, to which other edges will come with other numbers: constants that are no jump destinations become words
-    /// in registers, of which `keep_free` stay free, or at home, and bounds are rounded up.
+    /// The context for a loop's header, to which other edges will come with other numbers: constants become words in registers, of which
+    /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up.
     pub fn capture_for_loop(
         &self,
         facts: Facts,
         versions: &mut Versions,
         keep_free: u32,
-        is_destination: impl Fn(&U256) -> bool,
+        stays: impl Fn(&Versions, u16, &U256) -> bool,
     ) -> Context {
         let first = versions.begin_context();
         let (len, mut free) = (self.len(), self.free);
@@ -181,7 +181,7 @@ impl State {
                 _ => 256,
             };
             let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
-                (Some(k), _) if is_destination(k) => Place::Const(versions.add_constant(*k)),
+                (Some(k), _) if stays(versions, (len - i) as u16, k) => Place::Const(versions.add_constant(*k)),
                 (Some(k), _) => {
                     bits = if k.bit_len() <= 64 { 64 } else { 256 };
                     match free.count_ones().saturating_sub(keep_free) {

@@ -43,6 +43,8 @@ use values::{State, ValueId};
 const UNIT_BLOCKS: usize = 24;
 /// Bytes of bytecode after which a unit follows no further block.
 const UNIT_BYTES: usize = 1024;
+/// Words of memory that did not fit 64 bits in one contract, after which others that follow one are not taken to fit either.
+const WIDE_LOADS: u32 = 3;
 /// Stack elements with names beyond which a unit follows no further block.
 const UNIT_DEPTH: usize = 256;
 /// Elements that a check for room asks for beyond those needed, so that blocks that follow need none. Where there is no such room the
@@ -169,6 +171,8 @@ pub struct Translator {
     entry: Option<Context>,
     /// The next result is known not to fit 64 bits.
     widened: bool,
+    /// It is a word of memory, as others were before: those that follow will not fit either.
+    loads_wide: bool,
     /// The value that did not.
     wide: Option<ValueId>,
     /// Bytes that memory surely has at this point.
@@ -217,6 +221,7 @@ impl Translator {
             open: Open::default(),
             entry: None,
             widened: false,
+            loads_wide: false,
             wide: None,
             memory_known: 0,
             looping: false,
@@ -270,6 +275,7 @@ impl Translator {
         self.close();
         self.begin(id, &context, job.versions);
         self.widened = widens == Some(Wide::Result);
+        self.loads_wide = self.widened && job.code.padded()[pc.index()] == op::MLOAD && job.versions.count_wide_load() > WIDE_LOADS;
         let mut next = if is_loop { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
             next = self.translate_block(job, to, limit)?;

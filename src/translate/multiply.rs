@@ -1,10 +1,27 @@
-//! MUL of a wide word by one of 64 bits: four products instead of ten, all in registers.
+//! MUL of wide words with fewer products than ten: by a word of 64 bits, and by constants of two bits, which copy a word's limbs.
 
 use super::Translator;
 use super::values::ValueId;
-use crate::ir::{AluOp, Ins, Src};
+use crate::evm::U256;
+use crate::ir::{AluOp, Ins, Src, WShiftOp};
 
 impl Translator {
+    /// `x` times a constant of two bits: the sum of `x` shifted by each.
+    pub(super) fn mul_by_two_bits(&mut self, x: ValueId, k: U256) {
+        let [low, high] = [k.trailing_zeros() as u16, k.bit_len() as u16 - 1];
+        let shifted = |s: &mut Self, amount| {
+            s.s.push(x);
+            let again = s.s.pop();
+            s.shift_const(WShiftOp::Shl, amount, again);
+            s.s.unpin();
+            s.s.pop()
+        };
+        let above = shifted(self, high);
+        let below = shifted(self, low);
+        self.s.release(x);
+        self.add(above, below);
+    }
+
     /// `x * y` of `bits` bits, `y` having 64 at most.
     pub(super) fn mul_by_narrow(&mut self, x: ValueId, y: ValueId, bits: u16) {
         let [factor, t0, t1] = self.s.target.mul;

@@ -119,7 +119,7 @@ impl Translator {
         self.s.release(y);
     }
 
-    fn add(&mut self, x: ValueId, y: ValueId) {
+    pub(super) fn add(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).max(self.bits(y)) + 1;
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
@@ -381,6 +381,12 @@ impl Translator {
             self.mul_narrow(x, y, bits);
             return;
         }
+        if self.bits(y) > 64
+            && let Some(k) = self.s.konst(y).filter(|k| k.count_ones() == 2)
+        {
+            self.s.release(y);
+            return self.mul_by_two_bits(x, k);
+        }
         if self.bits(x) <= 64 {
             return self.mul_by_narrow(y, x, bits);
         }
@@ -564,8 +570,13 @@ impl Translator {
             self.s.push_wide(q, bits - amount);
             return;
         }
-        // The result is one limb, of at most two of the operand's.
-        let (limb, low) = (usize::from(amount / 64), (amount % 64) as u8);
+        self.limb_from(amount, bits - amount, y);
+    }
+
+    /// The `width` bits, 64 at most, of `y` from `bit` on, as a word: of at most two of its limbs.
+    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) {
+        let bits = self.bits(y);
+        let (limb, low) = (usize::from(bit / 64), (bit % 64) as u8);
         let dst = self.s.alloc();
         self.s.limb_to(y, limb, dst);
         if low > 0 && usize::from(bits) > 64 * (limb + 1) {
@@ -576,7 +587,7 @@ impl Translator {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
         }
         self.s.release(y);
-        self.s.push_narrow(dst, bits - amount);
+        self.s.push_narrow(dst, width);
     }
 
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
