@@ -106,10 +106,20 @@ fn cases() -> Vec<Case> {
         for (a, b) in [(64, 32), (128, 64), (256, 64), (256, 128), (256, 192), (255, 250)] {
             add(format!("{} {a}/{b}", OPCODES[op as usize].name), vec![op], &[word(a, 1), word(b, 2)], 1);
         }
+        for (bits, digits) in [(64, 1), (64, 18), (256, 18), (256, 27)] {
+            let divisor = u(10).pow(u(digits));
+            let code = [vec![PUSH32], divisor.to_be_bytes_vec(), vec![SWAP1, op]].concat();
+            add(format!("{} {bits}/10^{digits} constant", OPCODES[op as usize].name), code, &[word(bits, 1)], 1);
+        }
     }
     for op in [ADDMOD, MULMOD] {
         for (name, n) in moduli() {
             add(format!("{} {name}", OPCODES[op as usize].name), vec![op], &[word(256, 1) % n, word(256, 2) % n, n], 1);
+        }
+        // The modulus in the code: pushed and put below, which counts too.
+        for (name, n) in moduli() {
+            let code = [vec![PUSH32], n.to_be_bytes_vec(), vec![SWAP2, op]].concat();
+            add(format!("{} {name} constant", OPCODES[op as usize].name), code, &[word(256, 1) % n, word(256, 2) % n], 1);
         }
         let n = word(254, 3);
         add(format!("{} unreduced", OPCODES[op as usize].name), vec![op], &[word(256, 1), word(256, 2), n], 1);

@@ -63,6 +63,8 @@ pub mod evm;
 #[cfg(feature = "evm")]
 pub mod interp;
 #[cfg(feature = "evm")]
+pub(crate) mod math;
+#[cfg(feature = "evm")]
 pub mod runtime;
 #[cfg(feature = "evm")]
 pub mod translate;

@@ -219,7 +219,7 @@ unsafe extern "C" fn wrong_sload(frame: *mut Frame) -> u64 {
     }
 }
 
-unsafe extern "C" fn wrong_addmod(out: *mut U256, _: *const U256, _: *const U256, _: *const U256, _: *mut c_void) {
+unsafe extern "C" fn wrong_mulmod(out: *mut U256, _: *const U256, _: *const U256, _: *const U256, _: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { out.write(U256::from(99)) }
 }
@@ -246,7 +246,7 @@ fn a_wrong_host_function_shows_where_its_result_is_used() {
 
 #[test]
 fn a_wrong_word_function_shows_in_memory() {
-    // mstore(32, addmod(calldataload(0), calldataload(1), calldataload(2)))
+    // mstore(32, mulmod(calldataload(0), calldataload(1), calldataload(2)))
     let code = [
         op::PUSH1,
         2,
@@ -256,12 +256,12 @@ fn a_wrong_word_function_shows_in_memory() {
         op::CALLDATALOAD,
         op::PUSH0,
         op::CALLDATALOAD,
-        op::ADDMOD,
+        op::MULMOD,
         op::PUSH1,
         32,
         op::MSTORE,
     ];
-    let found = difference(&code, |_, functions| functions.addmod = wrong_addmod);
+    let found = difference(&code, |_, functions| functions.mulmod = wrong_mulmod);
     assert!(found.expected.contains("memory from 63 on 0x00"), "{found}");
     assert!(found.got.contains("memory from 63 on 0x63"), "{found}");
 }

@@ -1,4 +1,6 @@
-//! Products and divisions of words of every width, constant or not, against revm: the translator has ways of its own for narrow ones.
+//! Products, divisions, and sums and products modulo others, of words of every width, constant or not, against revm: the translator has ways of its own for
+//! many of them. `EJIT_HEAVY_ROUNDS=1000 cargo test --profile fast --features revm --test heavy` repeats that with other operands: a round is some 13,000
+//! operations in each mode.
 #![cfg(feature = "revm")]
 
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
@@ -11,7 +13,12 @@ use support::{Asm, Random, World, address};
 const CONTRACT: Address = address(0xc0de);
 
 /// Widths of operands in bits: around the edges of limbs.
-const WIDTHS: [usize; 11] = [1, 8, 63, 64, 65, 127, 128, 129, 192, 255, 256];
+const WIDTHS: [usize; 13] = [1, 8, 32, 62, 63, 64, 65, 127, 128, 129, 192, 255, 256];
+
+/// How often each test is repeated with other operands.
+fn rounds() -> u64 {
+    std::env::var("EJIT_HEAVY_ROUNDS").map_or(1, |text| text.parse().expect("EJIT_HEAVY_ROUNDS is a number"))
+}
 
 /// How an operand comes about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +33,7 @@ enum Kind {
     Unknown,
 }
 
-/// A word of at most `bits` bits: any, the largest, the largest power of two, or 0.
+/// A word of at most `bits` bits: any, the largest, the largest power of two, a power of ten, or 0.
 fn word(bits: usize, random: &mut Random) -> U256 {
     let largest = U256::MAX >> (256 - bits);
     match random.below(8) {
@@ -34,6 +41,7 @@ fn word(bits: usize, random: &mut Random) -> U256 {
         1 => largest,
         2 => (largest >> 1) + U256::from(1),
         3 => (largest >> 1usize).wrapping_neg() & largest,
+        4 => U256::from(10).pow(U256::from(random.below(1 + bits as u64 * 3 / 10))) & largest,
         _ => U256::from_limbs([(); 4].map(|()| random.next())) & largest,
     }
 }
@@ -76,11 +84,80 @@ fn program(opcode: u8, x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Rand
 fn all_widths_are_what_revm_says() {
     let kinds = [Kind::Constant, Kind::Masked, Kind::Shifted, Kind::Unknown];
     let mut random = Random::new(7);
-    for opcode in [op::MUL, op::DIV, op::MOD, op::SDIV, op::SMOD] {
+    for opcode in [op::MUL, op::DIV, op::MOD, op::SDIV, op::SMOD].repeat(rounds() as usize) {
         for (x, y, keep) in kinds.iter().flat_map(|&x| kinds.map(|y| [(x, y, false), (x, y, true)])).flatten() {
             let code = program(opcode, x, y, keep, &mut random);
             let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
             assert!(frames > 0, "{opcode:#x} {x:?} {y:?} {keep}");
+        }
+    }
+}
+
+/// Moduli that contracts use, others with a form of their own, and any.
+fn moduli(random: &mut Random) -> Vec<U256> {
+    let hex = |text: &str| U256::from_str_radix(text, 16).unwrap();
+    let mut moduli = vec![
+        U256::MAX,
+        hex("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"),
+        hex("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
+        hex("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47"),
+        hex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001"),
+        hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"),
+    ];
+    for bits in WIDTHS {
+        let power = U256::from(1) << (bits - 1);
+        moduli.extend([power, power - U256::from(1), power + U256::from(1), word(bits, random)]);
+    }
+    moduli
+}
+
+/// An operand near a multiple of `n`, or any.
+fn near(n: U256, random: &mut Random) -> U256 {
+    let one = U256::from(1);
+    match random.below(8) {
+        0 => n,
+        1 => n.wrapping_sub(one),
+        2 => n.wrapping_add(one),
+        3 => U256::MAX.wrapping_sub(U256::from(random.below(3))),
+        4 => n >> 1,
+        5 => U256::from(random.below(3)),
+        6 => word(256, random).checked_rem(n).unwrap_or_default(),
+        _ => word(1 + random.below(256) as usize, random),
+    }
+}
+
+/// `op` modulo each of the moduli, twice, as [`program`] does it with two operands; all of them are duplicated where `keep`.
+fn modular(opcode: u8, [x_kind, y_kind, n_kind]: [Kind; 3], keep: bool, random: &mut Random) -> Vec<u8> {
+    let mut asm = Asm::new().push(0);
+    for n in moduli(random).repeat(2) {
+        let (x, y) = (near(n, random), near(n, random));
+        let mut operands = [(n_kind, n), (y_kind, y), (x_kind, x)];
+        if keep {
+            operands.reverse();
+        }
+        for (kind, word) in operands {
+            asm = operand(asm, kind, word.bit_len().max(1), word);
+        }
+        asm = match keep {
+            true => asm.ops(&[op::DUP1, op::DUP1 + 2, op::DUP1 + 4, opcode, op::XOR, op::XOR, op::XOR]),
+            false => asm.ops(&[opcode]),
+        };
+        asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
+    }
+    asm.push(0).ops(&[op::MSTORE]).push(32).push(0).ops(&[op::RETURN]).build()
+}
+
+#[test]
+fn all_moduli_are_what_revm_says() {
+    let kinds = [Kind::Constant, Kind::Masked, Kind::Unknown];
+    let mut random = Random::new(11);
+    for opcode in [op::ADDMOD, op::MULMOD].repeat(rounds() as usize) {
+        for (x, y, n) in kinds.iter().flat_map(|&x| kinds.map(|y| kinds.map(|n| (x, y, n)))).flatten() {
+            for keep in [false, true] {
+                let code = modular(opcode, [x, y, n], keep, &mut random);
+                let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
+                assert!(frames > 0, "{opcode:#x} {x:?} {y:?} {n:?} {keep}");
+            }
         }
     }
 }

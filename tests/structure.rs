@@ -12,8 +12,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("asm", &[]),
     ("lower", &["ir", "asm"]),
     ("arena", &["ir", "lower"]),
-    ("translate", &["abi", "evm", "ir"]),
-    ("runtime", &["abi", "evm"]),
+    ("math", &[]),
+    ("translate", &["abi", "evm", "ir", "math"]),
+    ("runtime", &["abi", "evm", "math"]),
     ("interp", &["abi", "evm", "runtime"]),
     ("engine", &["abi", "arena", "evm", "interp", "ir", "lower", "runtime", "translate"]),
     ("adapter", &["abi", "engine", "evm", "runtime"]),
@@ -23,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Where `unsafe` may stand: machine code is stored, entered or called back from there, or the frame's pointers are followed.
 const UNSAFE: &[&str] = &[
     "src/arena/",
+    "src/math/",
     "src/runtime/",
     "src/interp/",
     "src/engine/executor.rs",

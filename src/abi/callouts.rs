@@ -12,8 +12,8 @@ use revm_primitives::U256;
 /// `frame` is valid and exclusively borrowed; its `sp` has the operands below it.
 pub type FrameOp = unsafe extern "C" fn(frame: *mut Frame) -> u64;
 
-/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything. `memo` is the
-/// frame's ([`Frame::memo`]), for MULMOD.
+/// A function of words alone: `*out = f(*a, *b, *c)`. `out` may be the same address as an operand; operands not needed may be anything. The last operand of
+/// those that are called *prepared* is a divisor as `math::reciprocal` prepares it for them. `memo` is the frame's ([`Frame::memo`]).
 ///
 /// # Safety
 /// The pointers that the operation uses are valid.
@@ -33,6 +33,8 @@ macro_rules! callouts {
             pub grow: unsafe extern "C" fn(frame: *mut Frame, offset: u64, len_and_spare: u64) -> u64,
             /// Puts the 32 bytes of call data at `offset` (zeros beyond its end) as a word into `frame.scratch`. Returns 0.
             pub input_word: unsafe extern "C" fn(frame: *mut Frame, offset: u64, unused: u64) -> u64,
+            /// `high * 2^256 + frame.scratch`, `high` being 0 or 1, modulo the word at `modulus` (0 if that is 0), into `frame.scratch`. Returns 0.
+            pub reduce: unsafe extern "C" fn(frame: *mut Frame, high: u64, modulus: *const U256) -> u64,
         }
 
         impl Callouts {
@@ -42,13 +44,14 @@ macro_rules! callouts {
                 $((stringify!($op), core::mem::offset_of!(Callouts, $op)),)*
                 ("grow", core::mem::offset_of!(Callouts, grow)),
                 ("input_word", core::mem::offset_of!(Callouts, input_word)),
+                ("reduce", core::mem::offset_of!(Callouts, reduce)),
             ];
         }
     };
 }
 
 callouts! {
-    words { div sdiv rem srem addmod mulmod signextend byte clz }
+    words { div div_prepared sdiv rem rem_prepared srem mulmod mulmod_prepared signextend byte clz }
     frames {
         exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
         calldataload calldatacopy codecopy returndatacopy mcopy

@@ -190,23 +190,34 @@ fn unit_part(code: &Code, target: Option<Machine>, listing: &Listing, stage: Sta
     Part { pc, native_bytes: listing.bytes.len(), text }
 }
 
-/// The machine code as an outside disassembler reads it, with the EVM instructions it comes from.
+/// The machine code as an outside disassembler reads it, with the EVM instructions it comes from, and constants as words.
 fn disassemble(code: &Code, target: Option<Machine>, listing: &Listing, text: &mut String) {
     let (notes, shown) = (offsets(target, listing), listing.address);
-    let lines = match AnyLowerer::new(target) {
-        AnyLowerer::Aarch64(_) => aarch64(&listing.bytes[..listing.instructions]),
-        AnyLowerer::X86_64(_) => x86_64(&listing.bytes[..listing.instructions], shown),
-    };
+    let (constants, end) = (listing.constants.clone(), listing.instructions);
+    let mut lines = Vec::new();
+    for (range, is_code) in
+        [(0..constants.start, true), (constants.clone(), false), (constants.end..end, true), (end..listing.bytes.len(), false)]
+    {
+        let (bytes, start) = (&listing.bytes[range.clone()], range.start);
+        let part = match AnyLowerer::new(target) {
+            _ if !is_code => words(bytes),
+            AnyLowerer::Aarch64(_) => aarch64(bytes),
+            AnyLowerer::X86_64(_) => x86_64(bytes, shown + start as u64),
+        };
+        lines.extend(part.into_iter().map(|(at, line)| (start + at, line)));
+    }
     for (at, line) in lines {
         for (_, pc) in notes.iter().filter(|(offset, _)| *offset == at) {
             let _ = writeln!(text, "  ; {}", instruction(code, pc.index()));
         }
         let _ = writeln!(text, "    {:x}  {line}", shown + at as u64);
     }
-    for (n, word) in listing.bytes[listing.instructions..].chunks_exact(4).enumerate() {
-        let value = word.iter().rev().fold(0u32, |value, &byte| value << 8 | u32::from(byte));
-        let _ = writeln!(text, "    {:x}  .word {value:#010x}", shown + (listing.instructions + 4 * n) as u64);
-    }
+}
+
+/// Constants.
+fn words(bytes: &[u8]) -> Vec<(usize, String)> {
+    let value = |word: &[u8]| word.iter().rev().fold(0u32, |value, &byte| value << 8 | u32::from(byte));
+    bytes.chunks_exact(4).enumerate().map(|(n, word)| (4 * n, format!(".word {:#010x}", value(word)))).collect()
 }
 
 /// Each instruction with its offset.

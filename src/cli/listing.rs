@@ -10,6 +10,7 @@ use crate::translate::context::{VersionId, Versions};
 use crate::translate::{AARCH64, Job, Options, Refusal, Slots, Stubs, Translator, X86_64, stubs};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// A target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,8 +111,10 @@ pub struct Listing {
     pub address: u64,
     /// The machine code.
     pub bytes: Vec<u8>,
-    /// How many bytes of it are instructions; constants follow.
+    /// How many bytes of it are instructions and constants among them; constants of the lowering follow.
     pub instructions: usize,
+    /// The constants among them.
+    pub constants: Range<usize>,
     /// The IR.
     pub ins: Vec<Ins>,
     /// IR position and pc of each EVM instruction.
@@ -220,9 +223,23 @@ impl<'a> Compiler<'a> {
         }
         let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, offset(label) as usize)).collect();
         let instructions = self.lowerer.instruction_bytes();
+        let constants = unit.constants.map_or(0..0, |(label, bytes)| offset(label) as usize..offset(label) as usize + bytes);
         let version = self.versions.get(id);
         let (pc, context) = (version.pc, self.versions.describe(&version.context));
         let (ins, notes, code_bytes) = (unit.ins.to_vec(), unit.notes.to_vec(), unit.bytes);
-        Ok(Some(Listing { address, bytes, instructions, ins, notes, blocks, code_bytes, versions, widenings, pc, context }))
+        Ok(Some(Listing {
+            address,
+            bytes,
+            instructions,
+            constants,
+            ins,
+            notes,
+            blocks,
+            code_bytes,
+            versions,
+            widenings,
+            pc,
+            context,
+        }))
     }
 }

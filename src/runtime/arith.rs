@@ -1,8 +1,8 @@
 //! Word operations as functions of pointers, and EXP.
 
-use super::math::{modular, power};
 use super::{Flow, limbs, memo, run, word};
 use crate::abi::Frame;
+use crate::math::{modular, power};
 use core::ffi::c_void;
 use limbs::Word;
 use revm_primitives::U256;
@@ -84,6 +84,42 @@ pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const
         let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
         word::write(out, modular::multiply_modulo(word::limbs(a), word::limbs(b), &word::read(n), known));
     }
+}
+
+/// Defines [`WordOp`](crate::abi::WordOp)s whose last operand is prepared; each is `unsafe` as that type says.
+macro_rules! prepared_ops {
+    ($($(#[$doc:meta])* $name:ident = |$a:ident, $b:ident, $c:ident, $known:ident| $result:expr;)*) => {
+        $($(#[$doc])*
+        pub(crate) unsafe extern "C" fn $name(out: *mut U256, a: *const U256, b: *const U256, c: *const U256, memo: *mut c_void) {
+            let ($a, $b, $c) = (a, b, c);
+            // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the operands are not
+            // used any more when `out` is written.
+            unsafe {
+                let $known = memo::of(memo).map(|memo| &memo.reciprocals);
+                word::write(out, $result);
+            }
+        })*
+    };
+}
+
+prepared_ops! {
+    /// DIV
+    div_prepared = |a, b, _c, known| modular::quotient_prepared(word::limbs(a), &*b.cast(), known);
+    /// MOD
+    rem_prepared = |a, b, _c, known| modular::remainder_prepared(word::limbs(a), &*b.cast(), known);
+    /// MULMOD
+    mulmod_prepared = |a, b, n, known| modular::multiply_prepared(word::limbs(a), word::limbs(b), &*n.cast(), known);
+}
+
+/// See [`Callouts::reduce`](crate::abi::Callouts).
+///
+/// # Safety
+/// `frame` is valid and exclusively borrowed; `modulus` is valid.
+pub(super) unsafe extern "C" fn reduce(frame: *mut Frame, high: u64, modulus: *const U256) -> u64 {
+    // SAFETY: the caller's promise.
+    let (frame, modulus) = unsafe { (&mut *frame, word::read(modulus)) };
+    frame.scratch = U256::from_limbs(modular::reduce(high != 0, frame.scratch.as_limbs(), &modulus));
+    0
 }
 
 /// EXP: pays per byte of the exponent.

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn agrees_with_two_others_for_every_length() {
-        let mut random = crate::runtime::math::tests::Random::new();
+        let mut random = crate::math::tests::Random::new();
         let bytes: Vec<u8> = (0..1200).map(|_| random.limb() as u8).collect();
         for len in 0..=1100 {
             for from in 0..8 {

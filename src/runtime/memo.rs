@@ -3,7 +3,7 @@
 
 use super::keccak;
 use super::limbs::Word;
-use super::math::modular::Reciprocals;
+use crate::math::modular::Reciprocals;
 use core::ffi::c_void;
 
 /// Hashes remembered.
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn remembers_exactly() {
         let mut memo = Memo::new(true);
-        let mut random = crate::runtime::math::tests::Random::new();
+        let mut random = crate::math::tests::Random::new();
         // Few inputs often, among them a long one that begins like a short one followed by zeros.
         let mut inputs: Vec<Vec<u8>> = vec![vec![0; 32], vec![0; 64], vec![7; 32], [[7; 32], [0; 32]].concat()];
         inputs.extend((0..400).map(|i| (0..if i % 2 == 0 { 32 } else { 64 }).map(|_| random.limb() as u8).collect()));

@@ -17,7 +17,6 @@ mod hash;
 mod keccak;
 pub(crate) mod limbs;
 mod log;
-mod math;
 mod memo;
 mod memory;
 pub mod record;

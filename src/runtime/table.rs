@@ -8,11 +8,13 @@ struct Table<H>(core::marker::PhantomData<H>);
 impl<H: Host> Table<H> {
     const CALLOUTS: Callouts = Callouts {
         div: arith::div,
+        div_prepared: arith::div_prepared,
         sdiv: arith::sdiv,
         rem: arith::rem,
+        rem_prepared: arith::rem_prepared,
         srem: arith::srem,
-        addmod: arith::addmod,
         mulmod: arith::mulmod,
+        mulmod_prepared: arith::mulmod_prepared,
         signextend: arith::signextend,
         byte: arith::byte,
         clz: arith::clz,
@@ -51,6 +53,7 @@ impl<H: Host> Table<H> {
         environment: state::environment::<H>,
         grow: memory::grow,
         input_word: memory::input_word,
+        reduce: arith::reduce,
     };
 }
 

@@ -1,11 +1,16 @@
-//! DIV, MOD, SDIV and SMOD: by shifts and masks, by the machine's division where the divisor has one limb, by runtime functions otherwise.
+//! DIV, MOD, SDIV and SMOD: by shifts and masks, by multiplying where a divisor of one limb is a constant, by the machine's division where it is none,
+//! by runtime functions otherwise.
 
-use super::values::ValueId;
+use super::values::{ValueId, imm32};
 use super::{Cold, Translator};
 use crate::abi::Callouts;
 use crate::evm::U256;
-use crate::ir::{Cond, Ins, Label, R, Src, WShiftOp};
+use crate::ir::{AluOp, Cond, Ins, Label, R, ShiftOp, Src, WShiftOp};
+use crate::math::constant::Multiplier;
 use core::mem::offset_of;
+
+/// Bits that a divisor has at most whose multiples with three limbs and one limb more come to less than `2^128`.
+const FOLDED: u16 = 62;
 
 impl Translator {
     /// Quotient of `x` by `y`, or remainder (`rem`).
@@ -27,10 +32,7 @@ impl Translator {
         match (self.bits(x) <= 64, self.bits(y) <= 64) {
             (true, true) => self.div_narrow(x, y, rem),
             (false, true) if self.s.target.divides_wide => self.div_by_narrow(x, y, rem),
-            (_, _) => {
-                let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
-                self.word_call(offset, &[x, y]);
-            }
+            (_, _) => self.div_wide(x, y, rem),
         }
     }
 
@@ -40,7 +42,25 @@ impl Translator {
             return self.div(x, y, rem);
         }
         let offset = if rem { offset_of!(Callouts, srem) } else { offset_of!(Callouts, sdiv) };
-        self.word_call(offset, &[x, y]);
+        self.word_call(offset, &[x, y], 256);
+    }
+
+    /// Division by the runtime, which finds constants of more than one limb prepared.
+    fn div_wide(&mut self, x: ValueId, y: ValueId, rem: bool) {
+        let known = self.s.konst(y).filter(|k| k.bit_len() > 64);
+        let least = known.map_or(1, |k| k.bit_len() as u16);
+        let bits = if rem { self.bits(x).min(self.bits(y)) } else { (self.bits(x) + 1).saturating_sub(least) };
+        match known {
+            Some(k) => {
+                let offset = if rem { offset_of!(Callouts, rem_prepared) } else { offset_of!(Callouts, div_prepared) };
+                self.s.release(y);
+                self.prepared_call(offset, &[x], k, bits);
+            }
+            None => {
+                let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
+                self.word_call(offset, &[x, y], bits);
+            }
+        }
     }
 
     /// Leaves for `zero` if the divisor is 0, which no constant is here. Returns whether it may.
@@ -55,6 +75,21 @@ impl Translator {
 
     /// Division of 64-bit words; by zero it gives zero.
     fn div_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
+        if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0]) {
+            if self.bits(x) < self.bits(y) {
+                // The divisor is greater.
+                self.s.release(y);
+                if rem {
+                    self.s.push(x)
+                } else {
+                    self.s.push_const(U256::ZERO)
+                }
+                return self.s.release(x);
+            }
+            if let Some(by) = Multiplier::new(d, self.bits(x)) {
+                return self.div_by_multiplying(x, y, d, by, rem);
+            }
+        }
         let [quot, _, rest] = self.s.target.scratch;
         let divisor = self.s.low(y);
         let bits = if rem { self.bits(x).min(self.bits(y)) } else { self.bits(x) };
@@ -64,6 +99,77 @@ impl Translator {
         self.s.emit(Ins::DivRem { quot, rem: rest, a: dst, b: divisor });
         self.s.emit(Ins::Mov { dst, src: if rem { rest } else { quot } });
         self.divided(x, y, dst, bits, checked.then_some((zero, done)));
+    }
+
+    /// Division of a 64-bit word by the constant `d`, which `y` is.
+    fn div_by_multiplying(&mut self, x: ValueId, y: ValueId, d: u64, by: Multiplier, rem: bool) {
+        let [factor, quot, _] = self.s.target.mul;
+        let bits = if rem { self.bits(y) } else { self.bits(x) + 1 - self.bits(y) };
+        let dst = self.s.take_low(x);
+        let shift = |dst, amount| Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount };
+        match by {
+            Multiplier::High { before, factor: value, after } => {
+                let mut dividend = dst;
+                if before > 0 {
+                    dividend = quot;
+                    self.s.out.extend([Ins::Mov { dst: quot, src: dst }, shift(quot, before)]);
+                }
+                self.s.emit(Ins::Imm { dst: factor, value });
+                self.s.emit(Ins::MulHigh { signed: false, dst: quot, a: factor, b: dividend });
+                if after > 0 {
+                    self.s.emit(shift(quot, after));
+                }
+            }
+            Multiplier::Carry { factor: value, after } => {
+                self.s.emit(Ins::Imm { dst: factor, value });
+                self.s.emit(Ins::MulHigh { signed: false, dst: quot, a: factor, b: dst });
+                self.s.emit(Ins::Alu { op: AluOp::Sub, flags: false, dst: factor, a: dst, b: Src::R(quot) });
+                self.s.emit(shift(factor, 1));
+                self.s.emit(Ins::Alu { op: AluOp::Add, flags: false, dst: quot, a: quot, b: Src::R(factor) });
+                self.s.emit(shift(quot, after));
+            }
+        }
+        if rem {
+            let b = imm32(d).map_or(Src::R(factor), Src::I);
+            if b == Src::R(factor) {
+                self.s.emit(Ins::Imm { dst: factor, value: d });
+            }
+            self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst: quot, a: quot, b });
+            self.s.emit(Ins::Alu { op: AluOp::Sub, flags: false, dst, a: dst, b: Src::R(quot) });
+        } else {
+            self.s.emit(Ins::Mov { dst, src: quot });
+        }
+        self.release2(x, y);
+        self.s.push_narrow(dst, bits);
+    }
+
+    /// Remainder of a word of three or four limbs by the constant `d` of at most [`FOLDED`] bits, which `y` is: limbs above the lowest are multiplied with
+    /// what their place is modulo `d`, and what they all come to, less than `2^128`, is divided.
+    fn rem_by_folding(&mut self, x: ValueId, y: ValueId, d: u64) {
+        let ([factor, high, low], [quot, _, rest]) = (self.s.target.mul, self.s.target.scratch);
+        let limbs = usize::from(self.bits(x).div_ceil(64));
+        let (bits, sum, above) = (self.bits(y), self.s.alloc(), self.s.alloc());
+        let mut place = 1;
+        for i in 1..limbs {
+            place = (u128::from(place) * (1 << 64) % u128::from(d)) as u64;
+            let [hi, lo] = if i == 1 { [above, sum] } else { [high, low] };
+            self.s.limb_to(x, i, lo);
+            self.s.emit(Ins::Imm { dst: factor, value: place });
+            self.s.emit(Ins::MulWide { hi, lo, a: factor, b: lo });
+            let [first, second] = match i {
+                1 => [self.s.limb_or(x, 0, low), Src::I(0)],
+                _ => [Src::R(low), Src::R(high)],
+            };
+            self.s.emit(Ins::Alu { op: AluOp::Add, flags: true, dst: sum, a: sum, b: first });
+            self.s.emit(Ins::Alu { op: AluOp::Adc, flags: false, dst: above, a: above, b: second });
+        }
+        let divisor = self.s.low(y);
+        self.s.emit(Ins::DivRem { quot, rem: rest, a: above, b: divisor });
+        self.s.emit(Ins::DivWide { quot, rem: rest, hi: rest, lo: sum, b: divisor });
+        self.s.emit(Ins::Mov { dst: sum, src: rest });
+        self.s.give_back(above);
+        self.release2(x, y);
+        self.s.push_narrow(sum, bits);
     }
 
     /// Pushes the narrow result in `dst` of a division of `x` by `y`; where that is checked, 0 from the first label on, which goes on at the second.
@@ -81,6 +187,13 @@ impl Translator {
         let [quot, _, rest] = self.s.target.scratch;
         let limbs = usize::from(self.bits(x).div_ceil(64));
         let least = self.s.konst(y).map_or(1, |k| k.bit_len() as u16);
+        if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0])
+            && rem
+            && limbs > 2
+            && self.bits(y) <= FOLDED
+        {
+            return self.rem_by_folding(x, y, d);
+        }
         let bits = if rem { self.bits(y) } else { self.bits(x) + 1 - least };
         let (zero, done) = (self.label(), self.label());
         if rem || bits <= 64 {

@@ -6,7 +6,7 @@ use crate::abi::{Callouts, Env, Exit, Frame};
 use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::opcode::{self as op, info};
-use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, Src, Width};
+use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, Src, WSrc, Width};
 use core::mem::offset_of;
 
 /// The runtime function of an opcode that is one, as an offset into `Callouts`.
@@ -241,6 +241,20 @@ impl Translator {
                 self.s.emit(Ins::Label(at));
                 self.s.out.extend(dst.0.map(|dst| Ins::Imm { dst, value: 0 }));
                 self.s.emit(Ins::Jmp(back));
+            }
+            Cold::Reduce { at: label, word, high, modulus, back } => {
+                let (frame, disp) = (self.s.target.frame, offset_of!(Frame, scratch) as i32);
+                self.s.emit(Ins::Label(label));
+                self.s.emit(Ins::WStore { src: WSrc::Q(word), base: frame, disp });
+                if !high {
+                    self.s.emit(Ins::Imm { dst: t0, value: 0 });
+                }
+                self.load_address(t1, modulus);
+                self.s.out.extend([
+                    Ins::Call { addr: self.stubs.reduce },
+                    Ins::WLoad { dst: word, base: frame, disp },
+                    Ins::Jmp(back),
+                ]);
             }
             Cold::Grow { at, offset, len, spare, back } => self.s.out.extend([
                 Ins::Label(at),

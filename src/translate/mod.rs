@@ -9,6 +9,7 @@
 //! which the engine restores the stack for the interpreter.
 
 mod chaos;
+mod constants;
 pub mod context;
 mod control;
 mod divide;
@@ -16,6 +17,7 @@ mod edge;
 mod effects;
 mod homes;
 mod memory;
+mod modular;
 mod multiply;
 mod narrow;
 mod stubs;
@@ -34,6 +36,7 @@ use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
 use chaos::Dice;
+use constants::{Address, Constant};
 use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
 use core::{mem::offset_of, num::NonZeroU64};
@@ -104,6 +107,8 @@ enum Cold {
     Zero { at: Label, dst: R, back: Label },
     /// `dst = 0` (a word), and back.
     ZeroWord { at: Label, dst: Quad, back: Label },
+    /// `word` modulo a word in memory, and back; `high`: with what the first scratch register has above it.
+    Reduce { at: Label, word: Quad, high: bool, modulus: Address, back: Label },
     /// Memory growth to hold `len` bytes at an offset.
     Grow { at: Label, offset: Offset, len: u8, spare: u32, back: Label },
     /// Call data at a constant offset, or at the one in the first scratch register, not all of it inside.
@@ -151,6 +156,8 @@ pub struct Translator {
     options: Options,
     block: Block,
     cold: Vec<Cold>,
+    /// Constants that the unit refers to by address.
+    constants: Vec<(Label, Constant)>,
     edges: Vec<Ins>,
     labels: u32,
     /// Blocks of the unit with their labels.
@@ -196,6 +203,8 @@ pub struct Unit<'a> {
     pub entries: &'a [(VersionId, Label)],
     /// Bytes of bytecode translated.
     pub bytes: usize,
+    /// Where constants begin, and how many bytes of them there are, if any.
+    pub constants: Option<(Label, usize)>,
     /// For listings: IR position and pc of each EVM instruction.
     pub notes: &'a [(usize, Pc)],
 }
@@ -209,6 +218,7 @@ impl Translator {
             options,
             block: Block::empty(),
             cold: Vec::new(),
+            constants: Vec::new(),
             edges: Vec::new(),
             labels: 0,
             blocks: Vec::new(),
@@ -244,11 +254,13 @@ impl Translator {
             limit /= 2;
         }
         self.emit_cold();
+        let constants = self.emit_constants();
         Ok(Unit {
             ins: &self.s.out,
             blocks: &self.blocks,
             entries: &self.entries,
             bytes: self.bytes,
+            constants,
             notes: self.notes.as_deref().unwrap_or(&[]),
         })
     }
@@ -257,6 +269,7 @@ impl Translator {
     fn attempt(&mut self, job: &mut Job<'_>, id: VersionId, limit: usize) -> Result<bool, Refusal> {
         self.s.out.clear();
         self.cold.clear();
+        self.constants.clear();
         self.edges.clear();
         self.blocks.clear();
         self.entries.clear();
@@ -441,7 +454,7 @@ impl Translator {
                     op::ISZERO => self.is_zero(),
                     op::NOT => self.not(),
                     op::CLZ => self.clz(),
-                    op::ADDMOD | op::MULMOD => self.ternary(opcode),
+                    op::ADDMOD | op::MULMOD => self.modular(opcode),
                     _ if self.narrow(job, opcode, pc) => {}
                     _ => self.binary(opcode),
                 }

@@ -32,6 +32,8 @@ pub struct Stubs {
     pub grow: u64,
     /// Called for a call data word: offset in scratch 0; the word is in `frame.scratch`. Changes scratch 0 and 1.
     pub input_word: u64,
+    /// Called for a remainder of `scratch 0 : frame.scratch` by the word that scratch 1 points to; it is in `frame.scratch`. Changes scratch 0 and 1.
+    pub reduce: u64,
     /// Called for an operation on the frame: its offset in `Callouts` in scratch 0. Changes what a call changes.
     pub frame_op: u64,
 }
@@ -67,6 +69,7 @@ impl Stubs {
             invalid_operand: at(INVALID_OPERAND),
             grow: at(GROW),
             input_word: at(INPUT_WORD),
+            reduce: at(REDUCE),
             frame_op: at(FRAME_OP),
         }
     }
@@ -83,11 +86,12 @@ const HALT: u32 = 7;
 const INVALID_OPERAND: u32 = 8;
 const GROW: u32 = 9;
 const INPUT_WORD: u32 = 10;
-const FRAME_OP: u32 = 11;
+const REDUCE: u32 = 11;
+const FRAME_OP: u32 = 12;
 /// Where a runtime function called by a stub has ended the frame.
-const ENDED: u32 = 12;
+const ENDED: u32 = 13;
 /// Memory growth is left to the runtime function.
-const GROW_SLOWLY: u32 = 13;
+const GROW_SLOWLY: u32 = 14;
 
 /// Memory growth within what is ready and can be paid for; other growth goes on at [`GROW_SLOWLY`] as if nothing had been. The third scratch
 /// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H).
@@ -203,7 +207,9 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         Ins::Select { cond: Cond::Neg, dst: t0, a: t1, b: t0 },
         Ins::Jmp(Label(LEAVE)),
     ]);
-    for (label, callout) in [(GROW, offset_of!(Callouts, grow)), (INPUT_WORD, offset_of!(Callouts, input_word))] {
+    for (label, callout) in
+        [(GROW, offset_of!(Callouts, grow)), (INPUT_WORD, offset_of!(Callouts, input_word)), (REDUCE, offset_of!(Callouts, reduce))]
+    {
         let kept = || words().filter(|(_, r)| !target.saved.contains(r));
         out.extend([Ins::Label(Label(label)), Ins::EnterStub, store(t2, saved(SAVED_SCRATCH))]);
         if label == GROW {

@@ -2,6 +2,7 @@
 //! or a runtime function.
 
 use super::Translator;
+use super::constants::{Address, Constant};
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
@@ -151,7 +152,7 @@ impl Translator {
     }
 
     /// Orders the operands of a commutative operation: what can be overwritten first, a constant or a word in memory last.
-    fn constant_last(&self, x: ValueId, y: ValueId) -> (ValueId, ValueId) {
+    pub(super) fn constant_last(&self, x: ValueId, y: ValueId) -> (ValueId, ValueId) {
         let score = |v: ValueId| {
             let value = self.s.value(v);
             if value.konst.is_some() {
@@ -366,7 +367,7 @@ impl Translator {
         self.s.konst(y).filter(|k| k.count_ones() == 1).map(|k| k.trailing_zeros() as u16)
     }
 
-    fn mul(&mut self, x: ValueId, y: ValueId) {
+    pub(super) fn mul(&mut self, x: ValueId, y: ValueId) {
         let (x, y) = self.constant_last(x, y);
         let bits = (self.bits(x) + self.bits(y)).min(256);
         if self.zero_by_constant(x, y) {
@@ -427,7 +428,7 @@ impl Translator {
     /// BYTE: `x` is the index, from the most significant byte.
     fn byte(&mut self, x: ValueId, y: ValueId) {
         let Some(k) = self.s.konst(x) else {
-            self.word_call(offset_of!(Callouts, byte), &[x, y]);
+            self.word_call(offset_of!(Callouts, byte), &[x, y], 8);
             return;
         };
         if k >= U256::from(32) {
@@ -593,7 +594,7 @@ impl Translator {
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
     fn sign_extend(&mut self, x: ValueId, y: ValueId) {
         let Some(k) = self.s.konst(x) else {
-            self.word_call(offset_of!(Callouts, signextend), &[x, y]);
+            self.word_call(offset_of!(Callouts, signextend), &[x, y], 256);
             return;
         };
         self.s.release(x);
@@ -625,26 +626,25 @@ impl Translator {
     pub(super) fn clz(&mut self) {
         let x = self.s.pop();
         self.s.kill_flags();
-        self.word_call(offset_of!(Callouts, clz), &[x]);
+        self.word_call(offset_of!(Callouts, clz), &[x], 9);
         self.s.unpin();
     }
 
-    /// ADDMOD or MULMOD.
-    pub(super) fn ternary(&mut self, opcode: u8) {
-        let x = self.s.pop();
-        let y = self.s.pop();
-        let n = self.s.pop();
-        self.s.kill_flags();
-        let offset = if opcode == op::ADDMOD { offset_of!(Callouts, addmod) } else { offset_of!(Callouts, mulmod) };
-        self.word_call(offset, &[x, y, n]);
-        self.s.unpin();
+    /// Calls a word function on operands in memory; the result, of at most `bits` bits, is a slot.
+    pub(super) fn word_call(&mut self, callout: usize, operands: &[ValueId], bits: u16) {
+        self.call_on(callout, operands, None, bits);
     }
 
-    /// Calls a word function on operands in memory; the result is a slot.
-    pub(super) fn word_call(&mut self, callout: usize, operands: &[ValueId]) {
-        let mut slots = [0i32; 3];
-        for (slot, &v) in slots.iter_mut().zip(operands) {
-            *slot = self.s.ensure_slot(v);
+    /// As [`Translator::word_call`], with a constant prepared for division, which is not 0, as the last operand.
+    pub(super) fn prepared_call(&mut self, callout: usize, operands: &[ValueId], divisor: U256, bits: u16) {
+        let prepared = self.constant(Constant::Prepared(divisor));
+        self.call_on(callout, operands, Some(Address::Constant(prepared)), bits);
+    }
+
+    fn call_on(&mut self, callout: usize, operands: &[ValueId], last: Option<Address>, bits: u16) {
+        let mut addresses = [None, None, None, last];
+        for (address, &v) in addresses.iter_mut().zip(operands) {
+            *address = Some(self.address_of(v));
         }
         self.s.spill_for_call();
         for &v in operands {
@@ -653,13 +653,12 @@ impl Translator {
         let out = self.s.reserve_slot();
         let (base, disp) = self.s.slot_at(out);
         self.s.emit(Ins::Lea { dst: R(0), mem: at(base, disp) });
-        for (i, &slot) in slots[..operands.len()].iter().enumerate() {
-            let (base, disp) = self.s.slot_at(slot);
-            self.s.emit(Ins::Lea { dst: R(1 + i as u8), mem: at(base, disp) });
+        for (i, address) in addresses.into_iter().flatten().enumerate() {
+            self.load_address(R(1 + i as u8), address);
         }
         self.load_field(R(4), offset_of!(Frame, memo));
         self.emit_callout(callout);
-        self.s.push_slot(out, 256);
+        self.s.push_slot(out, bits);
     }
 }
 

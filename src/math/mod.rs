@@ -1,6 +1,7 @@
 //! Arithmetic of words that costs more than a few instructions: products, division, modular arithmetic, powers. Pure functions of limbs, the
 //! least significant first; what they remember is handed to them.
 
+pub(crate) mod constant;
 pub(crate) mod divide;
 pub(crate) mod limb;
 pub(crate) mod modular;

@@ -1,7 +1,7 @@
 //! DIV, MOD, ADDMOD and MULMOD of words, with a memory of the moduli's reciprocals.
 
 use super::Fast;
-use super::divide::divide;
+use super::divide::{divide, remainder_of_sum};
 use super::limb::Limb;
 use super::product::{Portable, Products, add, less, select, sub};
 use super::reciprocal::Reciprocal;
@@ -120,11 +120,8 @@ fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
 /// [`add_modulo`] of any numbers.
 #[inline(never)]
 fn add_any(a: Word, b: Word, n: Word) -> Word {
-    if is_zero(&n) {
-        return ZERO;
-    }
-    let ([s0, s1, s2, s3], carry) = add(&a, &b);
-    divide(&[s0, s1, s2, s3, u64::from(carry)], &n).1
+    let (sum, carry) = add(&a, &b);
+    reduce(carry, &sum, &n)
 }
 
 /// `(a * b) mod n`, 0 where `n` is 0.
@@ -138,6 +135,51 @@ pub(crate) fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut R
         Some((reciprocal, None)) => multiply_portably(reciprocal, a, b),
         None => multiply_and_divide(a, b, n),
     }
+}
+
+/// A divisor as compiled code has it: [`Reciprocal::to_limbs`].
+pub(crate) type Prepared = [u64; Reciprocal::LIMBS];
+
+/// [`multiply_modulo`] by a modulus that was prepared.
+#[inline(always)]
+pub(crate) fn multiply_prepared(a: &Word, b: &Word, n: &Prepared, known: Option<&Reciprocals>) -> Word {
+    let n = Reciprocal::from_limbs(n);
+    match known.and_then(|known| known.fast) {
+        Some(by) => n.multiply(a, b, by),
+        None => multiply_portably(&n, a, b),
+    }
+}
+
+/// [`quotient`] by a divisor that was prepared.
+#[inline(always)]
+pub(crate) fn quotient_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
+    let b = Reciprocal::from_limbs(b);
+    match known.and_then(|known| known.fast) {
+        Some(by) => b.quotient(a, by),
+        None => b.quotient(a, Portable),
+    }
+}
+
+/// [`remainder`] by a divisor that was prepared.
+#[inline(always)]
+pub(crate) fn remainder_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
+    let b = Reciprocal::from_limbs(b);
+    match known.and_then(|known| known.fast) {
+        Some(by) => b.remainder(a, by),
+        None => b.remainder(a, Portable),
+    }
+}
+
+/// `a mod n`, with `2^256` added to `a` if `high`; 0 where `n` is 0.
+pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
+    if n[3] > 1 {
+        return remainder_of_sum(high, a, n);
+    }
+    if is_zero(n) {
+        return ZERO;
+    }
+    let [a0, a1, a2, a3] = *a;
+    divide(&[a0, a1, a2, a3, high.into()], n).1
 }
 
 /// `(a * b) mod n` for a modulus of one limb, 0 where it is 0.

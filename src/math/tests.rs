@@ -1,12 +1,15 @@
 //! Tests of the folder: words against `ruint`, and the same code on limbs of eight bits against the machine's integers.
 //!
 //! How many random cases: `EJIT_MATH_CASES`, by default some hundred thousand (in all tests together). For tens of millions:
-//! `EJIT_MATH_CASES=20000000 cargo test --profile fast --no-default-features --features evm --lib runtime::math`.
+//! `EJIT_MATH_CASES=20000000 cargo test --profile fast --no-default-features --features evm --lib math`.
 
 use super::Fast;
-use super::divide::{divide, reciprocal_of_two, three_by_two, two_by_one};
+use super::divide::{divide, reciprocal_of_two, remainder_of_sum, three_by_two, two_by_one};
 use super::limb::Limb;
-use super::modular::{PREPARED, Reciprocals, add_modulo, multiply_modulo, quotient, remainder};
+use super::modular::{
+    PREPARED, Reciprocals, add_modulo, multiply_modulo, multiply_prepared, quotient, quotient_prepared, remainder,
+    remainder_prepared,
+};
 use super::power::power;
 use super::product::{Portable, Products, low, shl, shr, square};
 use super::reciprocal::Reciprocal;
@@ -119,6 +122,12 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
         assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
         assert_eq!(reciprocal.remainder(&a, Portable), remainder_is, "{}", note());
         assert_eq!(reciprocal.multiply(&a, &b, Portable), product_is, "{}", note());
+        let prepared = reciprocal.to_limbs();
+        for known in [None, Some(&*known)] {
+            assert_eq!(quotient_prepared(&a, &prepared, known), quotient_is, "{}", note());
+            assert_eq!(remainder_prepared(&a, &prepared, known), remainder_is, "{}", note());
+            assert_eq!(multiply_prepared(&a, &b, &prepared, known), product_is, "{}", note());
+        }
         if let Some(by) = Fast::detected() {
             assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
             assert_eq!(reciprocal.remainder(&a, by), remainder_is, "{}", note());
@@ -258,6 +267,11 @@ fn small_words_agree_with_integers() {
         assert_eq!(reciprocal.quotient(&word(a), Portable), word(a / n), "{a:#x} {n:#x}");
         assert_eq!(reciprocal.remainder(&word(a), Portable), word(a % n), "{a:#x} {n:#x}");
         assert_eq!(reciprocal.multiply(&word(a), &word(b), Portable), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
+        if n >= 2 << 24 {
+            let sum = a + (1 << 32);
+            assert_eq!(remainder_of_sum(false, &word(a), &word(n)), word(a % n), "{a:#x} {n:#x}");
+            assert_eq!(remainder_of_sum(true, &word(a), &word(n)), word(sum % n), "{sum:#x} {n:#x}");
+        }
         assert_eq!(divide(&word(a), &word(n)), (word(a / n), word(a % n)), "{a:#x} {n:#x}");
         assert_eq!(divide(&(a * b).to_le_bytes(), &word(n)), ((a * b / n).to_le_bytes(), word(a * b % n)), "{a:#x} {b:#x} {n:#x}");
     };

@@ -23,6 +23,32 @@ pub(crate) fn divide<L: Limb, const M: usize>(u: &[L; M], d: &[L; 4]) -> Quotien
     }
 }
 
+/// `high:a mod d`, where the highest limb of `d` is more than 1, and `high` at most 1: the quotient is one digit, and nothing has to be prepared.
+///
+/// The digit by the highest limb of the shifted divisor is right or up to two too large (Knuth's theorem B); then the divisor is added back. The dividend's
+/// highest limb has one bit more than the shift, so it is less than the divisor's.
+#[inline(always)]
+pub(crate) fn remainder_of_sum<L: Limb>(high: bool, a: &[L; 4], d: &[L; 4]) -> [L; 4] {
+    let shift = d[3].leading_zeros();
+    let divisor = shifted(d, shift);
+    let [r0, r1, r2, r3] = shifted(a, shift);
+    let top = L::select(high, L::ONE, L::ZERO).funnel_left(a[3], shift);
+    let digit = top.divide(r3, divisor[3]).0;
+    let (mut rest, mut borrow, mut carry) = ([r0, r1, r2, r3, top], false, L::ZERO);
+    for (place, limb) in rest.iter_mut().zip(divisor.into_iter().chain([L::ZERO])) {
+        let product;
+        (product, carry) = digit.mul_add(limb, carry, L::ZERO);
+        (*place, borrow) = place.sub_borrow(product, borrow);
+    }
+    let [mut low @ .., _] = rest;
+    while borrow {
+        let carried;
+        (low, carried) = add(&low, &divisor);
+        borrow = !carried;
+    }
+    core::array::from_fn(|i| if i < 3 { low[i + 1].funnel_right(low[i], shift) } else { L::ZERO.funnel_right(low[i], shift) })
+}
+
 /// As [`divide`], by a divisor whose `N`th limb is its highest.
 #[inline(always)]
 fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quotient<L, M> {

@@ -29,6 +29,8 @@ enum Form {
     General,
 }
 
+const FORMS: [Form; 5] = [Form::Power, Form::Ones, Form::Fold, Form::Large, Form::General];
+
 /// A divisor other than 0, and what dividing by it takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reciprocal<L> {
@@ -41,6 +43,31 @@ pub(crate) struct Reciprocal<L> {
     /// `s`
     shift: u32,
     form: Form,
+}
+
+impl Reciprocal<u64> {
+    /// Limbs that say all of it.
+    pub(crate) const LIMBS: usize = 15;
+
+    /// It as limbs: `V`, `d`, `e`, `s` and the form.
+    pub(crate) fn to_limbs(self) -> [u64; Self::LIMBS] {
+        let ([v0, v1, v2, v3, v4], [d0, d1, d2, d3], [e0, e1, e2, e3]) = (self.inverse, self.divisor, self.shifted);
+        [v0, v1, v2, v3, v4, d0, d1, d2, d3, e0, e1, e2, e3, self.shift.into(), self.form as u64]
+    }
+
+    /// The opposite of [`Reciprocal::to_limbs`].
+    #[inline(always)]
+    pub(crate) fn from_limbs(limbs: &[u64; Self::LIMBS]) -> Self {
+        let [v0, v1, v2, v3, v4, d0, d1, d2, d3, e0, e1, e2, e3, shift, form] = *limbs;
+        let form = FORMS.into_iter().find(|&known| known as u64 == form).unwrap_or(Form::General);
+        Reciprocal {
+            inverse: [v0, v1, v2, v3, v4],
+            divisor: [d0, d1, d2, d3],
+            shifted: [e0, e1, e2, e3],
+            shift: shift as u32,
+            form,
+        }
+    }
 }
 
 impl<L: Limb> Reciprocal<L> {

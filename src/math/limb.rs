@@ -218,7 +218,7 @@ mod tests {
             let near = (1 << 63) | (1 << bit);
             divisors.extend([near, near + 1, near - 1, !(1 << bit), (1 << 63) | ((1 << bit) - 1)]);
         }
-        let mut random = crate::runtime::math::tests::Random::new();
+        let mut random = crate::math::tests::Random::new();
         divisors.extend((0..200_000).map(|_| random.limb() | 1 << 63));
         for d in divisors {
             assert_eq!([d.reciprocal(), reciprocal(d)], [exact(d); 2], "{d:#x}");
