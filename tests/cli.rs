@@ -200,7 +200,7 @@ fn trace_lines_are_eip_3155() {
 #[test]
 fn bench_prints_every_key() {
     let path = fixtures("workloads");
-    let output = ejit(&["bench", path.to_str().unwrap(), "--json", "--quick", "--only", "^token_transfer$"]);
+    let output = ejit(&["bench", path.to_str().unwrap(), "--json", "--quick", "--stats", "--only", "^token_transfer$"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [figures, last] = &lines[..] else { panic!("{lines:?}") };
@@ -216,6 +216,9 @@ fn bench_prints_every_key() {
     }
     for key in ["analyse", "translate", "lower", "publish", "total"] {
         assert!(figures["compile_ns"][key].is_number(), "{key}");
+    }
+    for mode in ["always", "tiered"] {
+        assert!(figures["stats"][mode]["frames"].as_u64().is_some_and(|frames| frames > 0), "{mode}");
     }
     for key in ["warm", "off", "tiered", "cold"] {
         for means in [&last["summary"]["all"], &last["summary"]["kinds"]["token"]] {
@@ -284,6 +287,34 @@ fn compile_shows_every_stage() {
     }
     let everything: String = (0..=255u8).map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(ejit(&["compile", &everything]).status.code(), Some(0));
+}
+
+#[test]
+fn stats_say_what_was_counted() {
+    // Counts down from 255 in a loop, then stops.
+    let code = "60ff5b60019003806002575000";
+    let stats = json_of(&["run", code, "--jit", "always", "--stats", "--json"])["stats"].clone();
+    assert_eq!((&stats["lookups"], &stats["frames"], &stats["interpreted"]), (&json!(1), &json!(1), &json!(0)));
+    assert!(stats["compiled"].as_u64().unwrap() > 255 * 6, "{stats}");
+    assert!(stats["versions"].as_u64() >= stats["units"].as_u64() && stats["units"] != json!(0), "{stats}");
+    let off = json_of(&["run", code, "--jit", "off", "--stats", "--json"])["stats"].clone();
+    assert_eq!((&off["interpreted"], &off["compiled"], &off["units"]), (&stats["compiled"], &json!(0), &json!(0)));
+    let text = stdout(&ejit(&["run", code, "--jit", "off", "--stats"]));
+    assert!(text.contains(&format!("interpreted      {}", off["interpreted"])), "{text}");
+    assert_eq!(ejit(&["run", code, "--stats", "--trace"]).status.code(), Some(2));
+
+    // Rounds of less gas than an entry of compiled code counts for are compiled all the same, when there are many.
+    let long = json_of(&["run", "61ffff5b60019003806003575000", "--jit", "tiered", "--stats", "--json"])["stats"].clone();
+    assert!(long["units"] != json!(0) && long["compiled"].as_u64() > long["interpreted"].as_u64(), "{long}");
+
+    // Jumps to where the call data says.
+    let code = "5f35565b00";
+    for stage in ["blocks", "asm"] {
+        let object = json_of(&["compile", code, "--emit", stage, "--stats", "--json"]);
+        assert_eq!((&object["stats"]["dynamic_jumps"], &object["stats"]["units"]), (&json!(1), &json!(2)), "{object}");
+    }
+    let text = stdout(&ejit(&["compile", code, "--stats"]));
+    assert!(text.contains("dynamic_jumps    1\n"), "{text}");
 }
 
 #[test]

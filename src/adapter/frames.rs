@@ -55,8 +55,8 @@ pub(super) struct Slot {
     pub(super) gas_limit: u64,
     /// Its record, in `check` mode.
     pub(super) tape: Option<Box<Tape>>,
-    /// Where its stack lies.
-    place: Place,
+    /// The highest address at which a stack may begin in the region that its own lies in.
+    last_stack: usize,
     /// What it counts for in [`FramePool::kept`].
     kept: usize,
 }
@@ -111,7 +111,7 @@ impl Slot {
             created: None,
             gas_limit: 0,
             tape: None,
-            place: Place::default(),
+            last_stack: 0,
             kept: 0,
         }
     }
@@ -181,51 +181,58 @@ impl Slot {
     }
 }
 
-/// The region that a stack is in, and the highest address at which a stack may begin there.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    region: usize,
-    last: usize,
-}
-
 /// Memory for stacks: regions that are never moved, never cleared, and made when they are needed.
 struct Stacks {
     regions: Vec<Vec<u64>>,
     /// The lowest stack of all.
-    lowest: (*mut U256, Place),
+    lowest: Place,
 }
+
+/// A stack's first element, and the highest address at which a stack may begin in its region, which tells the regions apart: two words, so that they
+/// are passed in registers.
+type Place = (*mut U256, usize);
 
 impl Stacks {
     /// Room for the first frames, touched as far as most go.
     fn new() -> Stacks {
-        let mut stacks = Stacks { regions: Vec::new(), lowest: (core::ptr::null_mut(), Place::default()) };
+        let mut stacks = Stacks { regions: Vec::new(), lowest: (core::ptr::null_mut(), 0) };
         stacks.lowest = stacks.first_of(0);
         stacks.regions[0].resize(core::hint::black_box(TOUCHED_BYTES / size_of::<u64>()), 0);
         stacks
     }
 
-    /// A stack above one in use, given the end of that and its place; or the lowest stack.
+    /// A stack above one in use, given the end of that and the highest address in its region; or the lowest stack.
     #[inline(always)]
-    fn above(&mut self, below: Option<(*mut U256, Place)>) -> (*mut U256, Place) {
-        let Some((end, place)) = below else {
+    fn above(&mut self, below: Option<Place>) -> Place {
+        let Some((end, last)) = below else {
             return self.lowest;
         };
         let stack = aligned(end);
-        if stack as usize <= place.last { (stack, place) } else { self.first_of(place.region + 1) }
+        if stack as usize <= last { (stack, last) } else { self.after(last) }
+    }
+
+    /// The lowest stack of the region after the one with that highest address.
+    #[cold]
+    fn after(&mut self, last: usize) -> Place {
+        let region = self.regions.iter().position(|memory| last_of(memory) == last).expect("the stack below lies in a region");
+        self.first_of(region + 1)
     }
 
     /// The lowest stack of a region.
     #[cold]
-    fn first_of(&mut self, region: usize) -> (*mut U256, Place) {
+    fn first_of(&mut self, region: usize) -> Place {
         if region == self.regions.len() {
             let stacks = if region == 0 { FIRST_STACKS } else { MORE_STACKS };
             self.regions.push(Vec::with_capacity((stacks * STACK_BYTES + align_of::<StackBuffer>()) / size_of::<u64>()));
         }
         let memory = &mut self.regions[region];
-        let start = memory.as_mut_ptr();
-        let last = start as usize + memory.capacity() * size_of::<u64>() - STACK_BYTES;
-        (aligned(start.cast()), Place { region, last })
+        (aligned(memory.as_mut_ptr().cast()), last_of(memory))
     }
+}
+
+/// The highest address at which a stack may begin in `memory`.
+fn last_of(memory: &Vec<u64>) -> usize {
+    memory.as_ptr() as usize + memory.capacity() * size_of::<u64>() - STACK_BYTES
 }
 
 /// The first place at or above `end` at which a stack may begin.
@@ -298,7 +305,7 @@ impl FramePool {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
-        let (stack, place) = self.stacks.above(parent.map(|p| (p.frame.sp, p.place)));
+        let (stack, last_stack) = self.stacks.above(parent.map(|p| (p.frame.sp, p.last_stack)));
         let slot = match above.first_mut() {
             Some(slot) => {
                 if !Arc::ptr_eq(&slot.contract, contract) {
@@ -311,7 +318,7 @@ impl FramePool {
                 self.slots.last_mut().expect("just pushed")
             }
         };
-        slot.place = place;
+        slot.last_stack = last_stack;
         slot.begin(&start, stack, shared, memory_limit);
         self.active += 1;
         self.used = self.used.max(self.active);
@@ -350,17 +357,17 @@ mod tests {
         let mut below = None;
         let mut ends: Vec<usize> = Vec::new();
         for depth in 0..1025 {
-            let (stack, place) = stacks.above(below);
+            let (stack, last) = stacks.above(below);
             assert!((stack as usize).is_multiple_of(align_of::<StackBuffer>()));
-            let memory = &stacks.regions[place.region];
+            let memory = stacks.regions.iter().find(|memory| last_of(memory) == last).expect("it lies in a region");
             let start = memory.as_ptr() as usize;
             assert!(stack as usize >= start && stack as usize + STACK_BYTES <= start + 8 * memory.capacity());
-            if below.is_some_and(|(_, last): (_, Place)| last.region == place.region) {
+            if below.is_some_and(|(_, below)| below == last) {
                 assert!(ends.last().is_some_and(|&end| stack as usize >= end), "a stack lies above its caller's");
             }
             let end = stack.wrapping_add(ELEMENTS[depth % ELEMENTS.len()]);
             ends.push(end as usize);
-            below = Some((end, place));
+            below = Some((end, last));
         }
         assert!(stacks.regions.len() > 2 && stacks.regions.len() < 40, "{} regions", stacks.regions.len());
         assert_eq!(stacks.above(None).0, stacks.first_of(0).0);

@@ -63,16 +63,16 @@ impl Code {
     }
 }
 
-/// A growing run of machine code. An instruction is stored as one wide piece, of which its length counts: what lies behind the end of the code, in
-/// the same vector, is there to be overwritten.
+/// A growing run of machine code, less than 4 GiB. An instruction is stored as one wide piece, of which its length counts: what lies behind the end of
+/// the code, in the same vector, is there to be overwritten.
 #[derive(Clone, Debug, Default)]
 pub struct CodeBuffer {
     /// The code, then bytes that mean nothing.
     bytes: Vec<u8>,
-    len: usize,
+    len: u32,
 }
 
-/// What is stored at once.
+/// The most that is stored at once, in bytes.
 const PIECE: usize = 16;
 
 impl CodeBuffer {
@@ -81,27 +81,15 @@ impl CodeBuffer {
         CodeBuffer { bytes: Vec::new(), len: 0 }
     }
 
-    /// A buffer that goes on where `bytes` ends, and keeps its capacity.
-    pub const fn from_vec(bytes: Vec<u8>) -> CodeBuffer {
-        let len = bytes.len();
-        CodeBuffer { bytes, len }
-    }
-
-    /// The bytes, with their capacity.
-    pub fn into_vec(mut self) -> Vec<u8> {
-        self.bytes.truncate(self.len);
-        self.bytes
-    }
-
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[..self.len()]
     }
 
     /// How many bytes.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Whether there are none.
@@ -110,24 +98,41 @@ impl CodeBuffer {
     }
 
     /// Makes room for `more` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If that makes 4 GiB.
     pub fn reserve(&mut self, more: usize) {
-        let needed = self.len + more + PIECE;
+        let needed = self.len() + more + PIECE;
         if needed > self.bytes.len() {
             self.bytes.reserve(needed - self.bytes.len());
-            self.bytes.resize(self.bytes.capacity(), 0);
+            let room = self.bytes.capacity().min(u32::MAX as usize);
+            assert!(needed <= room, "4 GiB of code");
+            self.bytes.resize(room, 0);
         }
     }
 
     /// Appends an instruction.
     #[inline(always)]
     pub fn push(&mut self, code: Code) {
-        self.push_halves(code.low, code.high, code.len());
+        self.store(code.low, code.high, code.len());
     }
 
-    /// Appends the low `len` bytes, at most eight, of `bits`.
+    /// Appends the low `len` bytes, at most eight, of `bits`. What the others are does not matter.
     #[inline(always)]
     pub fn push_bits(&mut self, bits: u64, len: usize) {
-        self.push_halves(bits, 0, len);
+        let at = self.len();
+        match self.bytes.get_mut(at..at + 8) {
+            Some(room) => room.copy_from_slice(&bits.to_le_bytes()),
+            None => self.store_grown(bits, 0),
+        }
+        self.len += len as u32;
+    }
+
+    /// Appends the low `len` bytes, at most sixteen, of `bits`. What the others are does not matter.
+    #[inline(always)]
+    pub fn push_wide(&mut self, bits: u128, len: usize) {
+        self.store(bits as u64, (bits >> 64) as u64, len);
     }
 
     /// Appends an instruction of four bytes.
@@ -141,52 +146,55 @@ impl CodeBuffer {
     pub fn push_fours(&mut self, code: [u32; 4]) {
         let low = u64::from(code[0]) | u64::from(code[1]) << 32;
         let high = u64::from(code[2]) | u64::from(code[3]) << 32;
-        self.push_halves(low, high, 16);
+        self.store(low, high, 16);
     }
 
     /// Appends four instructions of seven bytes each, the low bytes of each number.
     #[inline(always)]
     pub fn push_sevens(&mut self, code: [u64; 4]) {
-        self.push_halves(code[0], 0, 7);
-        self.push_halves(code[1], 0, 7);
-        self.push_halves(code[2], 0, 7);
-        self.push_halves(code[3], 0, 7);
+        code.into_iter().for_each(|code| self.push_bits(code, 7));
     }
 
-    /// Stores sixteen bytes, of which the first `len` count. In halves, straight from registers: put together in memory first, they would have to
-    /// be loaded at another width than they were written, which stalls (measured: a third of the time of lowering).
+    /// Stores up to sixteen bytes, of which the first `len` count. In halves, straight from registers: put together in memory first, they would
+    /// have to be loaded at another width than they were written, which stalls (measured: a third of the time of lowering). That the length has
+    /// 32 bits leaves one comparison: the end of the piece can not overflow.
     #[inline(always)]
-    fn push_halves(&mut self, low: u64, high: u64, len: usize) {
-        match self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut::<PIECE>()) {
+    fn store(&mut self, low: u64, high: u64, len: usize) {
+        let at = self.len();
+        match self.bytes.get_mut(at..at + PIECE) {
             Some(room) => {
                 room[..8].copy_from_slice(&low.to_le_bytes());
                 room[8..].copy_from_slice(&high.to_le_bytes());
             }
-            None => self.push_grown(low, high),
+            None => self.store_grown(low, high),
         }
-        self.len += len;
+        self.len += len as u32;
     }
 
+    /// The same where there may be no room yet. The halves are passed by value: what has an address is kept in memory.
     #[cold]
-    fn push_grown(&mut self, low: u64, high: u64) {
-        self.reserve(self.len);
-        self.bytes[self.len..self.len + 8].copy_from_slice(&low.to_le_bytes());
-        self.bytes[self.len + 8..self.len + 16].copy_from_slice(&high.to_le_bytes());
+    #[inline(never)]
+    fn store_grown(&mut self, low: u64, high: u64) {
+        self.reserve(self.len());
+        let at = self.len();
+        self.bytes[at..at + 8].copy_from_slice(&low.to_le_bytes());
+        self.bytes[at + 8..at + 16].copy_from_slice(&high.to_le_bytes());
     }
 
     /// The four bytes at `at`, which exist, in little-endian order.
     pub fn u32_at(&self, at: usize) -> u32 {
-        self.bytes[..self.len][at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+        self.bytes()[at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 
     /// Takes back what lies behind the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        self.len = u32::try_from(len).map_or(self.len, |len| len.min(self.len));
     }
 
     /// Replaces the four bytes at `at`, which exist, by `value` in little-endian order.
     #[inline]
     pub fn patch_u32(&mut self, at: usize, value: u32) {
-        self.bytes[..self.len][at..at + 4].copy_from_slice(&value.to_le_bytes());
+        let len = self.len();
+        self.bytes[..len][at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 }

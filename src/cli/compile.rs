@@ -3,6 +3,7 @@
 use super::args::{self, CodeArgs};
 use super::failure::{Failure, Result};
 use super::listing::{AnyLowerer, Compiler, Listing, Machine};
+use super::stats::Compiled;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::schedule, opcode};
@@ -31,6 +32,9 @@ pub struct CompileArgs {
     /// The rules to compile for
     #[arg(long, default_value = "Osaka")]
     fork: String,
+    /// Print what was compiled in numbers, after the stage
+    #[arg(long)]
+    stats: bool,
     /// Print a JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -73,38 +77,49 @@ pub fn run(args: &CompileArgs, out: &mut dyn Write) -> Result<ExitCode> {
     let fork = args::fork(&args.fork)?;
     let code =
         args.code.read()?.ok_or_else(|| Failure::input("no code: give it in hex, with --code-file, or `-` for standard input"))?;
-    let parts = emit(&code, fork, args.target, args.emit)?;
+    let (parts, stats) = emit(&code, fork, args)?;
     if !args.json {
         for part in parts {
             out.write_all(part.text.as_bytes())?;
+        }
+        if let Some(stats) = stats {
+            out.write_all(stats.lines().as_bytes())?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     let native_bytes: usize = parts.iter().map(|part| part.native_bytes).sum();
     let parts: Vec<_> =
         parts.iter().map(|part| json!({"pc": part.pc.0, "native_bytes": part.native_bytes, "text": part.text})).collect();
-    let object = json!({
+    let mut object = json!({
         "emit": args.emit.name(),
         "fork": evm_tests::fork::name(fork),
         "code_bytes": code.len(),
         "native_bytes": native_bytes,
         "parts": parts,
     });
+    if let Some(stats) = stats {
+        object["stats"] = stats.json();
+    }
     writeln!(out, "{object}")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// One stage of compiling `code` under the rules of `fork`.
-fn emit(code: &[u8], fork: SpecId, target: Option<Machine>, stage: Stage) -> Result<Vec<Part>> {
+/// One stage of compiling `code` under the rules of `fork`, and what compiling comes to if that is asked for.
+fn emit(code: &[u8], fork: SpecId, args: &CompileArgs) -> Result<(Vec<Part>, Option<Compiled>)> {
+    let CompileArgs { emit: stage, target, stats, .. } = *args;
     let code = Code::new(code);
     let blocks = blocks(&code, fork);
-    if stage == Stage::Blocks {
-        return Ok(blocks.iter().map(|block| block_part(&code, block)).collect());
-    }
-    let listings =
-        Compiler::new(target, &code, fork).and_then(|mut compiler| compiler.compile(blocks.iter().map(|block| block.start)));
-    let listings = listings.map_err(|error| Failure::input(error.to_string()))?;
-    Ok(listings.iter().map(|listing| unit_part(&code, target, listing, stage)).collect())
+    let listings = match stage {
+        Stage::Blocks if !stats => Vec::new(),
+        Stage::Blocks | Stage::Ir | Stage::Asm | Stage::Hex => Compiler::new(target, &code, fork)
+            .and_then(|mut compiler| compiler.compile(blocks.iter().map(|block| block.start)))
+            .map_err(|error| Failure::input(error.to_string()))?,
+    };
+    let parts = match stage {
+        Stage::Blocks => blocks.iter().map(|block| block_part(&code, block)).collect(),
+        Stage::Ir | Stage::Asm | Stage::Hex => listings.iter().map(|listing| unit_part(&code, target, listing, stage)).collect(),
+    };
+    Ok((parts, stats.then(|| Compiled::of(&listings))))
 }
 
 /// The blocks that control may reach: at the start, at each JUMPDEST, and after each block that goes on.

@@ -121,6 +121,12 @@ pub struct Listing {
     pub notes: Vec<(usize, Pc)>,
     /// Entry pcs of its blocks, with their offsets.
     pub blocks: Vec<(Pc, usize)>,
+    /// Bytes of bytecode in its blocks.
+    pub code_bytes: usize,
+    /// Versions of blocks in it.
+    pub versions: usize,
+    /// Those among them that take over where a guess fails.
+    pub widenings: usize,
     /// The block it was compiled for.
     pub pc: Pc,
     /// What it relies on, in words.
@@ -209,22 +215,29 @@ impl<'a> Compiler<'a> {
         let bytes = self.lowerer.stream(unit.ins, address)?.to_vec();
         self.next = (address + bytes.len() as u64).next_multiple_of(ALIGN);
         let offset = |label| self.lowerer.label_offset(label).expect("the unit binds its labels");
+        let (versions, mut widenings) = (unit.entries.len(), 0);
         for &(id, label) in unit.entries {
-            self.versions.get_mut(id).address = address + u64::from(offset(label));
+            let version = self.versions.get_mut(id);
+            version.address = address + u64::from(offset(label));
+            widenings += usize::from(version.widens.is_some());
         }
         let blocks = unit.blocks.iter().map(|&(pc, label)| (pc, offset(label) as usize)).collect();
         let instructions = self.lowerer.instruction_bytes();
         let constants = unit.constants.map_or(0..0, |(label, bytes)| offset(label) as usize..offset(label) as usize + bytes);
         let version = self.versions.get(id);
         let (pc, context) = (version.pc, self.versions.describe(&version.context));
+        let (ins, notes, code_bytes) = (unit.ins.to_vec(), unit.notes.to_vec(), unit.bytes);
         Ok(Some(Listing {
             address,
             bytes,
             instructions,
             constants,
-            ins: unit.ins.to_vec(),
-            notes: unit.notes.to_vec(),
+            ins,
+            notes,
             blocks,
+            code_bytes,
+            versions,
+            widenings,
             pc,
             context,
         }))

@@ -11,7 +11,7 @@ use super::args::Jit;
 use super::failure::{Failure, Result};
 use super::prestate::{Prestate, PrestateDb, analyse};
 use crate::adapter::{BuildEjit, EjitEvm, EjitHandler};
-use crate::engine::Engine;
+use crate::engine::{CounterValues, Engine};
 use revm::{
     Inspector, MainBuilder, MainContext,
     context::{BlockEnv, CfgEnv, Context, ContextTr, JournalTr, LocalContextTr, TxEnv, result::EVMError},
@@ -208,6 +208,18 @@ impl Machine {
         let mut context = call.context();
         context.db_mut().analyse_all();
         Machine::Ejit(Box::new(context.build_ejit(engine)))
+    }
+
+    /// What its engine has done, after the last run; nothing, where there is none. (An executor tells all that it has counted when it is dropped.)
+    pub fn into_counters(self) -> CounterValues {
+        match self {
+            Machine::Revm(_) => CounterValues::default(),
+            Machine::Ejit(evm) => {
+                let engine = evm.engine().clone();
+                drop(evm);
+                engine.counters().read()
+            }
+        }
     }
 
     fn context(&mut self) -> &mut CallContext {

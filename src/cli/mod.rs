@@ -14,6 +14,7 @@ pub mod prestate;
 mod replay;
 mod run;
 mod statetest;
+mod stats;
 pub mod workload;
 
 use clap::{Parser, Subcommand};

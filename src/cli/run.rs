@@ -6,6 +6,8 @@ use super::failure::{Failure, Result};
 use super::json::{self, Node};
 use super::machine::{Call, Ending, Machine, Outcome, run_inspected};
 use super::prestate::{Account, Prestate};
+use super::stats;
+use crate::engine::{Config, CounterValues, Engine};
 use clap::Args;
 use revm::{
     inspector::inspectors::TracerEip3155,
@@ -72,6 +74,10 @@ pub struct RunArgs {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+    /// Print what the engine counts in one run more, on a new engine: what it looked up, compiled and left, and the instructions interpreted and
+    /// compiled
+    #[arg(long, conflicts_with = "trace")]
+    stats: bool,
     /// Measure against revm, pair by pair
     #[arg(long, conflicts_with = "trace")]
     bench: bool,
@@ -85,12 +91,24 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<ExitCode> {
         (false, false) => (Machine::new(&call, args.jit).run()?, None),
         (false, true) => measure(&call, args.jit)?,
     };
+    let counted = if args.stats { Some(count(&call, args.jit)?) } else { None };
     if args.json {
-        writeln!(out, "{}", to_json(args, &outcome, timing.as_ref()))?;
+        writeln!(out, "{}", to_json(args, &outcome, timing.as_ref(), counted.as_ref()))?;
     } else {
         print(&outcome, timing.as_ref(), out)?;
+        if let Some(values) = counted {
+            write!(out, "{values}")?;
+        }
     }
     Ok(if outcome.ending == Ending::Success { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What an engine counts in one run; nothing, if the run is revm's own.
+fn count(call: &Call, jit: Jit) -> Result<CounterValues> {
+    let engine = jit.config().map(|config| Engine::new(Config { count: true, ..config }));
+    let mut machine = engine.map_or_else(|| Machine::revm(call), |engine| Machine::ejit(call, &engine));
+    machine.run()?;
+    Ok(machine.into_counters())
 }
 
 /// The call that the arguments describe.
@@ -222,7 +240,7 @@ fn print(outcome: &Outcome, timing: Option<&Timing>, out: &mut dyn Write) -> Res
     Ok(())
 }
 
-fn to_json(args: &RunArgs, outcome: &Outcome, timing: Option<&Timing>) -> Value {
+fn to_json(args: &RunArgs, outcome: &Outcome, timing: Option<&Timing>, counted: Option<&CounterValues>) -> Value {
     let log = |log: &revm::primitives::Log| json!({"address": log.address, "topics": log.topics(), "data": log.data.data});
     let mut object = json!({
         "status": outcome.status,
@@ -240,6 +258,9 @@ fn to_json(args: &RunArgs, outcome: &Outcome, timing: Option<&Timing>) -> Value 
             "ratio": timing.revm_ns / timing.ejit_ns,
             "pairs": timing.runs,
         });
+    }
+    if let Some(values) = counted {
+        object["stats"] = stats::json(values);
     }
     object
 }

@@ -119,11 +119,13 @@ impl Compiler {
             return Err(Refusal::Full);
         };
         let base = self.arena.code_base() as u64;
+        let mut widenings = 0;
         for &(id, label) in unit.entries {
             let offset = self.lowerer.label_offset(label).expect("the unit binds its labels");
             let target = code.offset(offset.into());
             let version = versions.get_mut(id);
             version.address = target.address();
+            widenings += u64::from(version.widens.is_some());
             if version.context.is_generic() {
                 contract.set_offset(version.pc, (target.address() - base) as u32);
             }
@@ -136,6 +138,8 @@ impl Compiler {
         contract.native_bytes.fetch_add(native, Relaxed);
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
+        Counters::add(&counters.versions, unit.entries.len() as u64);
+        Counters::add(&counters.widenings, widenings);
         Counters::add(&counters.compiled_bytes, unit.bytes as u64);
         Counters::add(&counters.native_bytes, native);
         Counters::add(&counters.translate_ns, (translated - start).as_nanos() as u64);

@@ -37,7 +37,7 @@ pub struct Contract {
     pub(super) native_bytes: AtomicU64,
     /// Gas of plain instructions that were interpreted.
     work: AtomicU64,
-    /// What compiling has taken so far, in the same unit.
+    /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
     spent: AtomicU64,
 }
 
@@ -45,6 +45,8 @@ pub struct Contract {
 const UNIT_WORK: u64 = 6000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
+/// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
+const CODE_WORK: u64 = 6;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -56,6 +58,7 @@ impl Contract {
 
     /// A contract of which nothing is compiled yet.
     pub(super) fn new(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
+        let spent = CODE_WORK * code.bytes().len() as u64;
         Contract {
             generation,
             code,
@@ -66,7 +69,7 @@ impl Contract {
             versions: OnceLock::new(),
             native_bytes: AtomicU64::new(0),
             work: AtomicU64::new(0),
-            spent: AtomicU64::new(0),
+            spent: AtomicU64::new(spent),
         }
     }
 

@@ -42,12 +42,18 @@ counters! {
     units,
     /// Blocks compiled.
     blocks,
-    /// Bytes of bytecode in them.
+    /// Versions of blocks compiled.
+    versions,
+    /// Those among them that took over where a guess had failed.
+    widenings,
+    /// Bytes of bytecode in the blocks compiled.
     compiled_bytes,
     /// Bytes of machine code published.
     native_bytes,
     /// Times that compiled code left to the interpreter.
     side_exits,
+    /// Jumps to computed destinations for which compiled code found no code.
+    dynamic_jumps,
     /// Generations of code memory that took the place of full ones.
     generations,
     /// Contracts forgotten for want of room.

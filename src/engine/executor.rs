@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// code cost, so that it is asked too often rather than too late.
 const GAS_PER_JUMP: u64 = 256;
 
+/// What entering compiled code takes more than going on interpreting, in gas of plain instructions: frames that do no more than that are not
+/// worth compiling, however many there are.
+const ENTRY_WORK: i64 = 40;
+
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
 const FIRST_LOOK: u64 = 4;
@@ -104,13 +108,14 @@ impl Executor {
             return self.interpret(frame, u64::MAX);
         };
         if !contract.is_compiled() {
+            let mut entry = ENTRY_WORK;
             loop {
                 let missing = self.missing_work(frame, contract);
                 if missing == 0 {
                     break;
                 }
-                match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1) {
-                    Exit::Hot => {}
+                match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1, entry) {
+                    Exit::Hot => entry = 0,
                     exit => return exit,
                 }
             }
@@ -152,13 +157,13 @@ impl Executor {
         Counters::add(by_code, compiled);
     }
 
-    /// Interprets for so many taken jumps, and counts gas of plain instructions as the contract's work.
+    /// Interprets for so many taken jumps, and counts gas of plain instructions, less `entry`, as the contract's work.
     #[inline]
-    fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64) -> Exit {
+    fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64, entry: i64) -> Exit {
         let before = frame.gas;
         frame.gas_of_effects = 0;
         let exit = self.interpret(frame, jumps);
-        contract.add_work((before - frame.gas - frame.gas_of_effects).max(0) as u64);
+        contract.add_work((before - frame.gas - frame.gas_of_effects - entry).max(0) as u64);
         exit
     }
 
@@ -195,7 +200,7 @@ impl Executor {
                 // What is worth compiling, could be, and is not, is a block that cannot: only the way to the next one is interpreted.
                 let compiles = !self.engine.is_paused() && !generation.is_full();
                 let jumps = if compiles && self.missing_work(frame, contract) == 0 { 1 } else { look };
-                match self.interpret_for(frame, contract, jumps) {
+                match self.interpret_for(frame, contract, jumps, 0) {
                     Exit::Hot => look = LAST_LOOK.min(2 * look),
                     exit => return exit,
                 }
@@ -214,6 +219,7 @@ impl Executor {
             match exit {
                 Exit::Compile => stuck = true,
                 Exit::DynamicJump => {
+                    Counters::add(&self.engine.inner.counters.dynamic_jumps, 1);
                     if frame.gas < 0 {
                         return Exit::OutOfGas;
                     }

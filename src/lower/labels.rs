@@ -37,9 +37,14 @@ impl Labels {
     pub(super) fn bind(&mut self, label: Label, offset: u32) -> bool {
         let index = label.0 as usize;
         if index >= self.offsets.len() {
-            // More than this one: labels are mostly bound in the order of their numbers.
-            self.offsets.resize((index + 1).next_multiple_of(LABELS_AT_ONCE), UNBOUND);
+            self.grow(index);
         }
         core::mem::replace(&mut self.offsets[index], offset) == UNBOUND
+    }
+
+    /// Makes room for a label and some more: they are mostly bound in the order of their numbers.
+    #[cold]
+    fn grow(&mut self, index: usize) {
+        self.offsets.resize((index + 1).next_multiple_of(LABELS_AT_ONCE), UNBOUND);
     }
 }

@@ -13,9 +13,8 @@ const HASHES: usize = 256;
 #[derive(Debug)]
 pub struct Memo {
     pub(crate) reciprocals: Reciprocals,
-    /// Places for hashes: none, until the first hash is to be remembered.
+    /// Places for hashes: made with the memo, so that no frame waits for memory; none, where hashes are not remembered.
     hashes: Vec<Hash>,
-    remember_hashes: bool,
     /// How often hashes were forgotten.
     epoch: u64,
     counts: HashCounts,
@@ -45,7 +44,9 @@ impl Hash {
 impl Memo {
     /// Remembers nothing yet. `remember_hashes`: whether it ever will hashes.
     pub fn new(remember_hashes: bool) -> Memo {
-        Memo { reciprocals: Reciprocals::new(), hashes: Vec::new(), remember_hashes, epoch: 0, counts: HashCounts::default() }
+        let places = if remember_hashes { HASHES } else { 0 };
+        let hashes = vec![Hash::NONE; places];
+        Memo { reciprocals: Reciprocals::new(), hashes, epoch: 0, counts: HashCounts::default() }
     }
 
     /// Forgets all hashes; counts go on.
@@ -63,7 +64,7 @@ impl Memo {
     fn hash_lanes<const N: usize>(&mut self, lanes: &[u64; N]) -> Word {
         let tag = self.epoch << 4 | N as u64;
         let Some(place) = self.hashes.get_mut(place(lanes)) else {
-            return self.hash_first(lanes);
+            return keccak::hash_lanes(lanes);
         };
         self.counts.asked += 1;
         let different = (0..N).fold(0, |all, i| all | (place.input[i] ^ lanes[i]));
@@ -75,16 +76,6 @@ impl Memo {
         place.input[..N].copy_from_slice(lanes);
         (place.digest, place.tag) = (digest, tag);
         digest
-    }
-
-    /// [`Memo::hash_lanes`] where there are no places yet, or never will be.
-    #[cold]
-    fn hash_first<const N: usize>(&mut self, lanes: &[u64; N]) -> Word {
-        if !self.remember_hashes {
-            return keccak::hash_lanes(lanes);
-        }
-        self.hashes = vec![Hash::NONE; HASHES];
-        self.hash_lanes(lanes)
     }
 }
 

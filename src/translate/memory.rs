@@ -41,9 +41,9 @@ impl Translator {
         let konst = self.s.konst(v);
         let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(end_of);
-        let (grow, back) = (self.label(), self.label());
         if let Some((disp, end)) = small {
             if end as u32 > self.memory_known {
+                let (grow, back) = (self.label(), self.label());
                 let mem = self.frame_field(offset_of!(Frame, memory_len));
                 self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(end) });
                 self.s.emit(Ins::Br { cond: Cond::Ult, to: grow });
@@ -72,8 +72,14 @@ impl Translator {
                 index
             }
         };
+        let most = 1u64.checked_shl(self.s.value(v).bits.into()).map_or(u64::MAX, |beyond| beyond - 1);
+        if most.saturating_add(len.into()) <= self.memory_known.into() {
+            self.load_field(base, offset_of!(Frame, memory));
+            return Mem { base, index: Some(index), shift: 0, disp: 0 };
+        }
         let room = if len == 1 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
         let room = self.frame_field(room);
+        let (grow, back) = (self.label(), self.label());
         self.s.emit(Ins::Cmp { a: index, b: Src::M(room) });
         self.s.emit(Ins::Br { cond: Cond::Uge, to: grow });
         self.s.emit(Ins::Label(back));

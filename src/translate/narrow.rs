@@ -49,9 +49,9 @@ fn only_low_bits(code: &Code, mut pc: usize, end: usize) -> bool {
 }
 
 impl Translator {
-    /// ADD, SUB, MUL and SHL in 64 bits, if that is right or likely to be; false if not, and then nothing has happened.
+    /// ADD, SUB, MUL, SHL, SHR, OR and XOR in 64 bits, if that is right or likely to be; false if not, and then nothing has happened.
     pub(super) fn narrow(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) -> bool {
-        if !matches!(opcode, op::ADD | op::SUB | op::MUL | op::SHL) {
+        if !matches!(opcode, op::ADD | op::SUB | op::MUL | op::SHL | op::SHR | op::OR | op::XOR) {
             return false;
         }
         let top = self.s.len() - 1;
@@ -65,6 +65,10 @@ impl Translator {
             op::ADD => AluOp::Add,
             op::SUB => AluOp::Sub,
             op::MUL => AluOp::Mul,
+            op::SHR => return self.low_of_shift(job, pc, kx, y),
+            op::OR | op::XOR if wx <= 64 && wy <= 64 => return false,
+            op::OR => AluOp::Or,
+            op::XOR => AluOp::Xor,
             _ => {
                 let amount = kx.and_then(|k| u8::try_from(k).ok()).filter(|amount| (1..64).contains(amount));
                 return amount.is_some_and(|amount| wy <= 64 && self.guess_shift(job, amount, false, wy, pc));
@@ -74,7 +78,7 @@ impl Translator {
             self.low_bits(alu, x, y);
             return true;
         }
-        if wx > 64 || wy > 64 {
+        if wx > 64 || wy > 64 || matches!(alu, AluOp::Or | AluOp::Xor) {
             return false;
         }
         match alu {
@@ -90,6 +94,22 @@ impl Translator {
             },
             _ => self.guess_sum(job, alu, wx, pc),
         }
+    }
+
+    /// SHR of the wide word `y` by a constant, if only low bits of it are ever used.
+    fn low_of_shift(&mut self, job: &Job<'_>, pc: usize, amount: Option<U256>, y: ValueId) -> bool {
+        let Some(amount) = amount.and_then(|k| u8::try_from(k).ok()) else { return false };
+        let bits = self.s.value(y).bits;
+        if bits <= u16::from(amount) + 64 || !only_low_bits(job.code, pc + 1, self.block_end) {
+            return false;
+        }
+        self.s.kill_flags();
+        let top = self.s.pop();
+        self.s.release(top);
+        let y = self.s.pop();
+        self.limb_from(amount.into(), 64, y);
+        self.s.unpin();
+        true
     }
 
     /// The low limb of an operation on the top two elements, whose other bits nobody will see.

@@ -571,8 +571,13 @@ impl Translator {
             self.s.push_wide(q, bits - amount);
             return;
         }
-        // The result is one limb, of at most two of the operand's.
-        let (limb, low) = (usize::from(amount / 64), (amount % 64) as u8);
+        self.limb_from(amount, bits - amount, y);
+    }
+
+    /// The `width` bits, 64 at most, of `y` from `bit` on, as a word: of at most two of its limbs.
+    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) {
+        let bits = self.bits(y);
+        let (limb, low) = (usize::from(bit / 64), (bit % 64) as u8);
         let dst = self.s.alloc();
         self.s.limb_to(y, limb, dst);
         if low > 0 && usize::from(bits) > 64 * (limb + 1) {
@@ -583,7 +588,7 @@ impl Translator {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
         }
         self.s.release(y);
-        self.s.push_narrow(dst, bits - amount);
+        self.s.push_narrow(dst, width);
     }
 
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.

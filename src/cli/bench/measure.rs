@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub const FIRST: [usize; 4] = [1, 10, 100, 1000];
 /// Compilations from which the fastest is taken.
 const COMPILATIONS: usize = 9;
+/// Rounds of series of first runs, but for one: more are not worth the time.
+const MAX_SERIES: usize = 8;
 /// Rounds of a measurement: at least so many, whatever the time.
 const MIN_ROUNDS: usize = 3;
 /// Rounds of a measurement: more are not worth the time.
@@ -78,6 +80,8 @@ pub struct Figures {
     pub analyse_ns: u64,
     /// What compiling it in `always` took and gave.
     pub compiled: CounterValues,
+    /// What the engines of the runs in `always` and `tiered` have done in the end.
+    pub counted: [CounterValues; 2],
     /// The share of the instructions that ran compiled in `check` mode, init code excluded.
     pub compiled_share: f64,
 }
@@ -90,12 +94,13 @@ pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
     let about = estimate(&mut revm)?;
     let clock = Clock::for_runs_of(about, Clock::wall());
 
-    let cold = cold_runs([&|| Machine::revm(call), &|| ejit(Mode::Tiered)], clock, about, budget)?;
-    let (revm_first_ns, _) = first_runs(|| Machine::revm(call), clock, budget)?;
-    let (first_ns, tiered) = first_runs(|| ejit(Mode::Tiered), clock, budget)?;
+    let new = || [Machine::revm(call), ejit(Mode::Tiered)];
+    let mut elders = [Machine::revm(call), ejit(Mode::Off)];
+    let cold = cold_runs(new, &mut elders, clock, about, budget)?;
+    let ([revm_first_ns, first_ns], [_, tiered]) = first_runs(new, &mut elders, clock, budget)?;
     let (warm, compiled) = compile(call, budget)?;
     let analyse_ns = (0..COMPILATIONS).map(|_| analyse(call)).min().unwrap_or_default();
-    let steady = steady_runs([revm, ejit(Mode::Off), warm, tiered], clock, budget)?;
+    let (steady, [_, _, warm, tiered]) = steady_runs([revm, ejit(Mode::Off), warm, tiered], clock, budget)?;
     Ok(Figures {
         revm_ns: steady[0],
         off_ns: steady[1],
@@ -107,6 +112,7 @@ pub fn measure(call: &Call, budget: &Budget) -> Result<Figures> {
         revm_first_ns,
         analyse_ns,
         compiled,
+        counted: [warm, tiered].map(Machine::into_counters),
         compiled_share: compiled_share(call)?,
     })
 }
@@ -174,8 +180,8 @@ fn repetitions(about: f64) -> usize {
     (LONG_NS / about.max(50.0)).ceil().max(1.0) as usize
 }
 
-/// The medians of all lanes, sampled in turn; who is first in a round changes from round to round.
-fn steady_runs<const N: usize>(mut lanes: [Machine; N], clock: Clock, budget: &Budget) -> Result<[f64; N]> {
+/// The medians of all lanes, and the lanes, sampled in turn; who is first in a round changes from round to round.
+fn steady_runs<const N: usize>(mut lanes: [Machine; N], clock: Clock, budget: &Budget) -> Result<([f64; N], [Machine; N])> {
     let mut repeat = [1; N];
     for (lane, repeat) in lanes.iter_mut().zip(&mut repeat) {
         let about = timed(lane, clock)?.min(timed(lane, clock)?);
@@ -196,7 +202,7 @@ fn steady_runs<const N: usize>(mut lanes: [Machine; N], clock: Clock, budget: &B
             samples[lane].push(sum / repeat[lane] as f64);
         }
     }
-    Ok(samples.map(|mut samples| median(&mut samples)))
+    Ok((samples.map(|mut samples| median(&mut samples)), lanes))
 }
 
 /// One timed run from raw code: the called code's analysis, and that of all that it calls, is inside the clock.
@@ -212,8 +218,15 @@ fn timed_cold(machine: &mut Machine, clock: Clock) -> Result<f64> {
     Ok(ns)
 }
 
-/// The medians of runs in machines that are new each time, sampled in turn.
-fn cold_runs<const N: usize>(lanes: [&dyn Fn() -> Machine; N], clock: Clock, about: f64, budget: &Budget) -> Result<[f64; N]> {
+/// The medians of first runs in new machines. All machines of a turn are made before the first of them runs, and take turns in being first; before
+/// each runs its elder, untimed. So what is cold is what belongs to the code that is called, not the processor's caches of the process.
+fn cold_runs<const N: usize>(
+    new: impl Fn() -> [Machine; N],
+    elders: &mut [Machine; N],
+    clock: Clock,
+    about: f64,
+    budget: &Budget,
+) -> Result<[f64; N]> {
     let repeat = repetitions(about);
     let mut samples = [const { Vec::new() }; N];
     let start = Instant::now();
@@ -221,38 +234,59 @@ fn cold_runs<const N: usize>(lanes: [&dyn Fn() -> Machine; N], clock: Clock, abo
         if round >= MIN_ROUNDS && start.elapsed() > budget.cold {
             break;
         }
-        for turn in 0..N {
-            let lane = (turn + round) % N;
-            let mut sum = 0.0;
-            for _ in 0..repeat {
-                sum += timed_cold(&mut lanes[lane](), clock)?;
+        let mut sums = [0.0; N];
+        for turn in 0..repeat {
+            let mut machines = new();
+            for place in 0..N {
+                let lane = (place + turn + round) % N;
+                timed(&mut elders[lane], clock)?;
+                sums[lane] += timed_cold(&mut machines[lane], clock)?;
             }
-            samples[lane].push(sum / repeat as f64);
+        }
+        for (samples, sum) in samples.iter_mut().zip(sums) {
+            samples.push(sum / repeat as f64);
         }
     }
     Ok(samples.map(|mut samples| median(&mut samples)))
 }
 
-/// Series of first runs in new machines: the medians of their means, and the last machine, which is in steady state.
-fn first_runs(new: impl Fn() -> Machine, clock: Clock, budget: &Budget) -> Result<(First, Machine)> {
-    let mut means: [Vec<f64>; FIRST.len()] = Default::default();
+/// Series of first runs in new machines, made and taking turns as in [`cold_runs`]: the medians of their means, and the last machines, which are in
+/// steady state.
+fn first_runs<const N: usize>(
+    new: impl Fn() -> [Machine; N],
+    elders: &mut [Machine; N],
+    clock: Clock,
+    budget: &Budget,
+) -> Result<([First; N], [Machine; N])> {
+    let mut means: [[Vec<f64>; FIRST.len()]; N] = [const { [const { Vec::new() }; FIRST.len()] }; N];
     let start = Instant::now();
-    loop {
-        let mut machine = new();
-        let series = Instant::now();
-        let mut sum = 0.0;
-        let mut runs = 0;
-        while runs < FIRST[FIRST.len() - 1] && (runs == 0 || series.elapsed() < budget.series) {
-            sum += if runs == 0 { timed_cold(&mut machine, clock)? } else { timed(&mut machine, clock)? };
-            runs += 1;
-            if let Some(at) = FIRST.iter().position(|length| *length == runs) {
-                means[at].push(sum / runs as f64);
-            }
+    for round in 0.. {
+        let mut machines = new();
+        let turn = Instant::now();
+        for place in 0..N {
+            let lane = (place + round) % N;
+            timed(&mut elders[lane], clock)?;
+            series(&mut machines[lane], &mut means[lane], clock, budget)?;
         }
-        // Another series only where one more fits into the time.
-        if start.elapsed() + series.elapsed() > budget.first / 2 || means[0].len() == 9 {
-            let steady = means.map(|mut means| (!means.is_empty()).then(|| median(&mut means)));
-            return Ok((steady, machine));
+        // Another round only where one more fits into the time.
+        if start.elapsed() + turn.elapsed() > budget.first || round == MAX_SERIES {
+            let medians = |mut means: Vec<f64>| (!means.is_empty()).then(|| median(&mut means));
+            return Ok((means.map(|lane| lane.map(medians)), machines));
         }
     }
+    unreachable!("the last round returns")
+}
+
+/// One series of first runs, whose means up to the lengths of [`FIRST`] are added to `means`.
+fn series(machine: &mut Machine, means: &mut [Vec<f64>; FIRST.len()], clock: Clock, budget: &Budget) -> Result<()> {
+    let start = Instant::now();
+    let (mut sum, mut runs) = (0.0, 0);
+    while runs < FIRST[FIRST.len() - 1] && (runs == 0 || start.elapsed() < budget.series) {
+        sum += if runs == 0 { timed_cold(machine, clock)? } else { timed(machine, clock)? };
+        runs += 1;
+        if let Some(at) = FIRST.iter().position(|length| *length == runs) {
+            means[at].push(sum / runs as f64);
+        }
+    }
+    Ok(())
 }

@@ -47,6 +47,9 @@ pub struct BenchArgs {
     /// Only workloads of this kind
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Print what the engines in modes `always` and `tiered` counted through all runs besides
+    #[arg(long)]
+    stats: bool,
     /// Spend a fifth of the time: coarser figures
     #[arg(long)]
     quick: bool,
@@ -69,7 +72,7 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let budget = if args.quick { Budget::quick() } else { Budget::full() };
-    let mut report = Report::new(args.json, super::colours());
+    let mut report = Report::new(args.json, args.stats, super::colours());
     report.begin(out)?;
     for (_, workload) in &selected {
         let problem = check(workload);

@@ -2,6 +2,7 @@
 
 use super::measure::{FIRST, Figures, First, compile_ns};
 use crate::cli::failure::Result;
+use crate::cli::stats;
 use crate::cli::workload::Workload;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, io::Write};
@@ -28,15 +29,16 @@ const RATIOS: [Ratio; 4] = [
 #[derive(Debug)]
 pub struct Report {
     json: bool,
+    stats: bool,
     colours: bool,
     measured: Vec<(String, String, Figures)>,
     failures: usize,
 }
 
 impl Report {
-    /// A report, as JSON lines or as a table.
-    pub fn new(json: bool, colours: bool) -> Report {
-        Report { json, colours, measured: Vec::new(), failures: 0 }
+    /// A report, as JSON lines or as a table, with the engines' counters if `stats`.
+    pub fn new(json: bool, stats: bool, colours: bool) -> Report {
+        Report { json, stats, colours, measured: Vec::new(), failures: 0 }
     }
 
     /// Workloads that did not come to what was expected.
@@ -67,9 +69,16 @@ impl Report {
         out: &mut dyn Write,
     ) -> Result<()> {
         if self.json {
-            writeln!(out, "{}", to_json(workload, instructions, problem.as_deref(), &figures))?;
+            let mut object = to_json(workload, instructions, problem.as_deref(), &figures);
+            if self.stats {
+                object["stats"] = json!({"always": stats::json(&figures.counted[0]), "tiered": stats::json(&figures.counted[1])});
+            }
+            writeln!(out, "{object}")?;
         } else {
             self.row(workload, problem.as_deref(), &figures, out)?;
+            if self.stats {
+                write!(out, "{}", stats::rows(&figures.counted))?;
+            }
         }
         match problem {
             Some(_) => self.failures += 1,

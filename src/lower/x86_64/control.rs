@@ -34,6 +34,7 @@ impl Lowerer {
         self.code.len() as u32
     }
 
+    #[inline]
     pub(super) fn label(&mut self, label: Label) {
         self.zeroed = false;
         if label.0 >= MAX_LABELS {
@@ -128,10 +129,11 @@ impl Lowerer {
     }
 
     pub(super) fn jmp_slot(&mut self, slot: u64) {
-        let distance = self.distance_to(slot) as i64;
-        match near(distance, Inst::JmpRip { disp: 0 }.encode().len() as i64) {
-            Some(disp) => self.emit(Inst::JmpRip { disp }),
-            None => self.fault = Some(Fault::Reach(slot)),
+        let jmp = Inst::JmpRip { disp: 0 }.encode();
+        let end = self.base.wrapping_add(self.code.len() as u64 + jmp.len() as u64);
+        match i32::try_from(slot.wrapping_sub(end) as i64) {
+            Ok(disp) => self.emit(Inst::JmpRip { disp }),
+            Err(_) => self.fault = Some(Fault::Reach(slot)),
         }
     }
 

@@ -152,12 +152,7 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower); the stream ends there, and has no bytes.
     #[inline]
     pub fn push(&mut self, ins: &Ins) -> Result<(), LowerError> {
-        self.ins(ins);
-        self.at += 1;
-        match self.fault {
-            None => Ok(()),
-            Some(fault) => Err(self.fail(fault, ins)),
-        }
+        self.extend([ins])
     }
 
     /// Lowers more instructions.
@@ -167,7 +162,12 @@ impl Lowerer {
     /// As for [`push`](Lowerer::push).
     pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
         for ins in ins {
-            self.push(ins.borrow())?;
+            let ins = ins.borrow();
+            self.ins(ins);
+            if let Some(fault) = self.fault {
+                return Err(self.fail(fault, ins));
+            }
+            self.at += 1;
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Lowerer {
     #[cold]
     fn fail(&mut self, fault: Fault, ins: &Ins) -> LowerError {
         self.code.truncate(0);
-        fault.at(self.at - 1, ins)
+        fault.at(self.at, ins)
     }
 
     /// Where a label of the last stream is, from `base`.
@@ -216,6 +216,8 @@ impl Lowerer {
         }
     }
 
+    /// Apart from the loop over the stream, whose code is to stay small.
+    #[inline(never)]
     fn general(&mut self, ins: &Ins) {
         match *ins {
             Ins::Imm { dst, value } => self.imm(dst, value),
@@ -466,7 +468,7 @@ fn size(width: Width) -> Size {
 }
 
 /// The machine's operation; multiplication is not in the group.
-fn group(op: AluOp) -> Option<Alu> {
+const fn group(op: AluOp) -> Option<Alu> {
     match op {
         AluOp::Add => Some(Alu::Add),
         AluOp::Adc => Some(Alu::Adc),
