@@ -387,7 +387,8 @@ fn wide(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
             Ins::WShift { op: wide_shift_op(rng), dst: rng.quad(), amount, tmp }
         }
         _ => {
-            let ((a, a_disp), (b, b_disp)) = (word_at(rng, case), word_at(rng, case));
+            let (a, a_disp) = word_at(rng, case);
+            let (b, b_disp) = if rng.flip() { (a, a_disp) } else { word_at(rng, case) };
             let tmp = if cfg!(target_arch = "x86_64") { [R(2), R(6), R(3)] } else { [tmp[0], tmp[1], rng.r()] };
             Ins::WMul { dst: rng.quad(), a, a_disp, b, b_disp, tmp }
         }

@@ -133,12 +133,16 @@ impl Lowerer {
 
     pub(super) fn word_mul(&mut self, dst: Quad, a: (R, i32), b: (R, i32), tmp: [R; 3]) {
         let d = self.quad(dst);
+        let is_square = a == b;
         let a = Mem::new(self.r(a.0), a.1);
         let b = Mem::new(self.r(b.0), b.1);
         if tmp.map(|r| self.r(r)) != PRODUCT {
             self.fault = Some(Fault::FixedRegisters);
         }
         let (a, b) = ([0, 1, 2, 3].map(|limb| self.limb_of(a, limb)), [0, 1, 2, 3].map(|limb| self.limb_of(b, limb)));
+        if self.features.bmi2 && is_square {
+            return self.square(d, a);
+        }
         if self.features.bmi2 {
             self.first_row(d, a[0], b);
             self.second_row(d, a[1], b);
@@ -148,6 +152,32 @@ impl Lowerer {
         }
         self.load(Reg::Rdx, Rm::M(a[3]));
         self.add_low_product(d[3], b[0]);
+    }
+
+    /// `d = a * a`: each product of two different limbs once, all doubled, and the squares of limbs added.
+    fn square(&mut self, d: [Reg; 4], a: [Mem; 4]) {
+        let [multiplier, low, high] = PRODUCT;
+        let imul = |src| Inst::Imul { dst: low, src: Rm::M(src) };
+        self.load(multiplier, Rm::M(a[0]));
+        self.mulx(d[2], d[1], a[1]);
+        self.mulx(d[3], low, a[2]);
+        self.op_r(Alu::Add, d[2], low);
+        self.op(Alu::Adc, d[3], Operand::Imm(0));
+        self.mov(low, multiplier);
+        self.emit(imul(a[3]));
+        self.op_r(Alu::Add, d[3], low);
+        self.load(low, Rm::M(a[1]));
+        self.emit(imul(a[2]));
+        self.op_r(Alu::Add, d[3], low);
+        for (op, limb) in [(Alu::Add, 1), (Alu::Adc, 2), (Alu::Adc, 3)] {
+            self.op_r(op, d[limb], d[limb]);
+        }
+        self.mulx(high, d[0], a[0]);
+        self.op_r(Alu::Add, d[1], high);
+        self.load(multiplier, Rm::M(a[1]));
+        self.mulx(high, low, a[1]);
+        self.op_r(Alu::Adc, d[2], low);
+        self.op_r(Alu::Adc, d[3], high);
     }
 
     /// `d += rdx * b` in the top limb.
