@@ -11,6 +11,10 @@ const ADDRESSABLE: u64 = isize::MAX as u64;
 /// it by itself.
 const AHEAD: (usize, usize) = (256, 4096);
 
+/// Bytes reserved besides, so that what is allocated behind memory is about half a page off it: copies between addresses that agree in their low 12 bits
+/// wait for each other ("4K aliasing", Intel 64 and IA-32 Architectures Optimization Reference Manual).
+const STAGGER: usize = 2048 + 64;
+
 impl Frame {
     /// Grows memory to hold `offset..offset + len`, `len` not being 0, and pays for it.
     #[inline]
@@ -46,6 +50,7 @@ impl Frame {
         if len as u64 > self.memory_ready {
             let ahead = len.clamp(AHEAD.0, AHEAD.1) as u64;
             let ready = (len as u64 + ahead).min(self.memory_limit & !31);
+            self.buffer.reserve(ready as usize + STAGGER - self.buffer.len());
             self.buffer.resize(ready as usize, 0);
             self.memory = self.buffer.as_mut_ptr();
             self.memory_ready = ready;
