@@ -158,6 +158,8 @@ pub struct Frame {
     pub code_base: *const u8,
     /// The size to which memory can grow by writing `memory_len` and `memory_words` alone.
     pub memory_ready: u64,
+    /// Gas that memory of its size costs.
+    pub memory_paid: u64,
     /// Taken jumps the interpreter may still make before it exits with `Exit::Hot`.
     pub fuel: u64,
     /// Instructions executed by the interpreter (counted only in its counting variant).
@@ -214,6 +216,7 @@ impl Frame {
             memory_len: 0,
             memory_words: 0,
             memory_ready: 0,
+            memory_paid: 0,
             pc: 0,
             code: ptr::null(),
             code_len: 0,

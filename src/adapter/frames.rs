@@ -134,6 +134,7 @@ impl Slot {
         frame.memory_len = 0;
         frame.memory_words = 0;
         frame.memory_ready = 0;
+        frame.memory_paid = 0;
         frame.memory_limit = memory_limit;
         frame.pc = 0;
         frame.code = self.contract.code.padded().as_ptr();

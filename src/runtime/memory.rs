@@ -35,11 +35,13 @@ impl Frame {
         if new_words.saturating_mul(32) > self.memory_limit {
             return Err(Exit::MemoryLimit);
         }
-        let cost = memory_gas(new_words) - memory_gas(self.memory_len / 32);
+        let price = memory_gas(new_words);
+        let cost = price - self.memory_paid;
         if cost > payable as u64 || new_words > ADDRESSABLE / 32 {
             return Err(Exit::MemoryOutOfGas);
         }
         self.gas -= cost as i64;
+        self.memory_paid = price;
         self.resize_memory(new_words as usize * 32);
         Ok(())
     }

@@ -94,70 +94,51 @@ const ENDED: u32 = 13;
 const GROW_SLOWLY: u32 = 14;
 
 /// Memory growth within what is ready and can be paid for; other growth goes on at [`GROW_SLOWLY`] as if nothing had been. The third scratch
-/// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H).
+/// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H), which is `w (w + 1536) / 512`.
 fn grow_if_ready(target: &'static Target) -> impl IntoIterator<Item = Ins> {
     let [t0, t1, t2] = target.scratch;
-    let (new, old) = (target.words[0], target.words[1]);
-    let kept = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
     let asked = |i: usize| field(target, offset_of!(Frame, scratch) + 8 * i);
-    let [len, ready] = [offset_of!(Frame, memory_len), offset_of!(Frame, memory_ready)].map(|offset| field(target, offset));
-    let alu = |op, dst, a, b| Ins::Alu { op, flags: false, dst, a, b };
+    let [len, ready, paid] = [offset_of!(Frame, memory_len), offset_of!(Frame, memory_ready), offset_of!(Frame, memory_paid)]
+        .map(|offset| field(target, offset));
+    let alu = |op, dst, b| Ins::Alu { op, flags: false, dst, a: dst, b };
     let shift = |dst, a, amount| Ins::ShiftImm { op: ShiftOp::Shr, dst, a, amount };
     let slowly = |cond| Ins::Br { cond, to: Label(GROW_SLOWLY) };
-    let three_times = |dst, r| Ins::Lea { dst, mem: Mem { base: r, index: Some(r), shift: 1, disp: 0 } };
-    let spare = Ins::Load { width: Width::B32, signed: false, dst: t1, mem: asked(1) };
     [
         store(t0, asked(0)),
         store(t1, asked(1)),
-        store(new, kept(0)),
-        store(old, kept(1)),
         // The end, rounded up to words.
         Ins::Cmp { a: t0, b: Src::M(ready) },
         slowly(Cond::Ugt),
         shift(t2, t1, 32),
         Ins::Lea { dst: t2, mem: Mem { base: t2, index: Some(t0), shift: 0, disp: 31 } },
-        alu(AluOp::And, t2, t2, Src::I(-32)),
+        alu(AluOp::And, t2, Src::I(-32)),
         Ins::Cmp { a: t2, b: Src::M(ready) },
         slowly(Cond::Ugt),
         // The price.
-        load(old, len),
-        shift(new, t2, 5),
-        shift(old, old, 5),
-        three_times(t0, new),
-        three_times(t1, old),
-        alu(AluOp::Sub, t0, t0, Src::R(t1)),
-        alu(AluOp::Mul, new, new, Src::R(new)),
-        alu(AluOp::Mul, old, old, Src::R(old)),
-        shift(new, new, 9),
-        shift(old, old, 9),
-        alu(AluOp::Add, t0, t0, Src::R(new)),
-        alu(AluOp::Sub, t0, t0, Src::R(old)),
-        spare,
-        alu(AluOp::Add, t1, t1, Src::R(target.gas)),
+        shift(t0, t2, 5),
+        Ins::Lea { dst: t1, mem: at(t0, 1536) },
+        alu(AluOp::Mul, t0, Src::R(t1)),
+        shift(t0, t0, 9),
+        // Gas that is left, the spare and what was paid before are to be no less.
+        Ins::Load { width: Width::B32, signed: false, dst: t1, mem: asked(1) },
+        alu(AluOp::Add, t1, Src::R(target.gas)),
+        alu(AluOp::Add, t1, Src::M(paid)),
         Ins::Cmp { a: t1, b: Src::R(t0) },
         slowly(Cond::Slt),
-        alu(AluOp::Sub, target.gas, target.gas, Src::R(t0)),
+        alu(AluOp::Add, target.gas, Src::M(paid)),
+        alu(AluOp::Sub, target.gas, Src::R(t0)),
+        store(t0, paid),
         store(t2, len),
         Ins::Lea { dst: t2, mem: at(t2, -31) },
         store(t2, field(target, offset_of!(Frame, memory_words))),
-        load(new, kept(0)),
-        load(old, kept(1)),
-        load(t2, kept(SAVED_SCRATCH)),
+        load(t2, field(target, offset_of!(Frame, saved) + 8 * SAVED_SCRATCH)),
     ]
 }
 
 /// Where [`grow_if_ready`] could not: everything is as it was.
 fn grow_slowly(target: &'static Target) -> impl IntoIterator<Item = Ins> {
-    let [t0, t1, _] = target.scratch;
-    let kept = |i: usize| field(target, offset_of!(Frame, saved) + 8 * i);
     let asked = |i: usize| field(target, offset_of!(Frame, scratch) + 8 * i);
-    [
-        Ins::Label(Label(GROW_SLOWLY)),
-        load(t0, asked(0)),
-        load(t1, asked(1)),
-        load(target.words[0], kept(0)),
-        load(target.words[1], kept(1)),
-    ]
+    [Ins::Label(Label(GROW_SLOWLY)), load(target.scratch[0], asked(0)), load(target.scratch[1], asked(1))]
 }
 
 /// The stubs' code; its labels below [`ENDED`] are the fields of [`Stubs`] in order.
