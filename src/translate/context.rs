@@ -194,10 +194,14 @@ impl Versions {
         self.sites.len()
     }
 
-    /// Whether the element at `depth` is this constant in a version of the block at `pc`.
-    pub fn has_constant(&self, pc: Pc, depth: u16, value: &U256) -> bool {
-        let is_it = |place| matches!(place, Place::Const(k) if self.constant(k) == value);
-        self.of(pc).any(|(_, version)| self.entries(&version.context).any(|entry| entry.depth == depth && is_it(entry.place)))
+    /// Whether the element at `depth` is this constant in a version of the block at `pc`; `None` if it is a constant in none.
+    pub fn has_constant(&self, pc: Pc, depth: u16, value: &U256) -> Option<bool> {
+        let of = |context| self.entries(context).find(|entry| entry.depth == depth);
+        let constants = self.of(pc).filter_map(|(_, version)| match of(&version.context)?.place {
+            Place::Const(k) => Some(self.constant(k) == value),
+            Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
+        });
+        constants.reduce(|any, is_it| any || is_it)
     }
 
     /// The versions of the block at `pc`, newest first.

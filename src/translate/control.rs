@@ -170,9 +170,9 @@ impl Translator {
         let many = self.made(job, to) > MAX_VERSIONS;
         let code = job.code;
         let returns = |i: usize| self.s.konst(self.s.at(i)).is_some_and(|k| is_destination(code, &k));
-        let is_main = job.versions.of(to).all(|(_, version)| version.context.is_generic()) && !(0..self.s.len()).any(returns);
+        let is_main = !(0..self.s.len()).any(returns);
         self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
-            !many && (is_destination(code, k) || *k > FIRST && (is_main || versions.has_constant(to, depth, k)))
+            !many && (is_destination(code, k) || *k > FIRST && versions.has_constant(to, depth, k).unwrap_or(is_main))
         })
     }
 
