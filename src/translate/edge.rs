@@ -181,7 +181,10 @@ impl State {
                 _ => 256,
             };
             let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
-                (Some(k), _) if stays(versions, (len - i) as u16, k) => Place::Const(versions.add_constant(*k)),
+                (Some(k), _) if stays(versions, (len - i) as u16, k) => {
+                    bits = k.bit_len() as u16;
+                    Place::Const(versions.add_constant(*k))
+                }
                 (Some(k), _) => {
                     bits = if k.bit_len() <= 64 { 64 } else { 256 };
                     match free.count_ones().saturating_sub(keep_free) {

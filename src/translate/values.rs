@@ -217,6 +217,7 @@ impl State {
             match entry.place {
                 Place::Home => {}
                 Place::Const(k) => {
+                    debug_assert_eq!(usize::from(entry.bits), versions.constant(k).bit_len(), "constants know their width");
                     self.consts.push(Const { value: *versions.constant(k), shared: k });
                     self.value_mut(v).konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
                 }

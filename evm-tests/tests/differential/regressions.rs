@@ -226,6 +226,25 @@ fn results_without_bits() {
     }
 }
 
+/// Constants that go around a loop are as wide as they are, not as wide as the loop's header would take other numbers to be.
+#[test]
+fn constants_around_loops_know_their_width() {
+    let mut harness = Harness::new();
+    for operation in ["DIV", "MOD", "SDIV", "SMOD", "AND", "OR", "LT", "GT"] {
+        for constant in ["0x1234567801", "0x1ffffffff", "0x1ffff", "0x1ffffffffffffffffff"] {
+            for mask in ["0xffffffffff", "0xffffff", "0xffffffffffffffff", "0xffffffffffffffffffffffff"] {
+                let text = format!(
+                    "{constant} 0 CALLDATALOAD {mask} AND 0 3 loop: DUP4 DUP4 {operation} SWAP1 SWAP2 ADD SWAP1 \
+                     1 SWAP1 SUB DUP1 @loop JUMPI POP 0 MSTORE 32 0 RETURN"
+                );
+                for byte in [0xff, 0x77, 1] {
+                    harness.check(&Case::new(code(&text)).input(vec![byte; 32]));
+                }
+            }
+        }
+    }
+}
+
 /// Tiny programs that broke a compiler.
 #[test]
 fn tiny_programs() {
