@@ -9,6 +9,7 @@
 //! which the engine restores the stack for the interpreter.
 
 mod chaos;
+mod checked;
 mod constants;
 pub mod context;
 mod control;
@@ -21,6 +22,7 @@ mod memory;
 mod modular;
 mod multiply;
 mod narrow;
+mod registers;
 mod stubs;
 mod target;
 mod values;
@@ -37,6 +39,7 @@ use crate::evm::fork::Schedule;
 use crate::evm::opcode::{self as op, Class, info};
 use crate::ir::{AluOp, Cond, Ins, Label, Quad, R, Src};
 use chaos::Dice;
+use checked::Product;
 use constants::{Address, Constant};
 use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
@@ -186,6 +189,8 @@ pub struct Translator {
     wide: Option<ValueId>,
     /// What the last condition tells.
     fact: Option<Fact>,
+    /// The last product.
+    product: Option<Product>,
     /// Instructions that the last one has done too.
     fused: usize,
     /// Bytes that memory surely has at this point.
@@ -240,6 +245,7 @@ impl Translator {
             loads_wide: false,
             wide: None,
             fact: None,
+            product: None,
             fused: 0,
             memory_known: 0,
             looping: false,
@@ -314,7 +320,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        (self.wide, self.fact) = (None, None);
+        (self.wide, self.fact, self.product) = (None, None, None);
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -481,6 +487,7 @@ impl Translator {
                     op::CLZ => self.clz(),
                     op::ADDMOD | op::MULMOD => self.modular(opcode),
                     op::AND if self.mask_test(code, pc) => {}
+                    op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
                     _ if self.narrow(job, opcode, pc) => {}
                     _ => self.binary(opcode),
                 }

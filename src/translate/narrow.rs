@@ -20,13 +20,13 @@ const POINTER_OFFSET: u64 = 0x40;
 
 /// A speculation under way.
 #[derive(Clone, Copy, Debug)]
-struct Guess {
+pub(super) struct Guess {
     /// For the result; not among the captured registers.
     dst: R,
     /// Where to go on if it does not fit.
-    to: To,
+    pub to: To,
     /// Gas to give back there.
-    gas: u32,
+    pub gas: u32,
 }
 
 /// Whether of the word that the instruction before `pc` pushes only the low 64 bits are ever used: constants are added to it, and so on, until
@@ -128,7 +128,7 @@ impl Translator {
 
     /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack. The result gets a register of
     /// its own, or is put `over` an operand's.
-    fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize) -> Option<Guess> {
+    pub(super) fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize) -> Option<Guess> {
         if job.frugal || job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(6) {
             return None;
         }
@@ -196,7 +196,9 @@ impl Translator {
         self.s.emit(Ins::MulWide { hi: high, lo: dst, a: factor, b: dst });
         self.s.emit(Ins::Test { a: high, b: Src::R(high) });
         self.widen_if(Cond::Ne, guess.gas, guess.to, None);
+        let factors = [self.s.at(top), self.s.at(top - 1)];
         self.guessed(2, dst, 64);
+        self.note_product(factors, true);
         true
     }
 

@@ -55,7 +55,7 @@ pub(super) struct Value {
     /// Upper bound of its width in bits.
     pub bits: u16,
     /// When it was last used, for choosing what to spill.
-    stamp: u32,
+    pub(super) stamp: u32,
     pub regs: Regs,
     pub slot: Option<i32>,
     /// It is this condition of the current machine flags (and nowhere else).
@@ -547,113 +547,17 @@ impl State {
         }
     }
 
-    // ---- registers ----
+    // ---- operands ----
 
-    /// A free register, pinned until the operation ends. Spills if there is none. Emits only moves and stores: flags survive.
-    pub fn alloc(&mut self) -> R {
-        while self.free & !self.pinned == 0 {
-            self.evict();
-        }
-        self.take_free()
-    }
-
-    /// Takes a register of those that are free: there is one. Registers that calls destroy have the lower numbers.
-    fn take_free(&mut self) -> R {
-        let mut usable = self.free & !self.pinned;
-        while self.dice.one_in(2) && usable & (usable - 1) != 0 {
-            usable &= usable - 1;
-        }
-        let lowest = usable & usable.wrapping_neg();
-        self.free &= !lowest;
-        self.pinned |= lowest;
-        R(lowest.trailing_zeros() as u8)
-    }
-
-    /// Gives back a register from [`State::alloc`] that got no value.
-    pub fn give_back(&mut self, r: R) {
-        self.free |= mask(r);
-        self.pinned &= !mask(r);
-    }
-
-    pub fn alloc_quad(&mut self) -> Quad {
-        while (self.free & !self.pinned).count_ones() < 4 {
-            self.evict();
-        }
-        Quad(std::array::from_fn(|_| self.take_free()))
-    }
-
-    /// As [`State::alloc_quad`], for a result to be made from `v`, which stays where it is.
-    pub fn alloc_beside(&mut self, v: ValueId) -> Quad {
-        self.touch(v);
-        self.alloc_quad()
-    }
-
-    pub(super) fn evict(&mut self) {
-        let mut best: Option<(bool, u32, ValueId)> = None;
-        for &r in self.target.words {
-            let Some(v) = self.reg_owner[number(r)] else { continue };
-            if self.regs_mask(v) & self.pinned != 0 {
-                continue;
-            }
-            let value = self.value(v);
-            let key = (value.slot.is_none() && value.konst.is_none(), value.stamp, v);
-            if best.is_none_or(|b| (key.0, key.1) < (b.0, b.1)) {
-                best = Some(key);
-            }
-        }
-        let (_, _, v) = best.expect("an operation never pins every register");
-        self.spill(v);
-    }
-
-    /// A value in registers is in memory instead, or nowhere if it is a constant.
-    pub(super) fn spill(&mut self, v: ValueId) {
-        self.moved = true;
-        if self.value(v).konst.is_none() {
-            self.ensure_slot(v);
-        }
-        self.drop_regs(v);
-    }
-
-    pub(super) fn regs_mask(&self, v: ValueId) -> u32 {
-        match self.value(v).regs {
-            Regs::None => 0,
-            Regs::Narrow(r) => mask(r),
-            Regs::Wide(q) => quad_mask(q),
-        }
-    }
-
-    /// Spills what a call would destroy.
-    pub fn spill_for_call(&mut self) {
-        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
-        for &r in self.target.words {
-            let Some(v) = self.reg_owner[number(r)] else { continue };
-            if self.regs_mask(v) & !saved != 0 {
-                self.spill(v);
-            }
-        }
-    }
-
-    /// Turns a pending condition into a register before something overwrites the flags. Flags survive.
-    pub fn kill_flags(&mut self) {
-        let Some(v) = self.flags.take() else { return };
-        let cond = self.value_mut(v).flags.take().expect("the flags' value has a condition");
-        let dst = self.alloc();
-        self.out.push(Ins::Set { cond, dst });
-        self.set_regs(v, Regs::Narrow(dst));
-        self.unpin();
-    }
-
-    /// The condition that `v` is, if it is still in the flags.
-    pub fn condition(&self, v: ValueId) -> Option<Cond> {
-        (self.flags == Some(v)).then(|| self.value(v).flags).flatten()
+    /// Whether a value can still be had: an element or an operation refers to it, or it is a constant.
+    pub fn is_known(&self, v: ValueId) -> bool {
+        self.value(v).refs > 0 || self.value(v).konst.is_some()
     }
 
     /// Whether the operation holds the only reference.
     pub fn is_last(&self, v: ValueId) -> bool {
         self.value(v).refs == 1
     }
-
-    // ---- operands ----
 
     pub(super) fn touch(&mut self, v: ValueId) {
         self.clock += 1;

@@ -58,6 +58,15 @@ pub(super) fn fold(opcode: u8, x: U256, y: U256) -> Option<U256> {
     })
 }
 
+/// What an operation gives for a word and itself, where that is a number.
+fn of_equals(opcode: u8) -> Option<u64> {
+    match opcode {
+        op::EQ => Some(1),
+        op::SUB | op::XOR | op::LT | op::GT | op::SLT | op::SGT => Some(0),
+        _ => None,
+    }
+}
+
 trait WordShift {
     fn checked_shl_word(self, amount: U256) -> U256;
     fn checked_shr_word(self, amount: U256) -> U256;
@@ -85,6 +94,11 @@ impl Translator {
             self.s.push_const(k);
             return;
         }
+        if let Some(k) = of_equals(opcode).filter(|_| x == y) {
+            self.release2(x, y);
+            self.s.push_limb(k);
+            return;
+        }
         self.s.kill_flags();
         match opcode {
             op::ADD => self.add(x, y),
@@ -92,7 +106,10 @@ impl Translator {
             op::AND => self.and(x, y),
             op::OR => self.or_xor(WordOp::Or, x, y),
             op::XOR => self.or_xor(WordOp::Xor, x, y),
-            op::MUL => self.mul(x, y),
+            op::MUL => {
+                self.mul(x, y);
+                self.note_product([x, y], false);
+            }
             op::DIV => self.div(x, y, false),
             op::MOD => self.div(x, y, true),
             op::LT => self.compare(Cond::Ult, x, y),
@@ -232,6 +249,12 @@ impl Translator {
     fn or_xor(&mut self, word: WordOp, x: ValueId, y: ValueId) {
         let bits = self.bits(x).max(self.bits(y));
         let (x, y) = self.constant_last(x, y);
+        if word == WordOp::Or && bits == self.bits(y) && self.s.konst(y).is_some_and(|k| is_low_mask(&k)) {
+            // All bits that there can be.
+            self.s.push(y);
+            self.release2(x, y);
+            return;
+        }
         if bits <= 64 {
             let dst = self.s.take_low(x);
             let b = self.s.limb_or(y, 0, self.t0());

@@ -99,3 +99,57 @@ fn wide_words_in_range() {
         check(width);
     }
 }
+
+/// Words whose products are about 64, 128, 255 and 256 bits wide, of either sign.
+fn factors() -> Vec<U256> {
+    let mut words = vec![U256::ZERO, U256::ONE, U256::from(3), U256::MAX, U256::from(1_000_000_007)];
+    for bit in [32, 63, 64, 127, 128, 192, 255] {
+        let power: U256 = U256::ONE << bit;
+        words.extend([power - U256::ONE, power, power.wrapping_neg(), (!power).wrapping_add(U256::ONE << 5)]);
+    }
+    words
+}
+
+/// Products divided by a factor, as solc, SafeMath and Vyper check them, and in ways that look like that.
+#[test]
+fn products_divided_by_a_factor() {
+    // On `x y`; leaves a word on top.
+    let checks = [
+        "DUP2 DUP2 MUL DUP3 DUP2 DIV DUP3 EQ DUP4 ISZERO OR ADD",
+        "DUP2 DUP2 MUL DUP2 DUP2 DIV DUP4 EQ DUP3 ISZERO OR ADD",
+        "DUP1 DUP3 MUL DUP3 DUP2 SDIV DUP3 EQ DUP4 ISZERO OR ADD",
+        "DUP2 DUP2 MUL DUP2 SWAP1 DIV",
+        "DUP2 DUP2 MUL DUP2 SWAP1 SDIV",
+        "DUP2 DUP2 MUL DUP2 SWAP1 MOD",
+        "DUP2 DUP2 MUL DUP2 DIV",
+        "DUP1 DUP1 MUL DUP2 SWAP1 DIV",
+        "DUP1 DUP1 MUL DUP2 SWAP1 SDIV DUP2 SUB",
+        "1000 DUP2 MUL 1000 SWAP1 DIV DUP2 EQ",
+        "1000 DUP2 MUL DUP2 SWAP1 DIV 1000 EQ",
+        "1000 DUP2 MUL 1001 SWAP1 DIV",
+        "0 DUP2 MUL 0 SWAP1 DIV",
+        "1 DUP2 MUL DUP2 SWAP1 DIV",
+        "64 DUP2 MUL 64 SWAP1 SDIV",
+        "DUP2 DUP2 MUL 5 SLOAD POP DUP2 SWAP1 DIV",
+        "DUP2 DUP2 MUL DUP3 DUP3 1 ADD MUL DUP3 SWAP1 DIV SWAP1 DUP3 SWAP1 DIV ADD",
+        "DUP2 DUP2 MUL SWAP2 POP DUP2 DIV",
+        "MUL DUP1 SWAP1 DIV",
+        "DUP2 DUP2 LT DUP3 DUP3 MUL DUP3 SWAP1 DIV ADD",
+    ];
+    let masks = ["", "0xffffffff AND", "0xffffffffffffffff AND", "0xffffffffffffffffffffffffffffffff AND", "15 SIGNEXTEND"];
+    let mut harness = Harness::new();
+    for check in checks {
+        for mask in masks {
+            let text = format!(
+                "0 CALLDATALOAD {mask} 32 CALLDATALOAD {mask} {check} DUP1 @in JUMPI 7 ADD in: 0 MSTORE DUP1 32 MSTORE 64 0 RETURN"
+            );
+            let code = assemble(&text).expect("the text is assembly");
+            for x in factors() {
+                for y in factors() {
+                    let input = [x.to_be_bytes::<32>(), y.to_be_bytes::<32>()].concat();
+                    harness.check(&Case::new(code.clone()).input(input));
+                }
+            }
+        }
+    }
+}
