@@ -93,6 +93,37 @@ fn all_widths_are_what_revm_says() {
     }
 }
 
+/// DIV and MOD of the same operands, one after the other; the quotient is used up before where not `keep`.
+fn both(x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Random) -> Vec<u8> {
+    let mut asm = Asm::new().push(0);
+    for x_bits in WIDTHS {
+        for y_bits in WIDTHS {
+            asm = operand(asm, y_kind, y_bits, word(y_bits, random));
+            asm = operand(asm, x_kind, x_bits, word(x_bits, random));
+            asm = asm.ops(&[op::DUP1 + 1, op::DUP1 + 1, op::DIV]);
+            if !keep {
+                asm = asm.ops(&[op::ISZERO]);
+            }
+            asm = asm.ops(&[op::SWAP1 + 1, op::SWAP1, op::MOD, op::XOR]);
+            asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
+        }
+    }
+    asm.push(0).ops(&[op::MSTORE]).push(32).push(0).ops(&[op::RETURN]).build()
+}
+
+#[test]
+fn quotients_with_remainders_are_what_revm_says() {
+    let kinds = [Kind::Constant, Kind::Masked, Kind::Shifted, Kind::Unknown];
+    let mut random = Random::new(13);
+    for keep in [false, true].repeat(rounds() as usize) {
+        for (x, y) in kinds.iter().flat_map(|&x| kinds.map(|y| (x, y))) {
+            let code = both(x, y, keep, &mut random);
+            let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
+            assert!(frames > 0, "{x:?} {y:?} {keep}");
+        }
+    }
+}
+
 /// Moduli that contracts use, others with a form of their own, and any.
 fn moduli(random: &mut Random) -> Vec<U256> {
     let hex = |text: &str| U256::from_str_radix(text, 16).unwrap();

@@ -20,6 +20,7 @@ mod memory;
 mod modular;
 mod multiply;
 mod narrow;
+mod signed;
 mod stubs;
 mod target;
 mod values;
@@ -182,6 +183,8 @@ pub struct Translator {
     loads_wide: bool,
     /// The value that did not.
     wide: Option<ValueId>,
+    /// The operands of the block's last division, and its quotient.
+    divided: Option<[ValueId; 3]>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -233,6 +236,7 @@ impl Translator {
             widened: false,
             loads_wide: false,
             wide: None,
+            divided: None,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -323,6 +327,7 @@ impl Translator {
         self.blocks.push((this.pc, label));
         self.bytes += block.end.index() - this.pc.index();
         self.block_end = block.end.index();
+        self.divided = None;
         self.begin_block(job, &block, this.merge);
         self.translate_sections(job, &block);
         let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };
