@@ -131,11 +131,12 @@ fn moduli(random: &mut Random) -> Vec<U256> {
         U256::MAX,
         hex("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"),
         hex("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
+        hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
         hex("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47"),
         hex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001"),
         hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"),
     ];
-    for bits in WIDTHS {
+    for bits in WIDTHS.into_iter().chain([224, 253, 254]) {
         let power = U256::from(1) << (bits - 1);
         moduli.extend([power, power - U256::from(1), power + U256::from(1), word(bits, random)]);
     }
@@ -157,10 +158,10 @@ fn near(n: U256, random: &mut Random) -> U256 {
     }
 }
 
-/// `op` modulo each of the moduli, twice, as [`program`] does it with two operands; all of them are duplicated where `keep`.
+/// `op` modulo each of the moduli, so often that the runtime prepares those that are no constants, as [`program`] does it with two operands; all of them are duplicated where `keep`.
 fn modular(opcode: u8, [x_kind, y_kind, n_kind]: [Kind; 3], keep: bool, random: &mut Random) -> Vec<u8> {
     let mut asm = Asm::new().push(0);
-    for n in moduli(random).repeat(2) {
+    for n in moduli(random).into_iter().flat_map(|n| [n; 6]) {
         let (x, y) = (near(n, random), near(n, random));
         let mut operands = [(n_kind, n), (y_kind, y), (x_kind, x)];
         if keep {

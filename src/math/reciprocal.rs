@@ -25,7 +25,7 @@ enum Form {
     Ones,
     /// `s` is at most 1, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
     Fold,
-    /// `d` has four limbs: by estimating the quotient of the product.
+    /// `s` is at most half a limb: by estimating the quotient of the product.
     Large,
     /// Any other: by estimating the quotient of the product times `2^s`.
     General,
@@ -83,7 +83,7 @@ impl<L: Limb> Reciprocal<L> {
             Form::Power
         } else if shift <= 1 && minus_shifted[1..] == [L::ZERO; 3] && minus_shifted[0].leading_zeros() > 2 {
             Form::Fold
-        } else if divisor[3] != L::ZERO {
+        } else if shift <= L::BITS / 2 {
             Form::Large
         } else {
             Form::General
@@ -130,11 +130,15 @@ impl<L: Limb> Reciprocal<L> {
             Form::Fold => self.fold(by.full(a, b), by),
             Form::Large => {
                 let product = by.full(a, b);
+                let fits = |s| L::ZERO.funnel_left(product[7], s) == L::ZERO;
                 match self.shift() {
                     0 => self.reduce(&product, by, |high, _| high),
-                    1 => self.reduce(&self.reducible(product, a, b, by), by, |high, low| by.funnel::<1>(high, low)),
-                    2 => self.reduce(&self.reducible(product, a, b, by), by, |high, low| by.funnel::<2>(high, low)),
-                    s => self.reduce(&self.reducible(product, a, b, by), by, |high, low| high.funnel_left(low, s)),
+                    1 if fits(1) => self.reduce(&product, by, |high, low| by.funnel::<1>(high, low)),
+                    2 if fits(2) => self.reduce(&product, by, |high, low| by.funnel::<2>(high, low)),
+                    _ => {
+                        let [r0, r1, r2, r3] = self.reduce_any(&product, by);
+                        [r0, r1, r2, r3]
+                    }
                 }
             }
             Form::General => {
@@ -192,29 +196,28 @@ impl<L: Limb> Reciprocal<L> {
         rest
     }
 
-    /// `product`, which is `a * b`, or another equal to it modulo `d`: times `2^s`, it is less than `B^8`.
-    #[inline(always)]
-    fn reducible(&self, product: [L; 8], a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 8] {
-        if L::ZERO.funnel_left(product[7], self.shift()) == L::ZERO {
-            return product;
-        }
-        let [t0, t1, t2, t3, t4, t5, t6, t7] = self.product_of_reduced(a, b, by);
-        [t0, t1, t2, t3, t4, t5, t6, t7]
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn product_of_reduced(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 8] {
-        by.full(&self.remainder(a, by), b)
-    }
-
     /// `t mod d`, `t * 2^s` being less than `B^8`, where `funnel` is the high digit of two shifted by `s`: what that is divided by `e` is what `t` is divided
     /// by `d`.
     #[inline(always)]
     fn reduce(&self, t: &[L; 8], by: impl Products<L>, funnel: impl Fn(L, L) -> L) -> [L; 4] {
         let limb = |i: usize| funnel(t[i], t[i - 1]);
         let (quotient, fraction) = self.estimate([limb(3), limb(4), limb(5), limb(6), limb(7)], by);
-        corrected(by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_divisor), &self.divisor, fraction)
+        let rest = by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_divisor);
+        corrected(rest, &self.divisor, fraction, L::from_u8(ERROR))
+    }
+
+    /// `t mod d`, for `s` of at most half a limb.
+    ///
+    /// The estimate is of `t / e`, so its quotient and fraction times `2^s` are those of `t / d`, and so is the error. The quotient times `2^s` times `d`
+    /// is the quotient times `e`, and `d` times the bits that come up from the fraction.
+    #[inline(never)]
+    fn reduce_any(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
+        let (quotient, fraction) = self.estimate([t[3], t[4], t[5], t[6], t[7]], by);
+        let bits = L::ZERO.funnel_left(fraction, self.shift());
+        let rest = by.add_multiple([t[0], t[1], t[2], t[3]], self.minus_divisor, bits).0;
+        let rest = by.add_low(rest, quotient, &self.minus_shifted);
+        let [fraction, error] = [fraction, L::from_u8(ERROR)].map(|limb| limb.funnel_left(L::ZERO, self.shift()));
+        corrected(rest, &self.divisor, fraction, error)
     }
 
     /// `t mod e`, the upper half of `t` being less than `e`.
@@ -222,7 +225,7 @@ impl<L: Limb> Reciprocal<L> {
     fn reduce_shifted(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
         let (quotient, fraction) = self.estimate([t[3], t[4], t[5], t[6], t[7]], by);
         let rest = by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_shifted);
-        corrected(rest, &shl(&self.divisor, self.shift()), fraction)
+        corrected(rest, &shl(&self.divisor, self.shift()), fraction, L::from_u8(ERROR))
     }
 
     /// `u * B^3 / e`, too small by less than the error stated above: four limbs of the integer part, and the fraction.
@@ -233,13 +236,13 @@ impl<L: Limb> Reciprocal<L> {
     }
 }
 
-/// A remainder of `d`, or one more `d` if the quotient was one too small, as it can only be where `fraction` is within the error of 1.
+/// A remainder of `d`, or one more `d` if the quotient was one too small, as it can only be where `fraction` is within `error` of 1.
 ///
 /// Then the true quotient is within the error of the next integer, so `rest` is within `ERROR * B^3`, less than `B^4 / 16`, of `d`, and the highest
 /// bit of the difference is its sign.
 #[inline(always)]
-fn corrected<L: Limb>(rest: [L; 4], d: &[L; 4], fraction: L) -> [L; 4] {
-    if fraction.not() < L::from_u8(ERROR) {
+fn corrected<L: Limb>(rest: [L; 4], d: &[L; 4], fraction: L, error: L) -> [L; 4] {
+    if fraction.not() < error {
         let less = sub(&rest, d).0;
         return select(less[3].leading_zeros() > 0, &less, &rest);
     }
