@@ -98,13 +98,19 @@ fn both(x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Random) -> Vec<u8> 
     let mut asm = Asm::new().push(0);
     for x_bits in WIDTHS {
         for y_bits in WIDTHS {
-            asm = operand(asm, y_kind, y_bits, word(y_bits, random));
+            let y = word(y_bits, random);
+            asm = operand(asm, y_kind, y_bits, y);
             asm = operand(asm, x_kind, x_bits, word(x_bits, random));
             asm = asm.ops(&[op::DUP1 + 1, op::DUP1 + 1, op::DIV]);
             if !keep {
                 asm = asm.ops(&[op::ISZERO]);
             }
-            asm = asm.ops(&[op::SWAP1 + 1, op::SWAP1, op::MOD, op::XOR]);
+            asm = asm.ops(&[op::SWAP1 + 1]);
+            if y_kind == Kind::Constant {
+                // As a compiler does it: the constant again.
+                asm = push(asm.ops(&[op::POP]), y);
+            }
+            asm = asm.ops(&[op::SWAP1, op::MOD, op::XOR]);
             asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
         }
     }

@@ -36,15 +36,16 @@ impl Translator {
             (_, _) => self.div_wide(x, y, rem),
         }
         if !rem {
-            self.divided = self.s.stack.last().map(|&quotient| [x, y, quotient]);
+            self.division = self.s.stack.last().map(|&quotient| [x, y, quotient]);
         }
     }
 
     /// The quotient of `x` by `y`, if it was the last that the block computed and still is an element or operand. (Names of values are not used again.)
     fn known_quotient(&self, x: ValueId, y: ValueId) -> Option<ValueId> {
-        let [known_x, known_y, quotient] = self.divided?;
+        let [dividend, divisor, quotient] = self.division?;
+        let same_divisor = divisor == y || self.s.konst(y).is_some_and(|k| self.s.konst(divisor) == Some(k));
         let as_wide = self.bits(x) > 64 || self.bits(y) <= 64;
-        (known_x == x && known_y == y && self.s.value(quotient).refs > 0 && as_wide).then_some(quotient)
+        (dividend == x && same_divisor && self.s.value(quotient).refs > 0 && as_wide).then_some(quotient)
     }
 
     /// Remainder of `x` by `y`, whose quotient is known: what its multiple leaves, of which the lowest limb will do if `y` has no more. 0 where `y` is 0.

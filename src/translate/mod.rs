@@ -184,7 +184,7 @@ pub struct Translator {
     /// The value that did not.
     wide: Option<ValueId>,
     /// The operands of the block's last division, and its quotient.
-    divided: Option<[ValueId; 3]>,
+    division: Option<[ValueId; 3]>,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -236,7 +236,7 @@ impl Translator {
             widened: false,
             loads_wide: false,
             wide: None,
-            divided: None,
+            division: None,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -329,7 +329,7 @@ impl Translator {
         self.blocks.push((this.pc, label));
         self.bytes += block.end.index() - this.pc.index();
         self.block_end = block.end.index();
-        self.divided = None;
+        self.division = None;
         self.begin_block(job, &block, this.merge);
         self.translate_sections(job, &block);
         let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };
