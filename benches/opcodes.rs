@@ -40,6 +40,8 @@ const CHEAP: u64 = 200;
 const SAMPLES: usize = 25;
 /// What a client wants of its slowest operation, in millions of gas per second.
 const WANTED: f64 = 250.0;
+/// A quotient of two times that noise alone does not explain.
+const SLOWER: f64 = 0.9;
 
 /// An operation: what it is called, its code, its operands (the top of the stack first), how many results it leaves.
 struct Case {
@@ -296,7 +298,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     functions::table(&is_wanted);
-    let mut slow = Vec::new();
+    let (mut slow, mut slower) = (Vec::new(), Vec::new());
     println!(
         "\n{:<24} {:>6} | {:>9} {:>9} {:>9} | {:>9} {:>9} {:>9} | {:>6} {:>6}",
         "opcode", "gas", "revm ns", "interp ns", "code ns", "revm Mg/s", "interp", "code", "interp", "code"
@@ -313,6 +315,11 @@ fn main() {
         if rate[1].min(rate[2]) < WANTED {
             slow.push(format!("{} ({:.0} interpreted, {:.0} compiled)", case.name, rate[1], rate[2]));
         }
+        if times[0].min(times[1]) < SLOWER {
+            slower.push(format!("{} ({:.2} interpreted, {:.2} compiled)", case.name, times[0], times[1]));
+        }
     }
-    println!("\nbelow {WANTED} Mgas/s: {}", if slow.is_empty() { "none".to_string() } else { slow.join(", ") });
+    let list = |rows: Vec<String>| if rows.is_empty() { "none".to_string() } else { rows.join(", ") };
+    println!("\nbelow {WANTED} Mgas/s: {}", list(slow));
+    println!("slower than revm: {}", list(slower));
 }

@@ -93,6 +93,43 @@ fn all_widths_are_what_revm_says() {
     }
 }
 
+/// DIV and MOD of the same operands, one after the other; the quotient is used up before where not `keep`.
+fn both(x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Random) -> Vec<u8> {
+    let mut asm = Asm::new().push(0);
+    for x_bits in WIDTHS {
+        for y_bits in WIDTHS {
+            let y = word(y_bits, random);
+            asm = operand(asm, y_kind, y_bits, y);
+            asm = operand(asm, x_kind, x_bits, word(x_bits, random));
+            asm = asm.ops(&[op::DUP1 + 1, op::DUP1 + 1, op::DIV]);
+            if !keep {
+                asm = asm.ops(&[op::ISZERO]);
+            }
+            asm = asm.ops(&[op::SWAP1 + 1]);
+            if y_kind == Kind::Constant {
+                // As a compiler does it: the constant again.
+                asm = push(asm.ops(&[op::POP]), y);
+            }
+            asm = asm.ops(&[op::SWAP1, op::MOD, op::XOR]);
+            asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
+        }
+    }
+    asm.push(0).ops(&[op::MSTORE]).push(32).push(0).ops(&[op::RETURN]).build()
+}
+
+#[test]
+fn quotients_with_remainders_are_what_revm_says() {
+    let kinds = [Kind::Constant, Kind::Masked, Kind::Shifted, Kind::Unknown];
+    let mut random = Random::new(13);
+    for keep in [false, true].repeat(rounds() as usize) {
+        for (x, y) in kinds.iter().flat_map(|&x| kinds.map(|y| (x, y))) {
+            let code = both(x, y, keep, &mut random);
+            let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
+            assert!(frames > 0, "{x:?} {y:?} {keep}");
+        }
+    }
+}
+
 /// Moduli that contracts use, others with a form of their own, and any.
 fn moduli(random: &mut Random) -> Vec<U256> {
     let hex = |text: &str| U256::from_str_radix(text, 16).unwrap();
@@ -100,11 +137,12 @@ fn moduli(random: &mut Random) -> Vec<U256> {
         U256::MAX,
         hex("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"),
         hex("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
+        hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
         hex("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47"),
         hex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001"),
         hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"),
     ];
-    for bits in WIDTHS {
+    for bits in WIDTHS.into_iter().chain([224, 253, 254]) {
         let power = U256::from(1) << (bits - 1);
         moduli.extend([power, power - U256::from(1), power + U256::from(1), word(bits, random)]);
     }
@@ -126,10 +164,10 @@ fn near(n: U256, random: &mut Random) -> U256 {
     }
 }
 
-/// `op` modulo each of the moduli, twice, as [`program`] does it with two operands; all of them are duplicated where `keep`.
+/// `op` modulo each of the moduli, so often that the runtime prepares those that are no constants, as [`program`] does it with two operands; all of them are duplicated where `keep`.
 fn modular(opcode: u8, [x_kind, y_kind, n_kind]: [Kind; 3], keep: bool, random: &mut Random) -> Vec<u8> {
     let mut asm = Asm::new().push(0);
-    for n in moduli(random).repeat(2) {
+    for n in moduli(random).into_iter().flat_map(|n| [n; 6]) {
         let (x, y) = (near(n, random), near(n, random));
         let mut operands = [(n_kind, n), (y_kind, y), (x_kind, x)];
         if keep {

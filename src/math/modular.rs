@@ -24,6 +24,8 @@ pub(crate) const PREPARED: u8 = 4;
 pub(crate) struct Reciprocals {
     /// None, until the first modulus is to be remembered.
     slots: Option<Box<[Slot; SLOTS]>>,
+    /// The place of the modulus met last: mostly it is met again, and need not be hashed then.
+    last: usize,
     /// What they multiply with, if not with [`Portable`].
     fast: Option<Fast>,
 }
@@ -39,7 +41,7 @@ struct Slot {
 impl Reciprocals {
     /// None known.
     pub(crate) fn new() -> Reciprocals {
-        Reciprocals { slots: None, fast: Fast::detected() }
+        Reciprocals { slots: None, last: 0, fast: Fast::detected() }
     }
 
     /// The reciprocal of `divisor`, which is not 0, if it was asked for often enough.
@@ -48,8 +50,12 @@ impl Reciprocals {
         if self.slots.is_none() {
             self.make_slots();
         }
-        let slot = &mut self.slots.as_mut()?[place(divisor)];
-        if !is_zero(&xor(&slot.divisor, divisor)) {
+        let slots = self.slots.as_mut()?;
+        if different(&slots[self.last].divisor, divisor) {
+            self.last = place(divisor);
+        }
+        let slot = &mut slots[self.last];
+        if different(&slot.divisor, divisor) {
             (slot.divisor, slot.uses) = (*divisor, 1);
             return None;
         }
@@ -128,32 +134,37 @@ fn add_any(a: Word, b: Word, n: Word) -> Word {
 #[inline(always)]
 pub(crate) fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
     if n[1] | n[2] | n[3] == 0 {
-        return multiply_by_limb(a, b, n[0]);
+        let [r0, r1, r2, r3] = multiply_by_limb(a, b, n[0]);
+        return [r0, r1, r2, r3];
     }
-    match known.and_then(|known| known.get(n)) {
-        Some((reciprocal, Some(by))) => reciprocal.multiply(a, b, by),
-        Some((reciprocal, None)) => multiply_portably(reciprocal, a, b),
+    // In registers, not where functions that are called have put it.
+    let [r0, r1, r2, r3] = match known {
+        Some(known) => match known.get(n) {
+            Some((reciprocal, Some(by))) => return reciprocal.multiply(a, b, by),
+            Some((reciprocal, None)) => multiply_portably(reciprocal, a, b),
+            None => multiply_and_divide(a, b, n),
+        },
         None => multiply_and_divide(a, b, n),
-    }
+    };
+    [r0, r1, r2, r3]
 }
 
 /// A divisor as compiled code has it: [`Reciprocal::to_limbs`].
-pub(crate) type Prepared = [u64; Reciprocal::LIMBS];
+pub(crate) type Prepared = Reciprocal<u64>;
 
 /// [`multiply_modulo`] by a modulus that was prepared.
 #[inline(always)]
 pub(crate) fn multiply_prepared(a: &Word, b: &Word, n: &Prepared, known: Option<&Reciprocals>) -> Word {
-    let n = Reciprocal::from_limbs(n);
-    match known.and_then(|known| known.fast) {
-        Some(by) => n.multiply(a, b, by),
-        None => multiply_portably(&n, a, b),
+    if let Some(by) = known.and_then(|known| known.fast) {
+        return n.multiply(a, b, by);
     }
+    let [r0, r1, r2, r3] = multiply_portably(n, a, b);
+    [r0, r1, r2, r3]
 }
 
 /// [`quotient`] by a divisor that was prepared.
 #[inline(always)]
 pub(crate) fn quotient_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
-    let b = Reciprocal::from_limbs(b);
     match known.and_then(|known| known.fast) {
         Some(by) => b.quotient(a, by),
         None => b.quotient(a, Portable),
@@ -163,7 +174,6 @@ pub(crate) fn quotient_prepared(a: &Word, b: &Prepared, known: Option<&Reciproca
 /// [`remainder`] by a divisor that was prepared.
 #[inline(always)]
 pub(crate) fn remainder_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
-    let b = Reciprocal::from_limbs(b);
     match known.and_then(|known| known.fast) {
         Some(by) => b.remainder(a, by),
         None => b.remainder(a, Portable),
@@ -205,9 +215,10 @@ fn multiply_and_divide(a: &Word, b: &Word, n: &Word) -> Word {
     divide(&Portable.full(a, b), n).1
 }
 
+/// Whether two words differ: limb by limb, as they were written.
 #[inline(always)]
-fn xor(a: &Word, b: &Word) -> Word {
-    [a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]]
+fn different(a: &Word, b: &Word) -> bool {
+    !is_zero(&[a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]])
 }
 
 #[inline(always)]

@@ -102,29 +102,38 @@ impl Products<u64> for Mulx {
     }
 
     #[inline(always)]
-    fn low(self, a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
-        let (r0, r1, r2, r3);
+    fn add_low(self, sum: [u64; 4], a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
+        let [mut r0, mut r1, mut r2, mut r3] = sum;
         // SAFETY: as above.
         unsafe {
             asm!(
-                "mulx {r1}, {r0}, [{b}]",
-                "mulx {r2}, {t}, [{b} + 8]",
-                "add {r1}, {t}",
-                "mulx {r3}, {t}, [{b} + 16]",
-                "adc {r2}, {t}",
+                // `imul` writes the carries: first, what only counts in the highest limb.
+                "mov {h}, rdx",
+                "imul {h}, [{b} + 24]",
+                "add {r3}, {h}",
+                "mov {h}, {a1}",
+                "imul {h}, [{b} + 16]",
+                "add {r3}, {h}",
+                "xor {t:e}, {t:e}",
+                "mulx {h}, {t}, [{b}]",
+                "adcx {r0}, {t}",
+                "adox {r1}, {h}",
+                "mulx {h}, {t}, [{b} + 8]",
+                "adcx {r1}, {t}",
+                "adox {r2}, {h}",
+                "mulx {h}, {t}, [{b} + 16]",
+                "adcx {r2}, {t}",
+                "adox {r3}, {h}",
                 "adc {r3}, 0",
-                "imul rdx, [{b} + 24]",
-                "add {r3}, rdx",
                 "mov rdx, {a1}",
-                "xor {z:e}, {z:e}",
+                "xor {t:e}, {t:e}",
                 "mulx {h}, {t}, [{b}]",
                 "adcx {r1}, {t}",
                 "adox {r2}, {h}",
                 "mulx {h}, {t}, [{b} + 8]",
                 "adcx {r2}, {t}",
                 "adox {r3}, {h}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adcx {r3}, {t}",
+                "adc {r3}, 0",
                 "mov rdx, {a2}",
                 "mulx {h}, {t}, [{b}]",
                 "imul rdx, [{b} + 8]",
@@ -137,12 +146,11 @@ impl Products<u64> for Mulx {
                 a1 = in(reg) a[1],
                 a2 = in(reg) a[2],
                 a3 = inout(reg) a[3] => _,
-                r0 = out(reg) r0,
-                r1 = out(reg) r1,
-                r2 = out(reg) r2,
-                r3 = out(reg) r3,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
                 t = out(reg) _,
-                z = out(reg) _,
                 h = out(reg) _,
                 inout("rdx") a[0] => _,
                 options(pure, readonly, nostack),
@@ -263,5 +271,23 @@ impl Products<u64> for Mulx {
             );
         }
         ([r0, r1, r2, r3], carry)
+    }
+
+    /// Shifts, of two digits too, use the port that products use, and `shld` three times.
+    #[inline(always)]
+    fn funnel<const BY: u32>(self, high: u64, low: u64) -> u64 {
+        let result;
+        // SAFETY: uses no memory.
+        unsafe {
+            asm!(
+                "lea {result}, [{low} + {factor} * {high}]",
+                result = lateout(reg) result,
+                low = in(reg) low >> (64 - BY),
+                high = in(reg) high,
+                factor = const 1 << BY,
+                options(pure, nomem, nostack),
+            );
+        }
+        result
     }
 }

@@ -6,13 +6,15 @@ use super::limb::Limb;
 pub(crate) trait Products<L>: Copy {
     /// `a * b`
     fn full(self, a: &[L; 4], b: &[L; 4]) -> [L; 8];
-    /// `a * b`, without what is beyond a word.
-    fn low(self, a: [L; 4], b: &[L; 4]) -> [L; 4];
+    /// `sum + a * b`, without what is beyond a word.
+    fn add_low(self, sum: [L; 4], a: [L; 4], b: &[L; 4]) -> [L; 4];
     /// The upper five limbs of `a * b` without what limbs below the fifth carry: products of limbs `i` and `k` count where `i + k > 4`, and
     /// their high halves where it is 4.
     fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5];
     /// `a + b * c`, and what is beyond a word.
     fn add_multiple(self, a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L);
+    /// High digit of `high:low << BY`, `BY` being 1 or 2.
+    fn funnel<const BY: u32>(self, high: L, low: L) -> L;
 }
 
 /// Products of any digits on any machine.
@@ -42,8 +44,8 @@ impl<L: Limb> Products<L> for Portable {
     }
 
     #[inline(always)]
-    fn low(self, a: [L; 4], b: &[L; 4]) -> [L; 4] {
-        low(&a, b)
+    fn add_low(self, sum: [L; 4], a: [L; 4], b: &[L; 4]) -> [L; 4] {
+        add_low(sum, &a, b)
     }
 
     #[inline(always)]
@@ -67,20 +69,30 @@ impl<L: Limb> Products<L> for Portable {
         }
         (a, carry)
     }
+
+    #[inline(always)]
+    fn funnel<const BY: u32>(self, high: L, low: L) -> L {
+        high.funnel_left(low, BY)
+    }
 }
 
 /// `a * b`, without what is beyond a word.
 #[inline(always)]
 pub(crate) fn low<L: Limb>(a: &[L; 4], b: &[L; 4]) -> [L; 4] {
-    let mut product = [L::ZERO; 4];
+    add_low([L::ZERO; 4], a, b)
+}
+
+/// `sum + a * b`, without what is beyond a word.
+#[inline(always)]
+fn add_low<L: Limb>(mut sum: [L; 4], a: &[L; 4], b: &[L; 4]) -> [L; 4] {
     for i in 0..4 {
         let mut carry = L::ZERO;
         for j in 0..3 - i {
-            (product[i + j], carry) = a[i].mul_add(b[j], product[i + j], carry);
+            (sum[i + j], carry) = a[i].mul_add(b[j], sum[i + j], carry);
         }
-        product[3] = product[3].add(a[i].mul_low(b[3 - i])).add(carry);
+        sum[3] = sum[3].add(a[i].mul_low(b[3 - i])).add(carry);
     }
-    product
+    sum
 }
 
 /// `a * a`, without what is beyond a word: the products off the diagonal once, doubled.
@@ -100,7 +112,13 @@ pub(crate) fn square(a: &[u64; 4]) -> [u64; 4] {
 /// `a + b` and whether it carried.
 #[inline(always)]
 pub(crate) fn add<L: Limb, const N: usize>(a: &[L; N], b: &[L; N]) -> ([L; N], bool) {
-    let (mut sum, mut carry) = ([L::ZERO; N], false);
+    add_carrying(a, b, false)
+}
+
+/// `a + b + carry` and whether it carried.
+#[inline(always)]
+pub(crate) fn add_carrying<L: Limb, const N: usize>(a: &[L; N], b: &[L; N], mut carry: bool) -> ([L; N], bool) {
+    let mut sum = [L::ZERO; N];
     for i in 0..N {
         (sum[i], carry) = a[i].add_carry(b[i], carry);
     }

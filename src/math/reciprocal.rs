@@ -9,64 +9,63 @@
 
 use super::divide::reciprocal_of_word;
 use super::limb::Limb;
-use super::product::{Products, add, bits, less, select, shl, shr, sub};
+use super::product::{Products, add, add_carrying, bits, less, select, shl, shr, sub};
+use core::mem::offset_of;
 
 /// Bound on the error of an estimate, in units of its fraction.
 const ERROR: u8 = 13;
 
 /// How products are reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 enum Form {
     /// `d` is a power of two: by a mask.
     Power,
     /// `d` is `B^4 - 1`: by adding the halves.
     Ones,
-    /// `s` is at most 1, and `e` is `B^4 - c` with `c` of one limb (pseudo-Mersenne numbers): modulo `e`, `B^4` is `c`.
+    /// `s` is at most 1, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
     Fold,
-    /// `s` is at most half a limb: by estimating the quotient.
+    /// `s` is at most half a limb: by estimating the quotient of the product.
     Large,
     /// Any other: by estimating the quotient of the product times `2^s`.
     General,
 }
 
-const FORMS: [Form; 5] = [Form::Power, Form::Ones, Form::Fold, Form::Large, Form::General];
-
-/// A divisor other than 0, and what dividing by it takes.
+/// A divisor other than 0, and what dividing by it takes. Of limbs of 64 bits, [`Reciprocal::to_limbs`] is what it is in memory.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Reciprocal<L> {
     /// `V`
     inverse: [L; 5],
     /// `d`
     divisor: [L; 4],
-    /// `e`
-    shifted: [L; 4],
+    /// `-d`, modulo `B^4`
+    minus_divisor: [L; 4],
+    /// `-e`, modulo `B^4`
+    minus_shifted: [L; 4],
     /// `s`
-    shift: u32,
+    shift: u64,
     form: Form,
 }
 
+const _: () = assert!(
+    offset_of!(Reciprocal<u64>, divisor) == 5 * 8
+        && offset_of!(Reciprocal<u64>, minus_divisor) == 9 * 8
+        && offset_of!(Reciprocal<u64>, minus_shifted) == 13 * 8
+        && offset_of!(Reciprocal<u64>, shift) == 17 * 8
+        && offset_of!(Reciprocal<u64>, form) == 18 * 8
+        && size_of::<Reciprocal<u64>>() == Reciprocal::LIMBS * 8
+);
+
 impl Reciprocal<u64> {
     /// Limbs that say all of it.
-    pub(crate) const LIMBS: usize = 15;
+    pub(crate) const LIMBS: usize = 19;
 
-    /// It as limbs: `V`, `d`, `e`, `s` and the form.
+    /// It as limbs.
     pub(crate) fn to_limbs(self) -> [u64; Self::LIMBS] {
-        let ([v0, v1, v2, v3, v4], [d0, d1, d2, d3], [e0, e1, e2, e3]) = (self.inverse, self.divisor, self.shifted);
-        [v0, v1, v2, v3, v4, d0, d1, d2, d3, e0, e1, e2, e3, self.shift.into(), self.form as u64]
-    }
-
-    /// The opposite of [`Reciprocal::to_limbs`].
-    #[inline(always)]
-    pub(crate) fn from_limbs(limbs: &[u64; Self::LIMBS]) -> Self {
-        let [v0, v1, v2, v3, v4, d0, d1, d2, d3, e0, e1, e2, e3, shift, form] = *limbs;
-        let form = FORMS.into_iter().find(|&known| known as u64 == form).unwrap_or(Form::General);
-        Reciprocal {
-            inverse: [v0, v1, v2, v3, v4],
-            divisor: [d0, d1, d2, d3],
-            shifted: [e0, e1, e2, e3],
-            shift: shift as u32,
-            form,
-        }
+        let ([v0, v1, v2, v3, v4], [d0, d1, d2, d3]) = (self.inverse, self.divisor);
+        let ([m0, m1, m2, m3], [e0, e1, e2, e3]) = (self.minus_divisor, self.minus_shifted);
+        [v0, v1, v2, v3, v4, d0, d1, d2, d3, m0, m1, m2, m3, e0, e1, e2, e3, self.shift, self.form as u64]
     }
 }
 
@@ -76,19 +75,21 @@ impl<L: Limb> Reciprocal<L> {
     pub(crate) fn new(divisor: &[L; 4]) -> Self {
         let shift = 4 * L::BITS - bits(divisor);
         let shifted = shl(divisor, shift);
+        let [minus_divisor, minus_shifted] = [*divisor, shifted].map(|number| sub(&[L::ZERO; 4], &number).0);
         let below = sub(divisor, &[L::ONE, L::ZERO, L::ZERO, L::ZERO]).0;
         let form = if *divisor == [L::MAX; 4] {
             Form::Ones
         } else if divisor.iter().zip(below).all(|(&d, below)| d.and(below) == L::ZERO) {
             Form::Power
-        } else if shift <= 1 && shifted[1..] == [L::MAX; 3] && shifted[0] != L::ZERO {
+        } else if shift <= 1 && minus_shifted[1..] == [L::ZERO; 3] && minus_shifted[0].leading_zeros() > 2 {
             Form::Fold
         } else if shift <= L::BITS / 2 {
             Form::Large
         } else {
             Form::General
         };
-        Reciprocal { inverse: reciprocal_of_word(&shifted), divisor: *divisor, shifted, shift, form }
+        let inverse = reciprocal_of_word(&shifted);
+        Reciprocal { inverse, divisor: *divisor, minus_divisor, minus_shifted, shift: shift.into(), form }
     }
 
     /// `a / d`
@@ -103,7 +104,7 @@ impl<L: Limb> Reciprocal<L> {
         let (sum, carried) = add(&by.high(u, &self.inverse), &u);
         let ([_, q0, q1, q2, q3], carried_too) = add(&sum, &[L::from_u8(ERROR), L::ZERO, L::ZERO, L::ZERO, L::ZERO]);
         let high = if carried | carried_too { L::ONE } else { L::ZERO };
-        shr(high, &[q0, q1, q2, q3], 4 * L::BITS - self.shift)
+        shr(high, &[q0, q1, q2, q3], 4 * L::BITS - self.shift())
     }
 
     /// `a mod d`
@@ -111,7 +112,7 @@ impl<L: Limb> Reciprocal<L> {
     pub(crate) fn remainder(&self, a: &[L; 4], by: impl Products<L>) -> [L; 4] {
         match self.form {
             Form::Power => self.masked(a),
-            _ => sub(a, &by.low(self.quotient(a, by), &self.divisor)).0,
+            _ => by.add_low(*a, self.quotient(a, by), &self.minus_divisor),
         }
     }
 
@@ -119,33 +120,41 @@ impl<L: Limb> Reciprocal<L> {
     #[inline(always)]
     pub(crate) fn multiply(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
         match self.form {
-            Form::Power => self.masked(&by.low(*a, b)),
+            Form::Power => self.masked(&by.add_low([L::ZERO; 4], *a, b)),
             Form::Ones => {
                 let (low, high) = halves(by.full(a, b));
-                let (sum, carry) = add(&low, &high);
-                // Both halves together are less than twice the divisor, and what carries is at most that less one.
-                let sum = plus_carry(sum, carry);
-                let is_divisor = sum[0].and(sum[1]).and(sum[2]).and(sum[3]) == L::MAX;
-                select(is_divisor, &[L::ZERO; 4], &sum)
+                // Both halves together are less than twice the divisor, and adding 1 is subtracting it.
+                let (less, carried) = add_carrying(&low, &high, true);
+                select(carried, &less, &add(&low, &high).0)
             }
-            Form::Fold => {
-                let rest = self.fold(by.full(a, b), by);
-                if self.shift == 0 {
-                    return rest;
+            Form::Fold => self.fold(by.full(a, b), by),
+            Form::Large => {
+                let product = by.full(a, b);
+                let fits = |s| L::ZERO.funnel_left(product[7], s) == L::ZERO;
+                match self.shift() {
+                    0 => self.reduce(&product, by, |high, _| high),
+                    1 if fits(1) => self.reduce(&product, by, |high, low| by.funnel::<1>(high, low)),
+                    2 if fits(2) => self.reduce(&product, by, |high, low| by.funnel::<2>(high, low)),
+                    _ => {
+                        let [r0, r1, r2, r3] = self.reduce_any(&product, by);
+                        [r0, r1, r2, r3]
+                    }
                 }
-                // `e` is twice `d`.
-                let (less, borrow) = sub(&rest, &self.divisor);
-                select(borrow, &rest, &less)
             }
-            Form::Large => self.reduce(&by.full(a, b), by),
             Form::General => {
                 if a[2].or(a[3]).or(b[2]).or(b[3]) == L::ZERO {
-                    return self.remainder(&by.low(*a, b), by);
+                    return self.remainder(&by.add_low([L::ZERO; 4], *a, b), by);
                 }
                 let (a, b) = self.shifted_factors(a, b, by);
-                shr(L::ZERO, &self.reduce_shifted(&by.full(&a, &b), by), self.shift)
+                shr(L::ZERO, &self.reduce_shifted(&by.full(&a, &b), by), self.shift())
             }
         }
+    }
+
+    /// `s`
+    #[inline(always)]
+    fn shift(&self) -> u32 {
+        self.shift as u32
     }
 
     /// `a mod d` where `d` is a power of two.
@@ -165,49 +174,58 @@ impl<L: Limb> Reciprocal<L> {
         } else {
             (*a, self.remainder(b, by))
         };
-        (a, if self.shift == 0 { b } else { shl(&b, self.shift) })
+        (a, shl(&b, self.shift()))
     }
 
-    /// A number less than `e`, which is `B^4 - c`, that is `t` modulo it.
+    /// `t mod d`, where `d` is `2^n - c`.
     ///
-    /// `low + high * c` has at most `c` in its fifth limb; that times `c` added to the rest carries at most once, and then leaves so little that
-    /// `c` can be added.
+    /// `low + high * 2^s * c` has at most `2^s * c` in its fifth limb. What is above `2^n` there, less than `2^(2 s) * 2 c`, times `c` added to the rest comes to
+    /// less than `2^n + d`, and is seldom as much as `d`.
     #[inline(always)]
     fn fold(&self, t: [L; 8], by: impl Products<L>) -> [L; 4] {
-        let c = L::ZERO.sub(self.shifted[0]);
         let (low, high) = halves(t);
-        let (rest, fifth) = by.add_multiple(low, high, c);
-        let (first, second) = fifth.mul_add(c, L::ZERO, L::ZERO);
+        let ([r0, r1, r2, r3], fifth) = by.add_multiple(low, high, self.minus_shifted[0]);
+        let above = fifth.funnel_left(r3, self.shift());
+        let rest = [r0, r1, r2, r3.and(L::ZERO.funnel_right(L::MAX, self.shift()))];
+        let (first, second) = above.mul_add(self.minus_divisor[0], L::ZERO, L::ZERO);
         let (rest, carried) = add(&rest, &[first, second, L::ZERO, L::ZERO]);
-        let above = add(&rest, &[c, L::ZERO, L::ZERO, L::ZERO]);
-        // Adding `c` is subtracting `e`: due if it carries, or if that carried.
-        select(carried | above.1, &above.0, &rest)
+        if carried || rest[3] >= self.divisor[3] {
+            let (less, borrow) = sub(&rest, &self.divisor);
+            return select(carried | !borrow, &less, &rest);
+        }
+        rest
+    }
+
+    /// `t mod d`, `t * 2^s` being less than `B^8`, where `funnel` is the high digit of two shifted by `s`: what that is divided by `e` is what `t` is divided
+    /// by `d`.
+    #[inline(always)]
+    fn reduce(&self, t: &[L; 8], by: impl Products<L>, funnel: impl Fn(L, L) -> L) -> [L; 4] {
+        let limb = |i: usize| funnel(t[i], t[i - 1]);
+        let (quotient, fraction) = self.estimate([limb(3), limb(4), limb(5), limb(6), limb(7)], by);
+        let rest = by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_divisor);
+        corrected(rest, &self.divisor, fraction, L::from_u8(ERROR))
     }
 
     /// `t mod d`, for `s` of at most half a limb.
     ///
     /// The estimate is of `t / e`, so its quotient and fraction times `2^s` are those of `t / d`, and so is the error. The quotient times `2^s` times `d`
     /// is the quotient times `e`, and `d` times the bits that come up from the fraction.
-    #[inline(always)]
-    fn reduce(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
+    #[inline(never)]
+    fn reduce_any(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
         let (quotient, fraction) = self.estimate([t[3], t[4], t[5], t[6], t[7]], by);
-        let bits = L::ZERO.funnel_left(fraction, self.shift);
-        let multiple = by.add_multiple(by.low(quotient, &self.shifted), self.divisor, bits).0;
-        let rest = sub(&[t[0], t[1], t[2], t[3]], &multiple).0;
-        corrected(
-            rest,
-            &self.divisor,
-            fraction.funnel_left(L::ZERO, self.shift),
-            L::from_u8(ERROR).funnel_left(L::ZERO, self.shift),
-        )
+        let bits = L::ZERO.funnel_left(fraction, self.shift());
+        let rest = by.add_multiple([t[0], t[1], t[2], t[3]], self.minus_divisor, bits).0;
+        let rest = by.add_low(rest, quotient, &self.minus_shifted);
+        let [fraction, error] = [fraction, L::from_u8(ERROR)].map(|limb| limb.funnel_left(L::ZERO, self.shift()));
+        corrected(rest, &self.divisor, fraction, error)
     }
 
     /// `t mod e`, the upper half of `t` being less than `e`.
     #[inline(always)]
     fn reduce_shifted(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
         let (quotient, fraction) = self.estimate([t[3], t[4], t[5], t[6], t[7]], by);
-        let rest = sub(&[t[0], t[1], t[2], t[3]], &by.low(quotient, &self.shifted)).0;
-        corrected(rest, &self.shifted, fraction, L::from_u8(ERROR))
+        let rest = by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_shifted);
+        corrected(rest, &shl(&self.divisor, self.shift()), fraction, L::from_u8(ERROR))
     }
 
     /// `u * B^3 / e`, too small by less than the error stated above: four limbs of the integer part, and the fraction.
@@ -234,12 +252,4 @@ fn corrected<L: Limb>(rest: [L; 4], d: &[L; 4], fraction: L, error: L) -> [L; 4]
 #[inline(always)]
 fn halves<L: Limb>(t: [L; 8]) -> ([L; 4], [L; 4]) {
     ([t[0], t[1], t[2], t[3]], [t[4], t[5], t[6], t[7]])
-}
-
-#[inline(always)]
-fn plus_carry<L: Limb>(mut a: [L; 4], mut carry: bool) -> [L; 4] {
-    for limb in &mut a {
-        (*limb, carry) = limb.add_carry(L::ZERO, carry);
-    }
-    a
 }

@@ -122,11 +122,10 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
         assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
         assert_eq!(reciprocal.remainder(&a, Portable), remainder_is, "{}", note());
         assert_eq!(reciprocal.multiply(&a, &b, Portable), product_is, "{}", note());
-        let prepared = reciprocal.to_limbs();
         for known in [None, Some(&*known)] {
-            assert_eq!(quotient_prepared(&a, &prepared, known), quotient_is, "{}", note());
-            assert_eq!(remainder_prepared(&a, &prepared, known), remainder_is, "{}", note());
-            assert_eq!(multiply_prepared(&a, &b, &prepared, known), product_is, "{}", note());
+            assert_eq!(quotient_prepared(&a, &reciprocal, known), quotient_is, "{}", note());
+            assert_eq!(remainder_prepared(&a, &reciprocal, known), remainder_is, "{}", note());
+            assert_eq!(multiply_prepared(&a, &b, &reciprocal, known), product_is, "{}", note());
         }
         if let Some(by) = Fast::detected() {
             assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
@@ -166,6 +165,30 @@ fn random_operands_agree_with_ruint() {
     }
 }
 
+/// Products just below and above multiples of the modulus, where an estimate leaves open which quotient it is: factors are small multiples of each
+/// other's inverses.
+#[test]
+fn products_near_multiples_agree_with_ruint() {
+    let mut known = Reciprocals::new();
+    let mut random = Random::new();
+    let moduli = known_moduli();
+    let mut near = 0;
+    for case in 0..cases(10) {
+        let n = match case % 2 {
+            0 => moduli[case / 2 % moduli.len()],
+            _ => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(5)],
+        };
+        let (a, m) = (random.word(), U256::from_limbs(n));
+        let Some(inverse) = U256::from_limbs(a).inv_mod(m) else { continue };
+        let b = inverse.mul_mod(U256::from(random.below(4)), m);
+        for b in [b, m.wrapping_sub(b)] {
+            check(a, b.into_limbs(), n, &mut known);
+            near += 1;
+        }
+    }
+    assert!(near > cases(10) / 4, "{near}");
+}
+
 #[test]
 fn products_and_shifts_agree_with_ruint() {
     let mut random = Random::new();
@@ -195,10 +218,13 @@ fn fast_products_agree_with_portable_ones() {
     for _ in 0..cases(4) {
         let (a, b, c) = (random.word(), random.word(), random.edge());
         let (u, v) = ([a[0], a[1], a[2], a[3], c], [b[0], b[1], b[2], b[3], random.edge()]);
+        let sum = random.word();
         assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
-        assert_eq!(fast.low(a, &b), Portable.low(a, &b), "{a:x?} {b:x?}");
+        assert_eq!(fast.add_low(sum, a, &b), Portable.add_low(sum, a, &b), "{sum:x?} {a:x?} {b:x?}");
         assert_eq!(fast.high(u, &v), Portable.high(u, &v), "{u:x?} {v:x?}");
         assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
+        assert_eq!(fast.funnel::<1>(a[0], c), Portable.funnel::<1>(a[0], c), "{a:x?} {c:x}");
+        assert_eq!(fast.funnel::<2>(a[0], c), Portable.funnel::<2>(a[0], c), "{a:x?} {c:x}");
     }
 }
 
@@ -276,8 +302,10 @@ fn small_words_agree_with_integers() {
         assert_eq!(divide(&(a * b).to_le_bytes(), &word(n)), ((a * b / n).to_le_bytes(), word(a * b % n)), "{a:#x} {b:#x} {n:#x}");
     };
     let top = u64::from(u32::MAX);
-    // All divisors of two limbs, and as many at either end of the larger ones.
-    for n in (1..=0xffff).chain(0x7fff_8000..=0x8000_8000).chain(top - 0xffff..=top) {
+    // All divisors of two limbs, and as many at either end of the larger ones and around powers of two.
+    let around = |power: u64| power - 0x8000..=power + 0x8000;
+    let powers = [29, 30, 31].into_iter().flat_map(|bit| around(1 << bit));
+    for n in (1..=0xffff).chain(powers).chain(top - 0xffff..=top) {
         for a in [top, top / n * n, top / n * n - 1, n - 1, random.limb() & top] {
             check(a, random.limb() & top, n);
             check(a, n - 1, n);

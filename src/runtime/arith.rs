@@ -76,13 +76,13 @@ word_ops! {
     clz(a) = limbs::clz(a);
 }
 
-/// MULMOD: as the others, but factors are read in place, and moduli looked for among those that the executor knows.
+/// MULMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
 pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
-    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the factors are not used
+    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the operands are not used
     // any more when `out` is written.
     unsafe {
         let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
-        word::write(out, modular::multiply_modulo(word::limbs(a), word::limbs(b), &word::read(n), known));
+        word::write(out, modular::multiply_modulo(word::limbs(a), word::limbs(b), word::limbs(n), known));
     }
 }
 

@@ -38,6 +38,12 @@ impl Translator {
         label
     }
 
+    /// A constant as an operand, which the caller owns like one that it popped.
+    pub(super) fn constant_operand(&mut self, k: U256) -> ValueId {
+        self.s.push_const(k);
+        self.s.pop()
+    }
+
     /// Where `v` is in memory: it is put there unless it is a constant or there already.
     pub(super) fn address_of(&mut self, v: ValueId) -> Address {
         if let (Some(k), None) = (self.s.konst(v), self.s.value(v).slot) {

@@ -1,11 +1,11 @@
-//! DIV, MOD, SDIV and SMOD: by shifts and masks, by multiplying where a divisor of one limb is a constant, by the machine's division where it is none,
+//! DIV and MOD: by shifts and masks, by multiplying where a divisor of one limb is a constant, by the machine's division where it is none,
 //! by runtime functions otherwise.
 
 use super::values::{ValueId, imm32};
 use super::{Cold, Translator};
 use crate::abi::Callouts;
 use crate::evm::U256;
-use crate::ir::{AluOp, Cond, Ins, Label, R, ShiftOp, Src, WShiftOp};
+use crate::ir::{AluOp, Cond, Ins, Label, R, ShiftOp, Src, WShiftOp, WordOp};
 use crate::math::constant::Multiplier;
 use core::mem::offset_of;
 
@@ -21,28 +21,73 @@ impl Translator {
         if let Some(amount) = self.power_of_two(y) {
             self.s.release(y);
             if rem {
-                self.s.push_const((U256::from(1) << usize::from(amount)) - U256::from(1));
-                let mask = self.s.pop();
-                self.and(x, mask);
+                self.masked(x, amount);
             } else {
                 self.shift_const(WShiftOp::Shr, amount, x);
             }
             return;
+        }
+        if rem && let Some(quotient) = self.known_quotient(x, y) {
+            return self.rem_by_quotient(x, y, quotient);
         }
         match (self.bits(x) <= 64, self.bits(y) <= 64) {
             (true, true) => self.div_narrow(x, y, rem),
             (false, true) if self.s.target.divides_wide => self.div_by_narrow(x, y, rem),
             (_, _) => self.div_wide(x, y, rem),
         }
+        if !rem {
+            self.division = self.s.stack.last().map(|&quotient| [x, y, quotient]);
+        }
     }
 
-    /// As [`Translator::div`], of two's complement words: the same if neither can be negative.
-    pub(super) fn div_signed(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if self.bits(x) < 256 && self.bits(y) < 256 {
-            return self.div(x, y, rem);
+    /// The quotient of `x` by `y`, if it was the last that the block computed and still is an element or operand. (Names of values are not used again.)
+    fn known_quotient(&self, x: ValueId, y: ValueId) -> Option<ValueId> {
+        let [dividend, divisor, quotient] = self.division?;
+        let same_divisor = divisor == y || self.s.konst(y).is_some_and(|k| self.s.konst(divisor) == Some(k));
+        let as_wide = self.bits(x) > 64 || self.bits(y) <= 64;
+        (dividend == x && same_divisor && self.s.value(quotient).refs > 0 && as_wide).then_some(quotient)
+    }
+
+    /// Remainder of `x` by `y`, whose quotient is known: what its multiple leaves, of which the lowest limb will do if `y` has no more. 0 where `y` is 0.
+    fn rem_by_quotient(&mut self, x: ValueId, y: ValueId, quotient: ValueId) {
+        let bits = self.bits(x).min(self.bits(y));
+        let (zero, done) = (self.label(), self.label());
+        if self.bits(y) <= 64 {
+            let [multiple, ..] = self.s.target.mul;
+            let dst = self.s.alloc();
+            let divisor = self.s.low(y);
+            let checked = self.unless_zero(y, divisor, zero);
+            self.s.limb_to(quotient, 0, multiple);
+            self.s.limb_to(x, 0, dst);
+            self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst: multiple, a: multiple, b: Src::R(divisor) });
+            self.s.emit(Ins::Alu { op: AluOp::Sub, flags: false, dst, a: dst, b: Src::R(multiple) });
+            return self.divided(x, y, dst, bits, checked.then_some((zero, done)));
         }
-        let offset = if rem { offset_of!(Callouts, srem) } else { offset_of!(Callouts, sdiv) };
-        self.word_call(offset, &[x, y], 256);
+        let [quotient, factor] = [quotient, y].map(|v| {
+            self.s.push(v);
+            self.s.pop()
+        });
+        self.mul(quotient, factor);
+        self.s.unpin();
+        let multiple = self.s.pop();
+        let word = self.s.take_quad(x);
+        let b = self.s.wsrc(multiple);
+        self.s.emit(Ins::W { op: WordOp::Sub, dst: word, a: word, b });
+        self.s.release(multiple);
+        if self.s.konst(y).is_none() {
+            self.test_zero(y);
+            self.s.emit(Ins::Br { cond: Cond::Eq, to: zero });
+            self.s.emit(Ins::Label(done));
+            self.cold.push(Cold::ZeroWord { at: zero, dst: word, back: done });
+        }
+        self.release2(x, y);
+        self.s.push_wide(word, bits);
+    }
+
+    /// The lowest `amount` bits of `x`, less than 256.
+    pub(super) fn masked(&mut self, x: ValueId, amount: u16) {
+        let mask = self.constant_operand((U256::from(1) << usize::from(amount)) - U256::from(1));
+        self.and(x, mask);
     }
 
     /// Division by the runtime, which finds constants of more than one limb prepared.

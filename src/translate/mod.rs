@@ -23,6 +23,7 @@ mod modular;
 mod multiply;
 mod narrow;
 mod registers;
+mod signed;
 mod stubs;
 mod target;
 mod values;
@@ -187,6 +188,8 @@ pub struct Translator {
     loads_wide: bool,
     /// The value that did not.
     wide: Option<ValueId>,
+    /// The operands of the block's last division, and its quotient.
+    division: Option<[ValueId; 3]>,
     /// What the last condition tells.
     fact: Option<Fact>,
     /// The last product.
@@ -244,6 +247,7 @@ impl Translator {
             widened: false,
             loads_wide: false,
             wide: None,
+            division: None,
             fact: None,
             product: None,
             fused: 0,
@@ -339,6 +343,7 @@ impl Translator {
         self.blocks.push((this.pc, label));
         self.bytes += block.end.index() - this.pc.index();
         self.block_end = block.end.index();
+        self.division = None;
         self.begin_block(job, &block, this.merge);
         self.translate_sections(job, &block);
         let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };

@@ -48,9 +48,7 @@ impl Translator {
                 self.mul(x, y)
             }
             let wrapped = self.s.pop();
-            self.s.push_const(largest);
-            let mask = self.s.pop();
-            return self.and(wrapped, mask);
+            return self.masked(wrapped, bits);
         }
         match sum {
             true if n == U256::MAX => self.add_modulo_ones(x, y),
@@ -59,8 +57,7 @@ impl Translator {
                 self.add_modulo(x, y, address, bits);
             }
             false if bits <= 64 => {
-                self.s.push_const(n);
-                let n = self.s.pop();
+                let n = self.constant_operand(n);
                 self.word_call(offset_of!(Callouts, mulmod), &[x, y, n], bits);
             }
             false => self.prepared_call(offset_of!(Callouts, mulmod_prepared), &[x, y], n, bits),
