@@ -6,12 +6,16 @@ use std::io;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) use linux::{Mapping, Range, map_anywhere, page_size};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(super) use nowhere::Mapping;
+pub(super) use nowhere::{Mapping, page_size};
 
 /// Where code can not be run: building one fails, so none exists.
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod nowhere {
     use super::*;
+
+    pub(in super::super) fn page_size() -> usize {
+        4096
+    }
 
     #[derive(Debug)]
     pub(in super::super) enum Mapping {}

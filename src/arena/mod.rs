@@ -16,11 +16,13 @@ mod function;
 mod index;
 mod mapping;
 mod pages;
+mod pool;
 
 pub use assembler::Assembler;
 pub use executable::{Executable, ExecutableError};
 pub use function::{Arguments, Function, MAX_ARGUMENTS, Results, Word, call};
 pub use index::PcIndex;
+pub use pool::Pool;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use mapping::Mapping;
@@ -89,6 +91,8 @@ pub struct Arena {
     /// Bytes that have been filled with traps or code.
     filled: usize,
     slots_used: usize,
+    /// Other code has been where the next is put.
+    reused: bool,
 }
 
 impl Arena {
@@ -105,7 +109,7 @@ impl Arena {
         }
         coherence::register()?;
         let mapping = Mapping::new(code_bytes, slot_bytes.unwrap_or(0))?;
-        Ok(Arena { mapping, code_used: 0, filled: 0, slots_used: 0 })
+        Ok(Arena { mapping, code_used: 0, filled: 0, slots_used: 0, reused: false })
     }
 
     /// The first byte of the executable view.
@@ -138,11 +142,22 @@ impl Arena {
             self.filled = to;
         }
         self.mapping.write(self.code_used, bytes.len()).copy_from_slice(bytes);
-        coherence::publish(address.0 as *const u8, bytes.len());
+        if self.reused {
+            coherence::publish_over(address.0 as *const u8, bytes.len());
+        } else {
+            coherence::publish(address.0 as *const u8, bytes.len());
+        }
         self.code_used = used;
         // Whoever learns the address by an acquiring load, or through a slot, sees the bytes.
         fence(Ordering::Release);
         Ok(address)
+    }
+
+    /// Forgets all code, in place of which there are traps, and all slots. Nobody may run what was published, and
+    /// [`coherence::register_reuse`] must have succeeded.
+    fn clear(&mut self) {
+        self.mapping.write(0, self.code_used).fill(TRAP_BYTE);
+        (self.code_used, self.slots_used, self.reused) = (0, 0, true);
     }
 
     /// A new link slot that holds `initial`.
