@@ -86,8 +86,10 @@ mod linux {
 
     #[derive(Debug)]
     pub(in super::super) struct Mapping {
-        /// Executable code, then slots.
+        /// Slots, then executable code.
         run: Range,
+        /// Where the code begins.
+        code: NonNull<u8>,
         /// The code again, writable.
         write: Range,
         slot_count: usize,
@@ -108,17 +110,17 @@ mod linux {
             // The reservation keeps the two parts together; they replace it piece by piece.
             let run = map(None, code_len + slots_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
             // SAFETY: both pieces lie inside the reservation, of which nothing has been used.
-            let slots_start = unsafe { run.start.add(code_len) };
-            place(run.start, code_len, PROT_READ | PROT_EXEC, MAP_SHARED, Some(&file))?;
-            place(slots_start, slots_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
+            let code = unsafe { run.start.add(slots_len) };
+            place(run.start, slots_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
+            place(code, code_len, PROT_READ | PROT_EXEC, MAP_SHARED, Some(&file))?;
             let write = map(None, code_len, PROT_READ | PROT_WRITE, MAP_SHARED, Some(&file))?;
             dont_fork(&run)?;
             dont_fork(&write)?;
-            Ok(Mapping { run, write, slot_count: slot_bytes / size_of::<AtomicU64>() })
+            Ok(Mapping { run, code, write, slot_count: slot_bytes / size_of::<AtomicU64>() })
         }
 
         pub(in super::super) fn code_base(&self) -> *const u8 {
-            self.run.start.as_ptr()
+            self.code.as_ptr()
         }
 
         pub(in super::super) fn code_bytes(&self) -> usize {
@@ -141,11 +143,11 @@ mod linux {
             unsafe { libc::madvise(bytes.as_mut_ptr().cast(), bytes.len(), libc::MADV_POPULATE_WRITE) };
         }
 
-        /// All slots, those not handed out yet too.
+        /// All slots, those not handed out yet too; the last one lies before the first byte of code.
         pub(in super::super) fn slots(&self) -> &[AtomicU64] {
-            // SAFETY: the slots begin on the page after the code, hence aligned, and there is room for `slot_count`; zeroed pages are
+            // SAFETY: the code begins on a page, so what is before it is aligned, and there is room for `slot_count`; zeroed pages are
             // valid atomics, and compiled code only reads them, with 64-bit loads.
-            unsafe { core::slice::from_raw_parts(self.run.start.as_ptr().add(self.write.len).cast(), self.slot_count) }
+            unsafe { core::slice::from_raw_parts(self.code.as_ptr().cast::<AtomicU64>().sub(self.slot_count), self.slot_count) }
         }
     }
 

@@ -5,9 +5,11 @@
 //! beyond any published address; slots lie within reach of every instruction (32-bit displacements); a fork inherits nothing.
 //!
 //! ```text
-//! executable view   [ code, read + execute ........ ][ slots, read + write ]   one address range
+//! executable view   [ slots, read + write ][ code, read + execute ........ ]   one address range
 //! writable view     [ the same code pages, read + write ]                      elsewhere
 //! ```
+//!
+//! Slots are handed out downwards from the code, which grows upwards: the first of each are near enough for one load on aarch64 (1 MiB).
 
 mod assembler;
 mod coherence;
@@ -166,7 +168,8 @@ impl Arena {
     ///
     /// [`Full`], and nothing has changed.
     pub fn new_slot(&mut self, initial: u64) -> Result<SlotPtr, Full> {
-        let slot = self.mapping.slots().get(self.slots_used).ok_or(Full)?;
+        let free = self.mapping.slots().len() - self.slots_used;
+        let slot = &self.mapping.slots()[free.checked_sub(1).ok_or(Full)?];
         slot.store(initial, Ordering::Release);
         self.slots_used += 1;
         Ok(SlotPtr(slot as *const AtomicU64 as u64))
@@ -201,8 +204,9 @@ impl Arena {
 
     fn slot(&self, slot: SlotPtr) -> &AtomicU64 {
         let slots = self.mapping.slots();
-        let offset = slot.0.wrapping_sub(slots.as_ptr() as u64) as usize;
-        &slots[..self.slots_used][offset / size_of::<AtomicU64>()]
+        let used = &slots[slots.len() - self.slots_used..];
+        let offset = slot.0.wrapping_sub(used.as_ptr() as u64) as usize;
+        &used[offset / size_of::<AtomicU64>()]
     }
 
     /// Bytes of code and number of slots in use.
@@ -254,8 +258,8 @@ mod tests {
         assert_eq!(arena.slot_value(slot), 7);
         arena.set_slot(slot, code);
         assert_eq!(arena.slot_value(slot), code.address());
-        assert_eq!(slot.address(), arena.code_base() as u64 + (1 << 20));
-        assert_eq!(slot.address() % 8, 0);
+        assert_eq!(slot.address(), arena.code_base() as u64 - 8);
+        assert_eq!(arena.new_slot(9).unwrap().address(), slot.address() - 8);
     }
 
     #[test]
