@@ -88,8 +88,6 @@ mod linux {
     pub(in super::super) struct Mapping {
         /// Slots, then executable code.
         run: Range,
-        /// Where the code begins.
-        code: NonNull<u8>,
         /// The code again, writable.
         write: Range,
         slot_count: usize,
@@ -116,11 +114,11 @@ mod linux {
             let write = map(None, code_len, PROT_READ | PROT_WRITE, MAP_SHARED, Some(&file))?;
             dont_fork(&run)?;
             dont_fork(&write)?;
-            Ok(Mapping { run, code, write, slot_count: slot_bytes / size_of::<AtomicU64>() })
+            Ok(Mapping { run, write, slot_count: slot_bytes / size_of::<AtomicU64>() })
         }
 
         pub(in super::super) fn code_base(&self) -> *const u8 {
-            self.code.as_ptr()
+            self.run.start.as_ptr().wrapping_add(self.run.len - self.write.len)
         }
 
         pub(in super::super) fn code_bytes(&self) -> usize {
@@ -147,7 +145,7 @@ mod linux {
         pub(in super::super) fn slots(&self) -> &[AtomicU64] {
             // SAFETY: the code begins on a page, so what is before it is aligned, and there is room for `slot_count`; zeroed pages are
             // valid atomics, and compiled code only reads them, with 64-bit loads.
-            unsafe { core::slice::from_raw_parts(self.code.as_ptr().cast::<AtomicU64>().sub(self.slot_count), self.slot_count) }
+            unsafe { core::slice::from_raw_parts(self.code_base().cast::<AtomicU64>().sub(self.slot_count), self.slot_count) }
         }
     }
 
