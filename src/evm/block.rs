@@ -6,9 +6,8 @@
 //! that charging ahead never makes a state access appear or disappear (EIP-7928).
 
 use super::{
-    SpecId,
     fork::Schedule,
-    opcode::{self, Class, info},
+    opcode::{self, Class},
 };
 
 /// A position in bytecode.
@@ -92,35 +91,36 @@ impl Block {
         self.start = start;
         let mut pc = start.index();
         let (mut height, mut low, mut high) = (0i32, 0i32, 0i32);
-        let mut open = false;
-        let mut count = 0;
+        let mut section = Section { start, gas: 0, instructions: 0 };
+        let mut left = limit;
         self.finish = loop {
             if pc >= len {
                 break End::Terminal(opcode::STOP);
             }
             let op = padded[pc];
-            let row = info(op);
-            if (row.class == Class::JumpDest && count > 0) || count == limit {
+            let row = &schedule.rows[op as usize];
+            if left == 0 || row.class == Class::JumpDest && left < limit {
                 break End::Fall;
             }
-            if !supported(op, schedule.fork) {
+            if row.class == Class::Undefined {
                 break End::Unknown;
             }
-            if !open {
-                self.sections.push(Section { start: Pc(pc as u32), gas: 0, instructions: 0 });
-                open = true;
-            }
-            let section = self.sections.last_mut().expect("a section is open");
-            section.gas += u32::from(schedule.static_gas[op as usize]);
+            left -= 1;
+            section.gas += u32::from(row.gas);
             section.instructions += 1;
-            count += 1;
             height -= i32::from(row.inputs);
             low = low.min(height);
             height += i32::from(row.outputs);
             high = high.max(height);
-            pc += row.size();
+            pc += usize::from(row.size);
+            if row.plain {
+                continue;
+            }
             match row.class {
-                Class::Effect => open = false,
+                Class::Effect => {
+                    self.sections.push(section);
+                    section = Section { start: Pc(pc as u32), gas: 0, instructions: 0 };
+                }
                 Class::Terminal => break End::Terminal(op),
                 Class::Call => break End::Call,
                 Class::Jump => break if op == opcode::JUMP { End::Jump } else { End::JumpIf },
@@ -136,15 +136,12 @@ impl Block {
                 | Class::Undefined => {}
             }
         };
+        if section.instructions > 0 {
+            self.sections.push(section);
+        }
         self.end = Pc(pc as u32);
         self.need = low.unsigned_abs();
         self.grow = high as u32;
         self.delta = height;
     }
-}
-
-/// Whether the compiler translates `op` under `fork`; what it does not is interpreted.
-pub fn supported(op: u8, fork: SpecId) -> bool {
-    let row = info(op);
-    row.active(fork) && row.class != Class::StackN
 }

@@ -25,6 +25,24 @@ pub struct StorePrices {
     pub net_metered: bool,
 }
 
+/// What the splitter into blocks and the translator look at for every instruction, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// As [`Schedule::static_gas`].
+    pub gas: u16,
+    /// Bytes with immediate data.
+    pub size: u8,
+    /// Elements taken from the stack.
+    pub inputs: u8,
+    /// Elements put on the stack.
+    pub outputs: u8,
+    /// Kind of opcode; [`Class::Undefined`] also for what the compiler leaves to the interpreter: opcodes that the fork does not have, and
+    /// [`Class::StackN`].
+    pub class: Class,
+    /// Neither begins nor ends a block or a gas section.
+    pub plain: bool,
+}
+
 /// Gas of one fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -34,6 +52,8 @@ pub struct Schedule {
     pub static_gas: [u16; 256],
     /// Whether the fork has the opcode.
     pub active: [bool; 256],
+    /// Facts about opcodes that the compiler wants together.
+    pub rows: [Row; 256],
     /// EXP: per byte of the exponent.
     pub exp_byte: u64,
     /// Added to the access of a cold account; 0 before Berlin.
@@ -88,6 +108,7 @@ const FRONTIER: Schedule = {
         fork: SpecId::FRONTIER,
         static_gas: [0; 256],
         active: [false; 256],
+        rows: [Row { gas: 0, size: 1, inputs: 0, outputs: 0, class: Class::Undefined, plain: false }; 256],
         exp_byte: 10,
         cold_account: 0,
         warm_access: 0,
@@ -304,6 +325,20 @@ impl Schedule {
         while op < 256 {
             let info = &OPCODE_TABLE[op];
             self.active[op] = !matches!(info.class, Class::Undefined) && fork as u8 >= info.since as u8;
+            let is_left = !self.active[op] || matches!(info.class, Class::StackN);
+            let class = if is_left { Class::Undefined } else { info.class };
+            let plain = match class {
+                Class::Pure | Class::Push | Class::Pop | Class::Dup | Class::Swap | Class::Env | Class::Memory => true,
+                Class::Effect
+                | Class::Call
+                | Class::Jump
+                | Class::JumpDest
+                | Class::Terminal
+                | Class::StackN
+                | Class::Undefined => false,
+            };
+            let Info { inputs, outputs, immediate, .. } = *info;
+            self.rows[op] = Row { gas: self.static_gas[op], size: immediate + 1, inputs, outputs, class, plain };
             op += 1;
         }
         self

@@ -9,6 +9,7 @@ use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::loops::Loops;
+use crate::evm::opcode;
 use crate::ir::{Quad, R};
 
 /// Where an element is, besides its home if [`Entry::home`].
@@ -246,16 +247,18 @@ impl Versions {
         self.wide_elements.contains(&(pc, depth))
     }
 
-    /// Counts a word of memory that did not fit; gives how many there are.
-    pub fn count_wide_load(&mut self) -> u32 {
-        self.wide_loads += 1;
+    /// How many words of memory were seen not to fit 64 bits.
+    pub fn wide_loads(&self) -> u32 {
         self.wide_loads
     }
 
-    /// Notes what a version was made for.
-    pub fn widen(&mut self, pc: Pc, wide: Wide) {
+    /// Notes what a version of the block at `pc` was made for.
+    pub fn widen(&mut self, pc: Pc, wide: Wide, code: &Code) {
         match wide {
-            Wide::Result => self.widen_result(pc),
+            Wide::Result => {
+                self.widen_result(pc);
+                self.wide_loads += u32::from(code.padded()[pc.index()] == opcode::MLOAD);
+            }
             Wide::Element(depth) if !self.is_wide_element(pc, depth) => self.wide_elements.push((pc, depth)),
             Wide::Element(_) => {}
         }
@@ -356,9 +359,9 @@ impl Versions {
         self.entries[first as usize..].reverse();
     }
 
-    /// Completes a context whose entries begin at `first`. Its `entries` are ignored.
-    pub(super) fn end_context(&self, first: u32, context: Context) -> Context {
-        Context { entries: (first, self.entries.len() as u32), ..context }
+    /// The entries of a context that is made, which begin at `first`.
+    pub(super) fn entries_since(&self, first: u32) -> (u32, u32) {
+        (first, self.entries.len() as u32)
     }
 }
 

@@ -68,6 +68,16 @@ fn is_destination(code: &Code, k: &U256) -> bool {
     u32::try_from(*k).is_ok_and(|pc| code.is_jump_destination(pc.into()))
 }
 
+/// Versions that the block at `to` has.
+fn made(job: &Job<'_>, to: Pc) -> usize {
+    job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
+}
+
+/// Whether a block of which so many versions were made may have no more.
+fn is_full(job: &Job<'_>, made: usize) -> bool {
+    job.frugal || made > MAX_VERSIONS + GENERAL_VERSIONS
+}
+
 impl Translator {
     /// Ends the block; returns the block to go on with in line.
     pub(super) fn finish(&mut self, job: &mut Job<'_>, block: &Block) -> Result<Option<Next>, Refusal> {
@@ -150,11 +160,12 @@ impl Translator {
 
     /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
     fn fresh(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
-        if self.is_full(job, to) || self.s.dice.one_in(8) {
+        let made = made(job, to);
+        if is_full(job, made) || self.s.dice.one_in(8) {
             return job.versions.generic(to);
         }
-        let general = job.is_loop(to) || self.made(job, to) > MAX_VERSIONS || self.s.dice.one_in(4);
-        let context = if general { self.capture_for_loop(job, to) } else { self.capture(job) };
+        let general = job.is_loop(to) || made > MAX_VERSIONS || self.s.dice.one_in(4);
+        let context = if general { self.capture_general(job, to, made) } else { self.capture(job) };
         job.versions.add(to, context, self.looping)
     }
 
@@ -166,24 +177,14 @@ impl Translator {
 
     /// A context for the block at `to` that suits others who come there too. Around a loop of the main program, which is met with one set
     /// of constants, these are taken to stay what they are until they are seen not to, but for those that counters begin with.
-    fn capture_for_loop(&mut self, job: &mut Job<'_>, to: Pc) -> Context {
-        let many = self.made(job, to) > MAX_VERSIONS;
+    fn capture_general(&mut self, job: &mut Job<'_>, to: Pc, made: usize) -> Context {
         let code = job.code;
         let returns = |i: usize| self.s.konst(self.s.at(i)).is_some_and(|k| is_destination(code, &k));
-        let is_main = !(0..self.s.len()).any(returns);
-        self.s.capture_for_loop(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
-            !many && (is_destination(code, k) || *k > FIRST && versions.has_constant(to, depth, k).unwrap_or(is_main))
+        let is_main = || !(0..self.s.len()).any(returns);
+        self.s.capture_general(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
+            let stays = || is_destination(code, k) || *k > FIRST && versions.has_constant(to, depth, k).unwrap_or_else(is_main);
+            made <= MAX_VERSIONS && stays()
         })
-    }
-
-    /// Versions that the block at `to` has.
-    fn made(&self, job: &Job<'_>, to: Pc) -> usize {
-        job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
-    }
-
-    /// Whether a block may have no more versions.
-    fn is_full(&self, job: &Job<'_>, to: Pc) -> bool {
-        job.frugal || self.made(job, to) > MAX_VERSIONS + GENERAL_VERSIONS
     }
 
     /// How to get to a version.
@@ -238,7 +239,7 @@ impl Translator {
         let id = match self.existing(job, to) {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
-            None if room && !self.is_full(job, to) => {
+            None if room && !is_full(job, made(job, to)) => {
                 self.guard(job, to)?;
                 return Ok(Some(self.begin_loop(job, to)));
             }
@@ -249,7 +250,7 @@ impl Translator {
 
     /// Begins the version for those that come around the loop at `header`, in line.
     fn begin_loop(&mut self, job: &mut Job<'_>, header: Pc) -> Next {
-        let context = self.capture_for_loop(job, header);
+        let context = self.capture_general(job, header, made(job, header));
         self.looping = true;
         let id = job.versions.add(header, context, true);
         self.move_to(&context, job.versions);
@@ -264,7 +265,7 @@ impl Translator {
         let next = Next { pc, merge: false };
         // The generic version has always room for the loop that begins in it: there is one of it.
         let is_generic = job.versions.get(id).context.is_generic();
-        if job.frugal || self.is_full(job, pc) && !is_generic {
+        if job.frugal || is_full(job, made(job, pc)) && !is_generic {
             return Ok(Some(next));
         }
         let mut block = core::mem::replace(&mut self.block, Block::empty());

@@ -160,9 +160,9 @@ impl State {
         all && entries.next().is_none()
     }
 
-    /// The context for a loop's header, to which other edges will come with other numbers: constants become words in registers, of which
+    /// The context for where other edges will come to with other numbers, as to a loop's header: constants become words in registers, of which
     /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up.
-    pub fn capture_for_loop(
+    pub fn capture_general(
         &self,
         facts: Facts,
         versions: &mut Versions,
@@ -204,17 +204,16 @@ impl State {
         self.complete(facts, versions, first)
     }
 
-    fn complete(&self, facts: Facts, versions: &mut Versions, first: u32) -> Context {
+    fn complete(&self, facts: Facts, versions: &Versions, first: u32) -> Context {
         let height = self.height();
-        let context = Context {
+        Context {
             lead: height - self.base,
             known: height - facts.floor,
             room: facts.ceil - height,
             memory: facts.memory,
             names: self.len() as u16,
-            entries: (0, 0),
-        };
-        versions.end_context(first, context)
+            entries: versions.entries_since(first),
+        }
     }
 
     /// What it costs to go on with a version of this context, all of whose elements have names here; `None` where it does not hold, or costs

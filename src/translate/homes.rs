@@ -1,7 +1,7 @@
 //! Values and their slots: spilling, and bringing elements home. A *home* is the slot of the element's stack position.
 
 use super::edge::store_const;
-use super::values::{Regs, State, TooLong, ValueId, at, mask};
+use super::values::{Regs, State, TooLong, ValueId, at, mask, number};
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
 use crate::ir::{Ins, R, WSrc, Width};
@@ -66,7 +66,8 @@ impl State {
             (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
             (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
             (Regs::None, Some(k), _) => {
-                store_const(&self.consts[k.0 as usize], base, disp, self.target.scratch[0], &mut self.out);
+                let k = *self.const_of(k);
+                store_const(&k, base, disp, self.target.scratch[0], &mut self.out);
             }
             (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
             (Regs::None, None, None) => {
@@ -201,7 +202,7 @@ impl State {
         }
         let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
         for &r in self.target.words {
-            if let Some(v) = self.reg_owner[r.0 as usize]
+            if let Some(v) = self.reg_owner[number(r)]
                 && self.regs_mask(v) & !saved != 0
             {
                 self.drop_regs(v);

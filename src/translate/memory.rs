@@ -73,17 +73,15 @@ impl Translator {
             }
         };
         let most = 1u64.checked_shl(self.s.value(v).bits.into()).map_or(u64::MAX, |beyond| beyond - 1);
-        if most.saturating_add(len.into()) <= self.memory_known.into() {
-            self.load_field(base, offset_of!(Frame, memory));
-            return Mem { base, index: Some(index), shift: 0, disp: 0 };
+        if most.saturating_add(len.into()) > self.memory_known.into() {
+            let room = if len == 1 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
+            let room = self.frame_field(room);
+            let (grow, back) = (self.label(), self.label());
+            self.s.emit(Ins::Cmp { a: index, b: Src::M(room) });
+            self.s.emit(Ins::Br { cond: Cond::Uge, to: grow });
+            self.s.emit(Ins::Label(back));
+            self.cold.push(Cold::Grow { at: grow, offset: Offset::In(index), len, spare: self.spare, back });
         }
-        let room = if len == 1 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
-        let room = self.frame_field(room);
-        let (grow, back) = (self.label(), self.label());
-        self.s.emit(Ins::Cmp { a: index, b: Src::M(room) });
-        self.s.emit(Ins::Br { cond: Cond::Uge, to: grow });
-        self.s.emit(Ins::Label(back));
-        self.cold.push(Cold::Grow { at: grow, offset: Offset::In(index), len, spare: self.spare, back });
         self.load_field(base, offset_of!(Frame, memory));
         Mem { base, index: Some(index), shift: 0, disp: 0 }
     }

@@ -247,6 +247,10 @@ impl Translator {
 
     /// Translates a version and likely successors.
     pub fn translate(&mut self, job: &mut Job<'_>, id: VersionId) -> Result<Unit<'_>, Refusal> {
+        let Version { pc, widens, .. } = *job.versions.get(id);
+        if let Some(wide) = widens {
+            job.versions.widen(pc, wide, job.code);
+        }
         self.s.dice = Dice::new(self.options.chaos, id, job.code);
         let mut limit = self.usual_limit();
         while !self.attempt(job, id, limit)? {
@@ -280,15 +284,13 @@ impl Translator {
             notes.clear();
         }
         let Version { pc, context, widens, looping, .. } = *job.versions.get(id);
-        if let Some(wide) = widens {
-            job.versions.widen(pc, wide);
-        }
         let is_loop = job.is_loop(pc);
         self.looping = looping || is_loop;
         self.close();
         self.begin(id, &context, job.versions);
         self.widened = widens == Some(Wide::Result);
-        self.loads_wide = self.widened && job.code.padded()[pc.index()] == op::MLOAD && job.versions.count_wide_load() > WIDE_LOADS;
+        let is_load = self.widened && job.code.padded()[pc.index()] == op::MLOAD;
+        self.loads_wide = is_load && job.versions.wide_loads() > WIDE_LOADS;
         let mut next = if is_loop { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
         while let Some(to) = next {
             next = self.translate_block(job, to, limit)?;
@@ -394,23 +396,33 @@ impl Translator {
                 self.charge(job, section);
             }
             let mut pc = section.start.index();
-            let mut opcode = op::STOP;
+            let mut class = Class::Terminal;
             for _ in 0..section.instructions {
-                opcode = padded[pc];
-                self.spare -= u32::from(job.schedule.static_gas[opcode as usize]);
+                let opcode = padded[pc];
+                let row = &job.schedule.rows[opcode as usize];
+                self.spare -= u32::from(row.gas);
                 if let Some(notes) = &mut self.notes {
                     notes.push((self.s.out.len(), Pc(pc as u32)));
                 }
                 if self.s.dice.rolls() {
                     self.disturb();
                 }
-                self.instruction(job, opcode, pc);
-                if std::mem::take(&mut self.widened) {
-                    self.wide = Some(self.s.at(self.s.len() - 1));
+                class = row.class;
+                match class {
+                    Class::Push => self.push_immediate(&padded[pc + 1..], usize::from(row.size) - 1),
+                    Class::Pop => {
+                        let v = self.s.pop();
+                        self.s.release(v);
+                    }
+                    Class::Dup => self.s.dup((opcode - op::DUP1 + 1) as usize),
+                    Class::Swap => self.s.swap((opcode - op::SWAP1 + 1) as usize),
+                    Class::JumpDest | Class::Jump | Class::Terminal | Class::Call => {}
+                    Class::Pure | Class::Env | Class::Memory | Class::Effect => self.instruction(job, opcode, pc),
+                    Class::StackN | Class::Undefined => unreachable!("not in a block"),
                 }
-                pc += info(opcode).size();
+                pc += usize::from(row.size);
             }
-            if info(opcode).class == Class::Effect {
+            if class == Class::Effect {
                 self.close();
             }
         }
@@ -433,21 +445,21 @@ impl Translator {
         }
     }
 
-    /// Translates one instruction. Those that end a block are left to [`Translator::finish`].
+    /// Pushes the first `len` bytes as a number. At least 8 bytes are there.
+    #[inline]
+    fn push_immediate(&mut self, bytes: &[u8], len: usize) {
+        match bytes.first_chunk::<8>() {
+            Some(_) if len == 0 => self.s.push_limb(0),
+            Some(first) if len <= 8 => self.s.push_limb(u64::from_be_bytes(*first) >> (64 - 8 * len)),
+            Some(_) | None => self.s.push_const(U256::from_be_slice(&bytes[..len])),
+        }
+    }
+
+    /// Translates one instruction that computes or has an effect, which may be the one that is known to give a wide result.
     fn instruction(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
         let code = job.code;
         let row = info(opcode);
         match row.class {
-            Class::Push => {
-                let word = push_immediate(&code.padded()[pc + 1..], row.immediate as usize);
-                self.s.push_const(word);
-            }
-            Class::Pop => {
-                let v = self.s.pop();
-                self.s.release(v);
-            }
-            Class::Dup => self.s.dup((opcode - op::DUP1 + 1) as usize),
-            Class::Swap => self.s.swap((opcode - op::SWAP1 + 1) as usize),
             Class::Pure => {
                 self.retire_assigned(code.padded(), pc, row.inputs.into());
                 match opcode {
@@ -463,8 +475,10 @@ impl Translator {
             Class::Memory if opcode == op::MLOAD && self.guess_load(job, pc) => {}
             Class::Memory => self.memory(opcode),
             Class::Effect => self.effect(opcode),
-            Class::JumpDest | Class::Jump | Class::Terminal | Class::Call => {}
-            Class::StackN | Class::Undefined => unreachable!("not in a block"),
+            other => unreachable!("{other:?} computes nothing"),
+        }
+        if std::mem::take(&mut self.widened) {
+            self.wide = Some(self.s.at(self.s.len() - 1));
         }
     }
 
@@ -555,14 +569,5 @@ impl Translator {
     /// The first scratch register.
     fn t0(&self) -> R {
         self.s.target.scratch[0]
-    }
-}
-
-/// The first `len` bytes as a number. At least 8 bytes are there.
-fn push_immediate(bytes: &[u8], len: usize) -> U256 {
-    match bytes.first_chunk::<8>() {
-        Some(_) if len == 0 => U256::ZERO,
-        Some(first) if len <= 8 => U256::from(u64::from_be_bytes(*first) >> (64 - 8 * len)),
-        Some(_) | None => U256::from_be_slice(&bytes[..len]),
     }
 }

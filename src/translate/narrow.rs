@@ -5,7 +5,7 @@
 use super::context::{VersionId, Wide};
 use super::control::To;
 use super::values::ValueId;
-use super::{Job, Translator, push_immediate};
+use super::{Job, Translator};
 use crate::evm::U256;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
@@ -40,7 +40,7 @@ fn only_low_bits(code: &Code, mut pc: usize, end: usize) -> bool {
         }
         pc = start + len;
         match code.padded()[pc] {
-            op::AND => return push_immediate(&code.padded()[start..], len).bit_len() <= 64,
+            op::AND => return code.padded()[start..start + len.saturating_sub(8)].iter().all(|&byte| byte == 0),
             op::ADD | op::SUB | op::MUL | op::OR | op::XOR => pc += 1,
             _ => return false,
         }
@@ -141,7 +141,7 @@ impl Translator {
         self.s.settle();
         let context = self.capture(job);
         let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
-        let gas = self.spare + u32::from(job.schedule.static_gas[job.code.padded()[pc] as usize]);
+        let gas = self.spare + u32::from(job.schedule.rows[job.code.padded()[pc] as usize].gas);
         match self.way(job, id) {
             Ok(to) => Some(Guess { dst, to, gas }),
             Err(_) => {

@@ -3,6 +3,7 @@
 use super::target::Target;
 use super::values::at;
 use crate::abi::{Callouts, Exit, Frame, SAVED_REGISTERS};
+use crate::evm::fork::{MEMORY_QUADRATIC_DIVISOR, MEMORY_WORD};
 use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, ShiftOp, Src, Width};
 use core::mem::offset_of;
 
@@ -94,7 +95,7 @@ const ENDED: u32 = 13;
 const GROW_SLOWLY: u32 = 14;
 
 /// Memory growth within what is ready and can be paid for; other growth goes on at [`GROW_SLOWLY`] as if nothing had been. The third scratch
-/// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H), which is `w (w + 1536) / 512`.
+/// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H), which is `w (w + 3 * 512) / 512`.
 fn grow_if_ready(target: &'static Target) -> impl IntoIterator<Item = Ins> {
     let [t0, t1, t2] = target.scratch;
     let asked = |i: usize| field(target, offset_of!(Frame, scratch) + 8 * i);
@@ -116,9 +117,9 @@ fn grow_if_ready(target: &'static Target) -> impl IntoIterator<Item = Ins> {
         slowly(Cond::Ugt),
         // The price.
         shift(t0, t2, 5),
-        Ins::Lea { dst: t1, mem: at(t0, 1536) },
+        Ins::Lea { dst: t1, mem: at(t0, (MEMORY_WORD * MEMORY_QUADRATIC_DIVISOR) as i32) },
         alu(AluOp::Mul, t0, Src::R(t1)),
-        shift(t0, t0, 9),
+        shift(t0, t0, const { MEMORY_QUADRATIC_DIVISOR.trailing_zeros() as u8 }),
         // Gas that is left, the spare and what was paid before are to be no less.
         Ins::Load { width: Width::B32, signed: false, dst: t1, mem: asked(1) },
         alu(AluOp::Add, t1, Src::R(target.gas)),

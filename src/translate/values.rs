@@ -11,10 +11,21 @@ use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
 use crate::ir::{AluOp, Cond, Ins, Mem, Quad, R, Src, WSrc, Width};
+use core::num::NonZeroU16;
 
-/// Index of a value.
+/// Index of a value; never 0, so that there is room for "none".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ValueId(u16);
+pub(super) struct ValueId(NonZeroU16);
+
+impl ValueId {
+    fn new(index: usize) -> ValueId {
+        ValueId(NonZeroU16::new(index as u16).expect("a unit has fewer than 2^16 values"))
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
 
 /// Registers that hold a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +36,17 @@ pub(super) enum Regs {
     Wide(Quad),
 }
 
-/// Index of a constant.
+/// Index of a constant, plus one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ConstId(pub u16);
+pub(super) struct ConstId(NonZeroU16);
+
+/// A constant of the unit.
+#[derive(Clone, Copy, Debug)]
+struct Const {
+    value: U256,
+    /// Its number among the contract's constants, or [`UNSHARED`].
+    shared: u32,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
@@ -46,6 +65,13 @@ pub(super) struct Value {
     low: u16,
 }
 
+impl Value {
+    /// A value of at most so many bits that is nowhere yet.
+    const fn of_width(bits: u16) -> Value {
+        Value { refs: 0, bits, stamp: 0, regs: Regs::None, slot: None, flags: None, konst: None, low: u16::MAX }
+    }
+}
+
 /// The translator ran out of something that a shorter block does not need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
@@ -58,10 +84,9 @@ const UNSHARED: u32 = u32::MAX;
 pub(super) struct State {
     pub target: &'static Target,
     pub out: Vec<Ins>,
-    pub(super) values: Vec<Value>,
-    pub(super) consts: Vec<U256>,
-    /// Their numbers among the contract's constants, or [`UNSHARED`].
-    shared: Vec<u32>,
+    /// The first is none.
+    values: Vec<Value>,
+    consts: Vec<Const>,
     pub(super) stack: Vec<ValueId>,
     pub(super) need: i32,
     pub(super) grow: i32,
@@ -85,12 +110,18 @@ pub(super) struct State {
     pub(super) dice: Dice,
 }
 
+/// A register's number: there are 32 at most.
+pub(super) fn number(r: R) -> usize {
+    usize::from(r.0 % 32)
+}
+
 pub(super) fn mask(r: R) -> u32 {
-    1 << r.0
+    1 << number(r)
 }
 
 pub(super) fn quad_mask(q: Quad) -> u32 {
-    q.0.iter().fold(0, |m, &r| m | mask(r))
+    let [a, b, c, d] = q.0.map(mask);
+    a | b | c | d
 }
 
 /// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
@@ -118,7 +149,6 @@ impl State {
             out: Vec::new(),
             values: Vec::new(),
             consts: Vec::new(),
-            shared: Vec::new(),
             stack: Vec::new(),
             need: 0,
             grow: 0,
@@ -140,12 +170,9 @@ impl State {
 
     /// Begins a unit where `context` holds.
     pub fn begin(&mut self, context: &Context, versions: &Versions) {
-        self.values.clear();
+        let names = usize::from(context.names);
         self.consts.clear();
-        self.shared.clear();
-        self.stack.clear();
-        self.slot_owner.clear();
-        self.need = 0;
+        self.need = names as i32;
         self.grow = 0;
         self.base = -context.lead;
         self.reg_owner = [None; 32];
@@ -153,12 +180,23 @@ impl State {
         self.pinned = 0;
         self.flags = None;
         self.moved = false;
-        self.slot_owner.resize(SPILL_SLOTS, None);
-        self.extend(context.names.into(), 0);
+        self.values.clear();
+        self.values.push(Value::of_width(0));
+        self.values.extend((0..names).map(|i| Value {
+            refs: 1,
+            slot: Some(i as i32 - names as i32),
+            low: i as u16,
+            ..Value::of_width(256)
+        }));
+        self.stack.clear();
+        self.stack.extend((1..=names).map(ValueId::new));
+        self.slot_owner.clear();
+        self.slot_owner.extend((1..=names).map(|v| Some(ValueId::new(v))));
+        self.slot_owner.resize(names + SPILL_SLOTS, None);
         for entry in versions.entries(context) {
             let i = self.stack.len() - usize::from(entry.depth);
             let same = match entry.place {
-                Place::Narrow(r) | Place::Wide(Quad([r, ..])) => self.reg_owner[r.0 as usize],
+                Place::Narrow(r) | Place::Wide(Quad([r, ..])) => self.reg_owner[number(r)],
                 Place::Home | Place::Const(_) => None,
             };
             if let Some(v) = same {
@@ -179,9 +217,8 @@ impl State {
             match entry.place {
                 Place::Home => {}
                 Place::Const(k) => {
-                    let own = self.new_const(*versions.constant(k));
-                    self.shared[own.0 as usize] = k;
-                    self.value_mut(v).konst = Some(own);
+                    self.consts.push(Const { value: *versions.constant(k), shared: k });
+                    self.value_mut(v).konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
                 }
                 Place::Narrow(r) => self.set_regs(v, Regs::Narrow(r)),
                 Place::Wide(q) => self.set_regs(v, Regs::Wide(q)),
@@ -223,7 +260,7 @@ impl State {
             let old = self.need;
             self.need += more as i32;
             self.clean = 0;
-            self.stack.splice(0..0, std::iter::repeat_n(ValueId(0), more));
+            self.stack.splice(0..0, std::iter::repeat_n(ValueId::new(1), more));
             self.slot_owner.splice(0..0, std::iter::repeat_n(None, more));
             for position in -self.need..-old {
                 let v = self.new_value(256);
@@ -302,55 +339,47 @@ impl State {
     }
 
     pub fn value(&self, v: ValueId) -> &Value {
-        &self.values[v.0 as usize]
+        &self.values[v.index()]
     }
 
     pub(super) fn value_mut(&mut self, v: ValueId) -> &mut Value {
-        &mut self.values[v.0 as usize]
+        &mut self.values[v.index()]
     }
 
     /// A value, to change where it is or what is known of it.
     pub(super) fn change(&mut self, v: ValueId) -> &mut Value {
-        let value = &mut self.values[v.0 as usize];
+        let value = &mut self.values[v.index()];
         self.clean = self.clean.min(value.low.into());
         value
     }
 
     pub(super) fn new_value(&mut self, bits: u16) -> ValueId {
-        let id = ValueId(self.values.len() as u16);
+        let id = ValueId::new(self.values.len());
         self.clock += 1;
-        self.values.push(Value {
-            refs: 0,
-            bits,
-            stamp: self.clock,
-            regs: Regs::None,
-            slot: None,
-            flags: None,
-            konst: None,
-            low: u16::MAX,
-        });
+        self.values.push(Value { stamp: self.clock, ..Value::of_width(bits) });
         id
     }
 
     pub(super) fn new_const(&mut self, value: U256) -> ConstId {
-        self.consts.push(value);
-        self.shared.push(UNSHARED);
-        ConstId(self.consts.len() as u16 - 1)
+        self.consts.push(Const { value, shared: UNSHARED });
+        ConstId(NonZeroU16::new(self.consts.len() as u16).expect("a unit has fewer than 2^16 constants"))
+    }
+
+    fn const_mut(&mut self, id: ConstId) -> &mut Const {
+        &mut self.consts[usize::from(id.0.get()) - 1]
     }
 
     /// The number of a constant among the contract's.
     pub fn share(&mut self, id: ConstId, versions: &mut Versions) -> u32 {
-        let k = self.shared[id.0 as usize];
-        if k != UNSHARED {
-            return k;
+        let konst = self.const_mut(id);
+        if konst.shared == UNSHARED {
+            konst.shared = versions.add_constant(konst.value);
         }
-        let k = versions.add_constant(*self.const_of(id));
-        self.shared[id.0 as usize] = k;
-        k
+        konst.shared
     }
 
     pub fn const_of(&self, id: ConstId) -> &U256 {
-        &self.consts[id.0 as usize]
+        &self.consts[usize::from(id.0.get()) - 1].value
     }
 
     /// The value, if it is known.
@@ -416,69 +445,93 @@ impl State {
 
     // ---- making values ----
 
+    /// Pushes a new value; the caller has put it where it says it is.
+    #[inline]
+    fn push_new(&mut self, value: Value) -> ValueId {
+        let (v, index) = (ValueId::new(self.values.len()), self.stack.len());
+        self.clock += 1;
+        self.clean = self.clean.min(index);
+        self.values.push(Value { refs: 1, stamp: self.clock, low: index as u16, ..value });
+        self.stack.push(v);
+        v
+    }
+
     pub fn push_const(&mut self, value: U256) {
-        let v = self.new_value(value.bit_len() as u16);
-        let id = self.new_const(value);
-        self.value_mut(v).konst = Some(id);
-        self.push(v);
+        let konst = Some(self.new_const(value));
+        self.push_new(Value { konst, ..Value::of_width(value.bit_len() as u16) });
+    }
+
+    /// As [`State::push_const`], for one limb.
+    #[inline]
+    pub fn push_limb(&mut self, limb: u64) {
+        let konst = Some(self.new_const(U256::from_limbs([limb, 0, 0, 0])));
+        self.push_new(Value { konst, ..Value::of_width((u64::BITS - limb.leading_zeros()) as u16) });
     }
 
     /// Pushes a value in a register got from [`State::alloc`]. As for all that is not a constant, no bound is below one bit: what surely
     /// is zero would have an immediate limb, which only constants have.
     pub fn push_narrow(&mut self, r: R, bits: u16) {
-        let v = self.new_value(bits.clamp(1, 64));
-        self.set_regs(v, Regs::Narrow(r));
-        self.push(v);
+        let v = self.push_new(Value { regs: Regs::Narrow(r), ..Value::of_width(bits.clamp(1, 64)) });
+        self.own(r, v);
     }
 
     pub fn push_wide(&mut self, q: Quad, bits: u16) {
-        let v = self.new_value(bits.max(1));
-        self.set_regs(v, Regs::Wide(q));
-        self.push(v);
+        let v = self.push_new(Value { regs: Regs::Wide(q), ..Value::of_width(bits.max(1)) });
+        self.own_quad(q, v);
     }
 
     pub fn push_flags(&mut self, cond: Cond) {
-        let v = self.new_value(1);
-        self.value_mut(v).flags = Some(cond);
-        self.flags = Some(v);
-        self.push(v);
+        self.moved = true;
+        self.flags = Some(self.push_new(Value { flags: Some(cond), ..Value::of_width(1) }));
     }
 
     /// Pushes a value that an operation left in `slot` (reserved by [`State::reserve_slot`]).
     pub fn push_slot(&mut self, slot: i32, bits: u16) {
-        let v = self.new_value(bits.max(1));
-        self.value_mut(v).slot = Some(slot);
+        self.moved = true;
+        let v = self.push_new(Value { slot: Some(slot), ..Value::of_width(bits.max(1)) });
         self.slot_owner[(slot + self.need) as usize] = Some(v);
-        self.push(v);
     }
 
     pub(super) fn set_regs(&mut self, v: ValueId, regs: Regs) {
         match regs {
             Regs::None => {}
             Regs::Narrow(r) => self.own(r, v),
-            Regs::Wide(q) => q.0.iter().for_each(|&r| self.own(r, v)),
+            Regs::Wide(q) => self.own_quad(q, v),
         }
         self.change(v).regs = regs;
     }
 
     pub(super) fn own(&mut self, r: R, v: ValueId) {
-        self.reg_owner[r.0 as usize] = Some(v);
+        self.reg_owner[number(r)] = Some(v);
         self.free &= !mask(r);
     }
 
-    pub(super) fn drop_regs(&mut self, v: ValueId) {
-        let bits = match self.value(v).regs {
-            Regs::None => return,
-            Regs::Narrow(r) => mask(r),
-            Regs::Wide(q) => quad_mask(q),
-        };
-        let mut rest = bits;
-        while rest != 0 {
-            self.reg_owner[rest.trailing_zeros() as usize] = None;
-            rest &= rest - 1;
+    fn own_quad(&mut self, q: Quad, v: ValueId) {
+        for r in q.0 {
+            self.reg_owner[number(r)] = Some(v);
         }
-        self.free |= bits;
+        self.free &= !quad_mask(q);
+    }
+
+    pub(super) fn drop_regs(&mut self, v: ValueId) {
+        match self.value(v).regs {
+            Regs::None => return,
+            Regs::Narrow(r) => {
+                self.reg_owner[number(r)] = None;
+                self.free |= mask(r);
+            }
+            Regs::Wide(q) => {
+                self.disown_quad(q);
+                self.free |= quad_mask(q);
+            }
+        }
         self.change(v).regs = Regs::None;
+    }
+
+    fn disown_quad(&mut self, q: Quad) {
+        for r in q.0 {
+            self.reg_owner[number(r)] = None;
+        }
     }
 
     pub(super) fn drop_slot(&mut self, v: ValueId) {
@@ -492,20 +545,22 @@ impl State {
 
     /// A free register, pinned until the operation ends. Spills if there is none. Emits only moves and stores: flags survive.
     pub fn alloc(&mut self) -> R {
-        loop {
-            // Registers that calls destroy have the lower numbers.
-            let mut usable = self.free & !self.pinned;
-            if usable != 0 {
-                while self.dice.one_in(2) && usable & (usable - 1) != 0 {
-                    usable &= usable - 1;
-                }
-                let r = R(usable.trailing_zeros() as u8);
-                self.free &= !mask(r);
-                self.pinned |= mask(r);
-                return r;
-            }
+        while self.free & !self.pinned == 0 {
             self.evict();
         }
+        self.take_free()
+    }
+
+    /// Takes a register of those that are free: there is one. Registers that calls destroy have the lower numbers.
+    fn take_free(&mut self) -> R {
+        let mut usable = self.free & !self.pinned;
+        while self.dice.one_in(2) && usable & (usable - 1) != 0 {
+            usable &= usable - 1;
+        }
+        let lowest = usable & usable.wrapping_neg();
+        self.free &= !lowest;
+        self.pinned |= lowest;
+        R(lowest.trailing_zeros() as u8)
     }
 
     /// Gives back a register from [`State::alloc`] that got no value.
@@ -518,13 +573,19 @@ impl State {
         while (self.free & !self.pinned).count_ones() < 4 {
             self.evict();
         }
-        Quad(std::array::from_fn(|_| self.alloc()))
+        Quad(std::array::from_fn(|_| self.take_free()))
+    }
+
+    /// As [`State::alloc_quad`], for a result to be made from `v`, which stays where it is.
+    pub fn alloc_beside(&mut self, v: ValueId) -> Quad {
+        self.touch(v);
+        self.alloc_quad()
     }
 
     pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
         for &r in self.target.words {
-            let Some(v) = self.reg_owner[r.0 as usize] else { continue };
+            let Some(v) = self.reg_owner[number(r)] else { continue };
             if self.regs_mask(v) & self.pinned != 0 {
                 continue;
             }
@@ -559,7 +620,7 @@ impl State {
     pub fn spill_for_call(&mut self) {
         let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
         for &r in self.target.words {
-            let Some(v) = self.reg_owner[r.0 as usize] else { continue };
+            let Some(v) = self.reg_owner[number(r)] else { continue };
             if self.regs_mask(v) & !saved != 0 {
                 self.spill(v);
             }
@@ -682,9 +743,7 @@ impl State {
         if self.is_last(v)
             && let Regs::Wide(q) = self.value(v).regs
         {
-            for r in q.0 {
-                self.reg_owner[r.0 as usize] = None;
-            }
+            self.disown_quad(q);
             self.change(v).regs = Regs::None;
             return q;
         }
@@ -700,7 +759,7 @@ impl State {
             && let Regs::Narrow(r) = self.value(v).regs
         {
             self.touch(v);
-            self.reg_owner[r.0 as usize] = None;
+            self.reg_owner[number(r)] = None;
             self.change(v).regs = Regs::None;
             return r;
         }
