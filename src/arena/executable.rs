@@ -1,6 +1,7 @@
 //! A function from IR, ready to call.
 
 use super::pages::Pages;
+use super::pool::Lease;
 use super::{Arguments, CodePtr, Full, Function, Results, call};
 use crate::ir::Ins;
 use crate::lower::{Features, LowerError, Lowerer};
@@ -47,7 +48,7 @@ impl From<Full> for ExecutableError {
     }
 }
 
-/// Machine code of one function in pages of its own.
+/// Machine code of one function in pages of its own, or of a [`Pool`](super::Pool).
 ///
 /// ```
 /// use ejit::arena::Executable;
@@ -62,8 +63,15 @@ impl From<Full> for ExecutableError {
 /// ```
 #[derive(Debug)]
 pub struct Executable {
-    pages: Pages,
-    code_bytes: usize,
+    pub(super) memory: Memory,
+    pub(super) code_bytes: usize,
+}
+
+/// What a function lies in.
+#[derive(Debug)]
+pub(super) enum Memory {
+    Own(Pages),
+    Kept(Lease),
 }
 
 impl Executable {
@@ -87,12 +95,15 @@ impl Executable {
         let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
         let mut lowerer = Lowerer::new(features);
         let code = lowerer.stream(&ins, pages.address())?;
-        Ok(Executable { pages: pages.publish(code)?, code_bytes: code.len() })
+        Ok(Executable { memory: Memory::Own(pages.publish(code)?), code_bytes: code.len() })
     }
 
     /// Where it starts.
     pub fn entry(&self) -> CodePtr {
-        CodePtr(self.pages.address())
+        match &self.memory {
+            Memory::Own(pages) => CodePtr(pages.address()),
+            Memory::Kept(lease) => lease.entry(),
+        }
     }
 
     /// Bytes of machine code.
@@ -102,7 +113,7 @@ impl Executable {
 
     /// As a function of `A` that returns `T`.
     pub fn function<A: Arguments, T: Results>(&self) -> Function<'_, A, T> {
-        // SAFETY: the pages live, unchanged, as long as `self` does.
+        // SAFETY: the memory lives, unchanged, as long as `self` does.
         unsafe { Function::new(self.entry()) }
     }
 
@@ -122,4 +133,4 @@ impl Executable {
 }
 
 /// No instruction lowers to more bytes: the longest (a variable 256-bit shift, a 256-bit product) take fewer.
-const MOST_BYTES: usize = 256;
+pub(super) const MOST_BYTES: usize = 256;

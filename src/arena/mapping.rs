@@ -6,12 +6,16 @@ use std::io;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) use linux::{Mapping, Range, map_anywhere, page_size};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(super) use nowhere::Mapping;
+pub(super) use nowhere::{Mapping, page_size};
 
 /// Where code can not be run: building one fails, so none exists.
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod nowhere {
     use super::*;
+
+    pub(in super::super) fn page_size() -> usize {
+        4096
+    }
 
     #[derive(Debug)]
     pub(in super::super) enum Mapping {}
@@ -82,7 +86,7 @@ mod linux {
 
     #[derive(Debug)]
     pub(in super::super) struct Mapping {
-        /// Executable code, then slots.
+        /// Slots, then executable code.
         run: Range,
         /// The code again, writable.
         write: Range,
@@ -104,9 +108,9 @@ mod linux {
             // The reservation keeps the two parts together; they replace it piece by piece.
             let run = map(None, code_len + slots_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
             // SAFETY: both pieces lie inside the reservation, of which nothing has been used.
-            let slots_start = unsafe { run.start.add(code_len) };
-            place(run.start, code_len, PROT_READ | PROT_EXEC, MAP_SHARED, Some(&file))?;
-            place(slots_start, slots_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
+            let code = unsafe { run.start.add(slots_len) };
+            place(run.start, slots_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, None)?;
+            place(code, code_len, PROT_READ | PROT_EXEC, MAP_SHARED, Some(&file))?;
             let write = map(None, code_len, PROT_READ | PROT_WRITE, MAP_SHARED, Some(&file))?;
             dont_fork(&run)?;
             dont_fork(&write)?;
@@ -114,7 +118,7 @@ mod linux {
         }
 
         pub(in super::super) fn code_base(&self) -> *const u8 {
-            self.run.start.as_ptr()
+            self.run.start.as_ptr().wrapping_add(self.run.len - self.write.len)
         }
 
         pub(in super::super) fn code_bytes(&self) -> usize {
@@ -137,11 +141,11 @@ mod linux {
             unsafe { libc::madvise(bytes.as_mut_ptr().cast(), bytes.len(), libc::MADV_POPULATE_WRITE) };
         }
 
-        /// All slots, those not handed out yet too.
+        /// All slots, those not handed out yet too; the last one lies before the first byte of code.
         pub(in super::super) fn slots(&self) -> &[AtomicU64] {
-            // SAFETY: the slots begin on the page after the code, hence aligned, and there is room for `slot_count`; zeroed pages are
+            // SAFETY: the code begins on a page, so what is before it is aligned, and there is room for `slot_count`; zeroed pages are
             // valid atomics, and compiled code only reads them, with 64-bit loads.
-            unsafe { core::slice::from_raw_parts(self.run.start.as_ptr().add(self.write.len).cast(), self.slot_count) }
+            unsafe { core::slice::from_raw_parts(self.code_base().cast::<AtomicU64>().sub(self.slot_count), self.slot_count) }
         }
     }
 

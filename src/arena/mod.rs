@@ -5,9 +5,11 @@
 //! beyond any published address; slots lie within reach of every instruction (32-bit displacements); a fork inherits nothing.
 //!
 //! ```text
-//! executable view   [ code, read + execute ........ ][ slots, read + write ]   one address range
+//! executable view   [ slots, read + write ][ code, read + execute ........ ]   one address range
 //! writable view     [ the same code pages, read + write ]                      elsewhere
 //! ```
+//!
+//! Slots are handed out downwards from the code, which grows upwards: the first of each are near enough for one load on aarch64 (1 MiB).
 
 mod assembler;
 mod coherence;
@@ -16,11 +18,13 @@ mod function;
 mod index;
 mod mapping;
 mod pages;
+mod pool;
 
 pub use assembler::Assembler;
 pub use executable::{Executable, ExecutableError};
 pub use function::{Arguments, Function, MAX_ARGUMENTS, Results, Word, call};
 pub use index::PcIndex;
+pub use pool::Pool;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use mapping::Mapping;
@@ -89,6 +93,8 @@ pub struct Arena {
     /// Bytes that have been filled with traps or code.
     filled: usize,
     slots_used: usize,
+    /// Other code has been where the next is put.
+    reused: bool,
 }
 
 impl Arena {
@@ -105,7 +111,7 @@ impl Arena {
         }
         coherence::register()?;
         let mapping = Mapping::new(code_bytes, slot_bytes.unwrap_or(0))?;
-        Ok(Arena { mapping, code_used: 0, filled: 0, slots_used: 0 })
+        Ok(Arena { mapping, code_used: 0, filled: 0, slots_used: 0, reused: false })
     }
 
     /// The first byte of the executable view.
@@ -138,11 +144,22 @@ impl Arena {
             self.filled = to;
         }
         self.mapping.write(self.code_used, bytes.len()).copy_from_slice(bytes);
-        coherence::publish(address.0 as *const u8, bytes.len());
+        if self.reused {
+            coherence::publish_over(address.0 as *const u8, bytes.len());
+        } else {
+            coherence::publish(address.0 as *const u8, bytes.len());
+        }
         self.code_used = used;
         // Whoever learns the address by an acquiring load, or through a slot, sees the bytes.
         fence(Ordering::Release);
         Ok(address)
+    }
+
+    /// Forgets all code, in place of which there are traps, and all slots. Nobody may run what was published, and
+    /// [`coherence::register_reuse`] must have succeeded.
+    fn clear(&mut self) {
+        self.mapping.write(0, self.code_used).fill(TRAP_BYTE);
+        (self.code_used, self.slots_used, self.reused) = (0, 0, true);
     }
 
     /// A new link slot that holds `initial`.
@@ -151,7 +168,8 @@ impl Arena {
     ///
     /// [`Full`], and nothing has changed.
     pub fn new_slot(&mut self, initial: u64) -> Result<SlotPtr, Full> {
-        let slot = self.mapping.slots().get(self.slots_used).ok_or(Full)?;
+        let free = self.mapping.slots().len() - self.slots_used;
+        let slot = &self.mapping.slots()[free.checked_sub(1).ok_or(Full)?];
         slot.store(initial, Ordering::Release);
         self.slots_used += 1;
         Ok(SlotPtr(slot as *const AtomicU64 as u64))
@@ -186,8 +204,9 @@ impl Arena {
 
     fn slot(&self, slot: SlotPtr) -> &AtomicU64 {
         let slots = self.mapping.slots();
-        let offset = slot.0.wrapping_sub(slots.as_ptr() as u64) as usize;
-        &slots[..self.slots_used][offset / size_of::<AtomicU64>()]
+        let used = &slots[slots.len() - self.slots_used..];
+        let offset = slot.0.wrapping_sub(used.as_ptr() as u64) as usize;
+        &used[offset / size_of::<AtomicU64>()]
     }
 
     /// Bytes of code and number of slots in use.
@@ -239,8 +258,8 @@ mod tests {
         assert_eq!(arena.slot_value(slot), 7);
         arena.set_slot(slot, code);
         assert_eq!(arena.slot_value(slot), code.address());
-        assert_eq!(slot.address(), arena.code_base() as u64 + (1 << 20));
-        assert_eq!(slot.address() % 8, 0);
+        assert_eq!(slot.address(), arena.code_base() as u64 - 8);
+        assert_eq!(arena.new_slot(9).unwrap().address(), slot.address() - 8);
     }
 
     #[test]

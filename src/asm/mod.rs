@@ -121,12 +121,14 @@ impl CodeBuffer {
     /// Appends the low `len` bytes, at most eight, of `bits`. What the others are does not matter.
     #[inline(always)]
     pub fn push_bits(&mut self, bits: u64, len: usize) {
+        // The length is read once: for all the compiler knows, what is stored may lie over it.
+        let end = self.len + len as u32;
         let at = self.len();
         match self.bytes.get_mut(at..at + 8) {
             Some(room) => room.copy_from_slice(&bits.to_le_bytes()),
             None => self.store_grown(bits, 0),
         }
-        self.len += len as u32;
+        self.len = end;
     }
 
     /// Appends the low `len` bytes, at most sixteen, of `bits`. What the others are does not matter.
@@ -160,6 +162,7 @@ impl CodeBuffer {
     /// 32 bits leaves one comparison: the end of the piece can not overflow.
     #[inline(always)]
     fn store(&mut self, low: u64, high: u64, len: usize) {
+        let end = self.len + len as u32;
         let at = self.len();
         match self.bytes.get_mut(at..at + PIECE) {
             Some(room) => {
@@ -168,7 +171,7 @@ impl CodeBuffer {
             }
             None => self.store_grown(low, high),
         }
-        self.len += len as u32;
+        self.len = end;
     }
 
     /// The same where there may be no room yet. The halves are passed by value: what has an address is kept in memory.

@@ -133,22 +133,20 @@ pub struct Listing {
     pub context: String,
 }
 
-/// Where the stubs begin, the first unit, and the link slots: in reach of each other, as in the arena.
-const STUBS: u64 = 0xf_0000;
-const UNITS: u64 = 0x10_0000;
-const SLOTS: u64 = 0x200_0000;
+/// Where the stubs begin, and below them, downwards, the link slots, as in the arena; and the first unit.
+const STUBS: u64 = 0x100_0000;
+const UNITS: u64 = 0x101_0000;
 const SLOT_BYTES: u64 = 8;
 /// Units begin at multiples of this, as in the arena.
 const ALIGN: u64 = 16;
 
-/// Addresses of slots that do not exist.
+/// Slots that do not exist: the address of the last one.
 struct Numbered(u64);
 
 impl Slots for Numbered {
     fn new_slot(&mut self, _: u64) -> Result<u64, Refusal> {
-        let slot = SLOTS + SLOT_BYTES * self.0;
-        self.0 += 1;
-        Ok(slot)
+        self.0 = self.0.checked_sub(SLOT_BYTES).ok_or(Refusal::Full)?;
+        Ok(self.0)
     }
 }
 
@@ -176,7 +174,7 @@ impl<'a> Compiler<'a> {
         let stubs = Stubs::resolve(|label| STUBS + u64::from(lowerer.label_offset(label).expect("every stub has its label")));
         let mut translator = Translator::new(target, stubs, Options::default());
         translator.annotate();
-        let (schedule, versions, slots) = (schedule(fork), Versions::new(code), Numbered(0));
+        let (schedule, versions, slots) = (schedule(fork), Versions::new(code), Numbered(STUBS));
         Ok(Compiler { code, schedule, versions, translator, lowerer, slots, next: UNITS })
     }
 

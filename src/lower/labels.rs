@@ -32,6 +32,18 @@ impl Labels {
         self.offsets.get(label.0 as usize).copied().filter(|&offset| offset != UNBOUND)
     }
 
+    /// Binds a label for which there is room and that is not bound yet; false if it is another.
+    #[inline(always)]
+    pub(super) fn bind_known(&mut self, label: Label, offset: u32) -> bool {
+        match self.offsets.get_mut(label.0 as usize) {
+            Some(slot) if *slot == UNBOUND => {
+                *slot = offset;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// Binds a label; false if it was bound before.
     #[inline]
     pub(super) fn bind(&mut self, label: Label, offset: u32) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::program::{Program, REGISTERS, Step};
 use crate::{Line, best};
-use ejit::arena::{Arena, Assembler, Executable, ExecutableError};
+use ejit::arena::{Arena, Assembler, Executable, ExecutableError, Pool};
 use ejit::ir::{AluOp, Cond, Ins, Label, Mem, R, ShiftOp, Src, Width};
 use ejit::lower::{Features, Lowerer, RESULT};
 use std::hint::black_box;
@@ -95,6 +95,13 @@ pub fn run(program: &Program) -> Result<Vec<Line>, ExecutableError> {
     unsafe { program.check(entry) };
     let to_arena = best(|| assert!(assemble(&mut assembler, black_box(&ins)).is_ok()));
 
+    let mut pool = Pool::new(ARENA_BYTES);
+    let executable = pool.executable(ins.iter().copied())?;
+    // SAFETY: likewise.
+    unsafe { program.check(executable.entry().address() as *const u8) };
+    drop(executable);
+    let to_pool = best(|| assert!(pool.executable(black_box(&ins).iter().copied()).is_ok()));
+
     let executable = Executable::from_ir(ins.iter().copied())?;
     // SAFETY: likewise.
     unsafe { program.check(executable.entry().address() as *const u8) };
@@ -103,6 +110,7 @@ pub fn run(program: &Program) -> Result<Vec<Line>, ExecutableError> {
     Ok(vec![
         Line { what: "ejit: to bytes", time: to_bytes, bytes },
         Line { what: "ejit: into an arena, callable", time: to_arena, bytes },
+        Line { what: "ejit: into pages that a pool keeps, callable", time: to_pool, bytes },
         Line { what: "ejit: into pages of its own, callable", time: to_pages, bytes },
     ])
 }

@@ -30,7 +30,8 @@ fn near(distance: i64, len: i64) -> Option<i32> {
 }
 
 impl Lowerer {
-    fn here(&self) -> u32 {
+    #[inline(always)]
+    pub(super) fn here(&self) -> u32 {
         self.code.len() as u32
     }
 

@@ -161,14 +161,20 @@ impl Lowerer {
     ///
     /// As for [`push`](Lowerer::push).
     pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        let mut at = self.at;
         for ins in ins {
             let ins = ins.borrow();
-            self.ins(ins);
-            if let Some(fault) = self.fault {
-                return Err(self.fail(fault, ins));
+            // Instructions that streams are full of have a way of their own, on which nothing goes wrong.
+            if !self.direct(ins) {
+                self.general(ins);
+                if let Some(fault) = self.fault {
+                    self.at = at;
+                    return Err(self.fail(fault, ins));
+                }
             }
-            self.at += 1;
+            at += 1;
         }
+        self.at = at;
         Ok(())
     }
 
@@ -206,14 +212,6 @@ impl Lowerer {
     /// Where a label of the last stream is, from `base`.
     pub fn label_offset(&self, label: Label) -> Option<u32> {
         self.labels.offset(label)
-    }
-
-    /// Instructions that streams are full of have a way of their own.
-    #[inline(always)]
-    fn ins(&mut self, ins: &Ins) {
-        if !self.direct(ins) {
-            self.general(ins);
-        }
     }
 
     /// Apart from the loop over the stream, whose code is to stay small.
