@@ -389,7 +389,7 @@ impl Machine {
             Ins::WEqMem { base, disp, b, tmp } => self.equal(self.read_word(base, disp)?, b, &tmp)?,
             Ins::WIsZero { a, tmp } => self.equal(self.quad(a), WSrc::I(0), &[tmp])?,
             Ins::WIsZeroMem { base, disp, tmp } => self.equal(self.read_word(base, disp)?, WSrc::I(0), &[tmp])?,
-            Ins::WShiftImm { op, dst, a, amount } => self.set_quad(dst, word_shift(op, self.quad(a), amount)),
+            Ins::WShiftImm { op, dst, a, amount, tmp: _ } => self.set_quad(dst, word_shift(op, self.quad(a), amount)),
             Ins::WShift { op, dst, amount, tmp } => {
                 let amount = u8::try_from(self.get(amount)).map_err(|_| EvalError::Trap(at))?;
                 self.set_quad(dst, word_shift(op, self.quad(dst), amount));

@@ -121,7 +121,7 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WCmpMem { b, .. } | Ins::WEqMem { b, .. } => quad_of(b).and(temps(ins)),
         Ins::WIsZero { a, .. } => quad(a).and(temps(ins)),
         Ins::WIsZeroMem { .. } => temps(ins),
-        Ins::WShiftImm { dst, a, amount, .. } => same_or_apart(dst, a).and(within(amount, 1, 255)),
+        Ins::WShiftImm { dst, a, amount, .. } => same_or_apart(dst, a).and(within(amount, 1, 255)).and(temps(ins)),
         Ins::WShift { dst, amount, .. } => quad(dst).and(apart(bits(&dst.0), bit(amount))).and(temps(ins)),
         Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),

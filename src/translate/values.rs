@@ -576,6 +576,12 @@ impl State {
         Quad(std::array::from_fn(|_| self.take_free()))
     }
 
+    /// As [`State::alloc_quad`], for a result to be made from `v`, which stays where it is.
+    pub fn alloc_beside(&mut self, v: ValueId) -> Quad {
+        self.touch(v);
+        self.alloc_quad()
+    }
+
     pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
         for &r in self.target.words {

@@ -6,7 +6,7 @@ use super::constants::{Address, Constant};
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
-use crate::ir::{AluOp, Cond, Ins, R, ShiftOp, Src, WShiftOp, Width, WordOp};
+use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
 
 /// Folds an operation on constants, as the EVM defines it. Operands in stack order (`x` was on top).
@@ -529,15 +529,26 @@ impl Translator {
             return;
         }
         if shift == WShiftOp::Sar && bits == 256 {
-            let q = self.s.take_quad(y);
             // Shifting by 255 already leaves only copies of the sign.
-            let amount = amount.min(255) as u8;
-            self.s.emit(Ins::WShiftImm { op: shift, dst: q, a: q, amount });
-            self.s.release(y);
+            let q = self.wide_shift(shift, amount.min(255) as u8, y);
             self.s.push_wide(q, 256);
             return;
         }
         if shift == WShiftOp::Shl { self.shift_left(amount, bits, y) } else { self.shift_right(amount, bits, y) }
+    }
+
+    /// `y` shifted, over its own registers or from them.
+    fn wide_shift(&mut self, op: WShiftOp, amount: u8, y: ValueId) -> Quad {
+        let (dst, a) = match self.s.value(y).regs {
+            Regs::Wide(a) if !self.s.is_last(y) => (self.s.alloc_beside(y), a),
+            _ => {
+                let q = self.s.take_quad(y);
+                (q, q)
+            }
+        };
+        self.s.emit(Ins::WShiftImm { op, dst, a, amount, tmp: self.t0() });
+        self.s.release(y);
+        dst
     }
 
     fn shift_left(&mut self, amount: u16, bits: u16, y: ValueId) {
@@ -550,9 +561,7 @@ impl Translator {
             self.s.release(y);
             self.s.push_narrow(dst, bits + amount);
         } else {
-            let q = self.s.take_quad(y);
-            self.s.emit(Ins::WShiftImm { op: WShiftOp::Shl, dst: q, a: q, amount: amount as u8 });
-            self.s.release(y);
+            let q = self.wide_shift(WShiftOp::Shl, amount as u8, y);
             self.s.push_wide(q, (bits + amount).min(256));
         }
     }
@@ -565,9 +574,7 @@ impl Translator {
             return;
         }
         if bits - amount > 64 {
-            let q = self.s.take_quad(y);
-            self.s.emit(Ins::WShiftImm { op: WShiftOp::Shr, dst: q, a: q, amount: amount as u8 });
-            self.s.release(y);
+            let q = self.wide_shift(WShiftOp::Shr, amount as u8, y);
             self.s.push_wide(q, bits - amount);
             return;
         }
@@ -583,7 +590,13 @@ impl Translator {
         if low > 0 && usize::from(bits) > 64 * (limb + 1) {
             let hi = self.t0();
             self.s.limb_to(y, limb + 1, hi);
-            self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low });
+            if self.s.target.funnels {
+                self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low });
+            } else {
+                self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
+                self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst: hi, a: hi, amount: 64 - low });
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst, a: dst, b: Src::R(hi) });
+            }
         } else if low > 0 {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
         }
@@ -605,7 +618,11 @@ impl Translator {
             return;
         }
         let (limb, shift) = (usize::from(sign_bit / 64), 63 - (sign_bit % 64) as u8);
-        let q = self.s.take_quad(y);
+        let is_own = self.s.is_last(y) && matches!(self.s.value(y).regs, Regs::Wide(_));
+        let q = if is_own { self.s.take_quad(y) } else { self.s.alloc_beside(y) };
+        if !is_own {
+            (0..=limb).for_each(|i| self.s.limb_to(y, i, q.0[i]));
+        }
         let top = q.0[limb];
         if shift > 0 {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst: top, a: top, amount: shift });

@@ -122,7 +122,7 @@ fn word_ins(rng: &mut Rng) -> Ins {
         11 => Ins::WEqMem { base: r(rng), disp: number(rng), b: word(rng), tmp: [r(rng), r(rng)] },
         12 => Ins::WIsZero { a: q(rng), tmp: r(rng) },
         13 => Ins::WIsZeroMem { base: r(rng), disp: number(rng), tmp: r(rng) },
-        14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng) },
+        14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng), tmp: r(rng) },
         15 => Ins::WShift { op: shift, dst: q(rng), amount: r(rng), tmp: [r(rng), r(rng)] },
         _ => {
             let tmp = if rng.below(2) == 0 { [2, 6, 3].map(R) } else { [r(rng), r(rng), r(rng)] };

@@ -51,7 +51,7 @@ fn words() {
         Ins::W { op: WordOp::And, dst: Q, a: Q, b: WSrc::I(255) },
         Ins::WCmp { a: Q, b: WSrc::I(-1), tmp: R(6) },
         Ins::WIsZero { a: Q, tmp: R(6) },
-        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 224 },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 224, tmp: R(6) },
     ];
     #[rustfmt::skip]
     let expected = [
@@ -148,7 +148,7 @@ fn aarch64_words() {
         Ins::WStore { src: WSrc::N(R(0)), base: R(9), disp: 64 },
         Ins::WCopy { to: R(9), to_disp: 0, from: R(10), from_disp: -32 },
         Ins::WLoadSwap { dst: Q, mem: Mem { base: R(9), index: Some(R(0)), shift: 0, disp: 0 } },
-        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 168 },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 168, tmp: R(6) },
     ];
     #[rustfmt::skip]
     let expected = [

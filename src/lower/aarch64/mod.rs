@@ -251,7 +251,7 @@ impl Lowerer {
             Ins::WEqMem { base, disp, b, tmp: [tmp, _] } => self.word_eq(WSrc::M(base, disp), b, tmp),
             Ins::WIsZero { a, tmp } => self.word_eq(WSrc::Q(a), WSrc::I(0), tmp),
             Ins::WIsZeroMem { base, disp, tmp } => self.word_eq(WSrc::M(base, disp), WSrc::I(0), tmp),
-            Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
+            Ins::WShiftImm { op, dst, a, amount, tmp: _ } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp: _ } => self.word_shift(op, dst, amount),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
             Ins::Vector(ins) => self.vector(ins),

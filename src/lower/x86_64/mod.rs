@@ -267,7 +267,7 @@ impl Lowerer {
             Ins::WEqMem { base, disp, b, tmp } => self.word_eq(ir::WSrc::M(base, disp), b, tmp),
             Ins::WIsZero { a, tmp } => self.word_is_zero(ir::WSrc::Q(a), tmp),
             Ins::WIsZeroMem { base, disp, tmp } => self.word_is_zero(ir::WSrc::M(base, disp), tmp),
-            Ins::WShiftImm { op, dst, a, amount } => self.word_shift_imm(op, dst, a, amount),
+            Ins::WShiftImm { op, dst, a, amount, tmp } => self.word_shift_imm(op, dst, a, amount, tmp),
             Ins::WShift { op, dst, amount, tmp } => self.word_shift(op, dst, amount, tmp),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
             Ins::Vector(vector) => self.vector(vector),
