@@ -2,6 +2,7 @@
 
 use super::context::{Context, Version, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
+use super::facts::Fact;
 use super::values::ValueId;
 use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
@@ -383,6 +384,7 @@ impl Translator {
     fn jump_if(&mut self, job: &mut Job<'_>, fall: Pc) -> Result<Option<Next>, Refusal> {
         let to = self.s.pop();
         let condition = self.s.pop();
+        let fact = self.fact.filter(|fact| fact.of == condition);
         let destination = self.destination(to, job.code);
         if let Some(k) = self.s.konst(condition) {
             self.s.release(condition);
@@ -403,7 +405,7 @@ impl Translator {
         self.s.unpin();
         self.s.settle();
         match destination {
-            Destination::Known(pc) => self.branch(job, cond, pc, fall),
+            Destination::Known(pc) => self.branch(job, cond, (pc, fall), fact),
             Destination::Invalid | Destination::Dynamic => {
                 let at = self.label();
                 self.s.emit(Ins::Br { cond, to: at });
@@ -441,16 +443,17 @@ impl Translator {
         self.after_branch(job, fall)
     }
 
-    /// Branches to `to` if `cond`, else goes on at `fall`; the likely side in line.
-    fn branch(&mut self, job: &mut Job<'_>, cond: Cond, to: Pc, fall: Pc) -> Result<Option<Next>, Refusal> {
+    /// Branches to `to` if `cond`, else goes on at `fall`; the likely side in line, where what the condition tells is known.
+    fn branch(&mut self, job: &mut Job<'_>, cond: Cond, (to, fall): (Pc, Pc), fact: Option<Fact>) -> Result<Option<Next>, Refusal> {
         if let Some(id) = self.existing(job, to) {
             self.branch_to(job, cond, id)?;
+            self.learn(fact, false);
             return self.after_branch(job, fall);
         }
-        let (out, cond, on) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
-            (fall, invert(cond), to)
+        let (out, cond, on, holds) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
+            (fall, invert(cond), to, true)
         } else {
-            (to, cond, fall)
+            (to, cond, fall, false)
         };
         let known = if out == to { None } else { self.existing(job, out) };
         let id = match known {
@@ -458,6 +461,7 @@ impl Translator {
             None => self.fresh(job, out),
         };
         self.branch_to(job, cond, id)?;
+        self.learn(fact, holds);
         self.after_branch(job, on)
     }
 

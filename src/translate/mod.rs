@@ -15,6 +15,7 @@ mod control;
 mod divide;
 mod edge;
 mod effects;
+mod facts;
 mod homes;
 mod memory;
 mod modular;
@@ -40,6 +41,7 @@ use constants::{Address, Constant};
 use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
 use core::{mem::offset_of, num::NonZeroU64};
+use facts::Fact;
 use values::{State, ValueId};
 
 /// Blocks that one unit follows at most.
@@ -182,6 +184,10 @@ pub struct Translator {
     loads_wide: bool,
     /// The value that did not.
     wide: Option<ValueId>,
+    /// What the last condition tells.
+    fact: Option<Fact>,
+    /// Instructions that the last one has done too.
+    fused: usize,
     /// Bytes that memory surely has at this point.
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
@@ -233,6 +239,8 @@ impl Translator {
             widened: false,
             loads_wide: false,
             wide: None,
+            fact: None,
+            fused: 0,
             memory_known: 0,
             looping: false,
             floor: 0,
@@ -306,7 +314,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        self.wide = None;
+        (self.wide, self.fact) = (None, None);
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -398,18 +406,24 @@ impl Translator {
             let mut pc = section.start.index();
             let mut class = Class::Terminal;
             for _ in 0..section.instructions {
-                let opcode = padded[pc];
+                let at = pc;
+                let opcode = padded[at];
                 let row = &job.schedule.rows[opcode as usize];
                 self.spare -= u32::from(row.gas);
                 if let Some(notes) = &mut self.notes {
-                    notes.push((self.s.out.len(), Pc(pc as u32)));
+                    notes.push((self.s.out.len(), Pc(at as u32)));
                 }
                 if self.s.dice.rolls() {
                     self.disturb();
                 }
                 class = row.class;
+                pc += usize::from(row.size);
+                if self.fused > 0 {
+                    self.fused -= 1;
+                    continue;
+                }
                 match class {
-                    Class::Push => self.push_immediate(&padded[pc + 1..], usize::from(row.size) - 1),
+                    Class::Push => self.push_immediate(&padded[at + 1..], usize::from(row.size) - 1),
                     Class::Pop => {
                         let v = self.s.pop();
                         self.s.release(v);
@@ -417,10 +431,9 @@ impl Translator {
                     Class::Dup => self.s.dup((opcode - op::DUP1 + 1) as usize),
                     Class::Swap => self.s.swap((opcode - op::SWAP1 + 1) as usize),
                     Class::JumpDest | Class::Jump | Class::Terminal | Class::Call => {}
-                    Class::Pure | Class::Env | Class::Memory | Class::Effect => self.instruction(job, opcode, pc),
+                    Class::Pure | Class::Env | Class::Memory | Class::Effect => self.instruction(job, opcode, at),
                     Class::StackN | Class::Undefined => unreachable!("not in a block"),
                 }
-                pc += usize::from(row.size);
             }
             if class == Class::Effect {
                 self.close();
@@ -467,6 +480,7 @@ impl Translator {
                     op::NOT => self.not(),
                     op::CLZ => self.clz(),
                     op::ADDMOD | op::MULMOD => self.modular(opcode),
+                    op::AND if self.mask_test(code, pc) => {}
                     _ if self.narrow(job, opcode, pc) => {}
                     _ => self.binary(opcode),
                 }

@@ -353,6 +353,11 @@ impl State {
         value
     }
 
+    /// The value that will be made next.
+    pub fn next_value(&self) -> ValueId {
+        ValueId::new(self.values.len())
+    }
+
     pub(super) fn new_value(&mut self, bits: u16) -> ValueId {
         let id = ValueId::new(self.values.len());
         self.clock += 1;

@@ -3,6 +3,7 @@
 
 use super::Translator;
 use super::constants::{Address, Constant};
+use super::facts::is_low_mask;
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
@@ -177,6 +178,11 @@ impl Translator {
             return;
         }
         let (x, y) = self.constant_last(x, y);
+        if bits == self.bits(x) && self.s.konst(y).is_some_and(|k| is_low_mask(&k)) {
+            self.s.push(x);
+            self.release2(x, y);
+            return;
+        }
         if bits <= 64 {
             // The narrower operand's upper limbs are zero, so only the low limbs matter.
             let dst = self.s.take_low(x);
@@ -192,11 +198,17 @@ impl Translator {
             self.word_op(WordOp::And, x, y, bits);
             return;
         };
-        let q = self.s.take_quad(x);
-        for (&dst, &limb) in q.0.iter().zip(k.as_limbs()) {
+        let is_own = self.s.is_last(x) && matches!(self.s.value(x).regs, Regs::Wide(_));
+        let q = if is_own { self.s.take_quad(x) } else { self.s.alloc_beside(x) };
+        for (i, (&dst, &limb)) in q.0.iter().zip(k.as_limbs()).enumerate() {
             if limb == 0 {
                 self.s.emit(Ins::Imm { dst, value: 0 });
-            } else if limb != u64::MAX {
+                continue;
+            }
+            if !is_own {
+                self.s.limb_to(x, i, dst);
+            }
+            if limb != u64::MAX {
                 let b = self.imm_or(limb);
                 self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b });
             }
@@ -259,12 +271,14 @@ impl Translator {
         if let Some(cond) = self.s.condition(x)
             && self.s.is_last(x)
         {
+            self.fact = self.told_by_negation(x);
             self.s.release(x);
             self.s.push_flags(invert(cond));
             return;
         }
         self.s.kill_flags();
         self.test_zero(x);
+        self.fact = self.told_by_negation(x);
         self.s.release(x);
         self.s.push_flags(Cond::Eq);
         self.s.unpin();
@@ -320,6 +334,7 @@ impl Translator {
                 }
             }
         }
+        self.fact = if cond == Cond::Ult { self.told_by_less(a, b) } else { None };
         self.release2(a, b);
         self.s.push_flags(cond);
     }
@@ -348,6 +363,7 @@ impl Translator {
                 }
             }
         }
+        self.fact = self.told_by_equal(x, y);
         self.release2(x, y);
         self.s.push_flags(Cond::Eq);
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `world` | one transaction in revm and in ejit: result, gas, refund, output, logs, every account and slot |
 //! | `opcodes` | each opcode, its operands in each location, with boundary values, its result consumed in each way |
+//! | `checks` | words that are checked to be in range, and used on both sides of the branch |
 //! | `edges` | stack limits, every out-of-gas point, memory offsets no memory has |
 //! | `programs` | random programs, made smaller when they fail |
 //! | `regressions` | bugs that other EVM implementations had |
@@ -14,6 +15,7 @@
 //!
 //! Stack and memory after each opcode are compared by the interpreter's own tests.
 
+mod checks;
 mod edges;
 mod hostile;
 mod opcodes;
