@@ -96,8 +96,9 @@ pub struct EjitEvm<CTX, INSP = (), I = StandardInstructions<CTX>, P = EthPrecomp
 impl<CTX: ContextTr, INSP, P> EjitEvm<CTX, INSP, StandardInstructions<CTX>, P> {
     /// An EVM with the standard instructions of the fork that `ctx` is configured for.
     pub fn new(ctx: CTX, inspector: INSP, precompiles: P, engine: &Engine) -> Self {
-        let instructions = StandardInstructions::new(ctx.cfg().spec().into());
-        EjitEvm::with_instructions(ctx, inspector, instructions, precompiles, engine)
+        let fork = ctx.cfg().spec().into();
+        let inner = Evm::new_with_inspector(ctx, inspector, StandardInstructions::new(fork), precompiles);
+        EjitEvm { inner, runner: Runner::for_fork(engine, fork) }
     }
 }
 

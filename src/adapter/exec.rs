@@ -481,7 +481,7 @@ fn gas(limit: u64, left: u64, refund: i64) -> Gas {
 }
 
 /// Inputs to be filled in.
-fn blank_inputs() -> CallInputs {
+pub(super) fn blank_inputs() -> CallInputs {
     CallInputs {
         input: CallInput::SharedBuffer(0..0),
         return_memory_offset: 0..0,

@@ -31,7 +31,7 @@ const MORE_STACKS: usize = 32;
 /// Bytes of a full stack.
 const STACK_BYTES: usize = size_of::<StackBuffer>();
 
-/// Bytes of EVM memory that a new slot has room for.
+/// Bytes of EVM memory that a new slot has ready.
 const FIRST_MEMORY: usize = 2048;
 
 /// Bytes of the first stack that are touched before anyone waits for it.
@@ -105,7 +105,7 @@ impl Slot {
     fn new(contract: Arc<Contract>) -> Slot {
         Slot {
             // Every field that `begin` does not set has its final value here.
-            frame: Frame { buffer: Vec::with_capacity(FIRST_MEMORY), ..Frame::blank() },
+            frame: Frame { buffer: vec![0; FIRST_MEMORY], ..Frame::blank() },
             contract,
             checkpoint: JournalCheckpoint::default(),
             created: None,
@@ -129,13 +129,7 @@ impl Slot {
             self.tape.get_or_insert_default().begin(frame.gas);
         }
         (frame.sp, frame.stack, frame.stack_limit) = (stack, stack, stack.wrapping_add(STACK_LIMIT));
-        frame.buffer.clear();
-        frame.memory = frame.buffer.as_mut_ptr();
-        frame.memory_len = 0;
-        frame.memory_words = 0;
-        frame.memory_ready = 0;
-        frame.memory_paid = 0;
-        frame.memory_limit = memory_limit;
+        frame.clear_memory(memory_limit);
         frame.pc = 0;
         frame.code = self.contract.code.padded().as_ptr();
         frame.code_len = self.contract.code.bytes().len() as u64;

@@ -1,5 +1,6 @@
 //! What one EVM instance keeps from transaction to transaction: executor, frame pool, known contracts, counters.
 
+use super::exec::blank_inputs;
 use super::frames::FramePool;
 use super::host::{HostMemory, same_code};
 use crate::abi::{Exit, Host};
@@ -118,15 +119,20 @@ struct Known {
 impl Runner {
     /// A runner on `engine`.
     pub fn new(engine: &Engine) -> Runner {
+        Runner::for_fork(engine, SpecId::default())
+    }
+
+    /// A runner on `engine` whose first transaction is likely under the rules of `fork`.
+    pub fn for_fork(engine: &Engine, fork: SpecId) -> Runner {
         let works = Works {
             executor: engine.executor(),
             pool: FramePool::new(),
             counters: Counters::default(),
             contracts: Contracts { known: Box::new([const { None }; MEMO_SLOTS]), generation: engine.generation() },
-            child_inputs: None,
+            child_inputs: Some(Box::new(blank_inputs())),
             first_difference: None,
         };
-        Runner { works, memory: HostMemory::default(), standard: Standard::new(SpecId::default()) }
+        Runner { works, memory: HostMemory::default(), standard: Standard::new(fork) }
     }
 
     /// The engine.

@@ -108,9 +108,6 @@ impl Resident {
     /// The contract with that hash, which is `code` unless another thread was faster. Makes room where limits are reached: first by forgetting what
     /// is not compiled, then all.
     pub(super) fn admit(&mut self, hash: B256, fork: SpecId, code: Code, config: &Config, counters: &Counters) -> Arc<Contract> {
-        if let Some(known) = self.get(hash, fork) {
-            return known.clone();
-        }
         let fits = |resident: &Resident, part: usize| {
             resident.contracts.len() < config.contracts / part && resident.bytes + code.bytes().len() <= config.code_bytes / part
         };
@@ -123,10 +120,12 @@ impl Resident {
             }
             Counters::add(&counters.evicted, (before - self.contracts.len()) as u64);
         }
-        let contract = self.stranger(code, fork);
-        self.bytes += contract.code.bytes().len();
-        self.contracts.insert((hash, fork), contract.clone());
-        contract
+        let generation = &self.generation;
+        let contract = self.contracts.entry((hash, fork)).or_insert_with(|| {
+            self.bytes += code.bytes().len();
+            Arc::new(Contract::new(code, fork, generation.clone()))
+        });
+        contract.clone()
     }
 
     /// Forgets all contracts, and compiles those to come in `generation`.

@@ -1,7 +1,7 @@
 //! Bytecode and its jump destinations.
 //!
 //! [`Code`] is immutable, zero-padded bytecode that any number of threads and frames share. Which JUMPDEST bytes are jump
-//! destinations is found when a jump asks, and only as far into the code as that jump goes: a call that
+//! destinations is found when a jump asks (in codes of a hundred bytes, at once), and only as far into the code as that jump goes: a call that
 //! runs a few hundred bytes of a contract of 24 KB does not pay for the rest. It knows no fork and no opcode but PUSH and JUMPDEST.
 //!
 //! ```
@@ -11,7 +11,7 @@
 //! assert!(code.is_jump_destination(2));
 //! ```
 
-use super::{jumps::JumpMap, opcode::JUMPDEST};
+use super::{jumps, jumps::JumpMap, opcode::JUMPDEST};
 use revm_primitives::{Bytes, alloy_primitives::bytes};
 
 /// Zero bytes that follow every code, so that a truncated PUSH32 and the implicit STOP need no check.
@@ -30,6 +30,8 @@ pub struct Code {
 /// Where the jump destinations come from.
 #[derive(Debug)]
 enum Jumps {
+    /// Found by us at once, the code being short: a bit per byte of code, the lowest bit of a byte first.
+    Short([u8; jumps::SHORT / 8]),
     /// Found by us, on demand.
     Lazy(JumpMap),
     /// Found by the embedder: a bit per byte of code, the lowest bit of a byte first.
@@ -39,7 +41,7 @@ enum Jumps {
 impl Code {
     /// Code from raw bytes, which are copied and padded.
     pub fn new(raw: &[u8]) -> Code {
-        Code { padded: pad(raw), len: raw.len(), jumps: Jumps::Lazy(JumpMap::new()) }
+        Code { padded: pad(raw), len: raw.len(), jumps: Jumps::of(raw) }
     }
 
     /// Code of `len` bytes at the start of `bytes`. Shares them if at least [`PADDING`] zero bytes follow, else copies.
@@ -49,7 +51,8 @@ impl Code {
     pub fn from_padded(bytes: Bytes, len: usize) -> Code {
         let (code, padding) = bytes.split_at(len);
         let padded = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) { bytes } else { pad(code) };
-        Code { padded, len, jumps: Jumps::Lazy(JumpMap::new()) }
+        let jumps = Jumps::of(&padded[..len]);
+        Code { padded, len, jumps }
     }
 
     /// The same code with jump destinations that the embedder knows already: a bit per byte of code, the lowest bit of each
@@ -81,6 +84,7 @@ impl Code {
     pub fn is_known_jump_destination(&self, pc: u64) -> bool {
         let byte = (pc / 8) as usize;
         let bits = match &self.jumps {
+            Jumps::Short(map) => map.get(byte).copied(),
             Jumps::Lazy(map) => map.bits(byte),
             Jumps::Given(map) => map.get(byte).copied(),
         };
@@ -99,9 +103,17 @@ impl Code {
             return false;
         }
         match &self.jumps {
+            Jumps::Short(map) => map[pc / 8] >> (pc % 8) & 1 != 0,
             Jumps::Lazy(map) => map.contains(code, pc),
             Jumps::Given(map) => map[pc / 8] >> (pc % 8) & 1 != 0,
         }
+    }
+}
+
+impl Jumps {
+    #[inline]
+    fn of(code: &[u8]) -> Jumps {
+        if code.len() <= jumps::SHORT { Jumps::Short(jumps::of_short(code)) } else { Jumps::Lazy(JumpMap::new()) }
     }
 }
 

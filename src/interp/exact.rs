@@ -216,14 +216,10 @@ unsafe fn grow(frame: &mut Frame, len: u64, due: i64) -> Result<(), Exit> {
     }
     frame.gas -= due;
     let before = frame.gas;
-    // SAFETY: `callouts` is valid, and so is the frame.
-    let code = unsafe { ((*frame.callouts).grow)(frame, offset[0].saturating_add(len), 0) };
+    let grown = frame.touch(offset[0], len);
     frame.gas_of_effects += before - frame.gas;
     frame.gas += due;
-    match Exit::from_code(code as u32) {
-        None => Ok(()),
-        Some(exit) => Err(exit),
-    }
+    grown
 }
 
 /// JUMP and JUMPI, taken or not. `frame.pc` is the next instruction.

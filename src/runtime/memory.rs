@@ -18,13 +18,12 @@ const STAGGER: usize = 2048 + 64;
 impl Frame {
     /// Grows memory to hold `offset..offset + len`, `len` not being 0, and pays for it.
     #[inline]
-    pub(super) fn touch(&mut self, offset: u64, len: u64) -> Flow {
+    pub(crate) fn touch(&mut self, offset: u64, len: u64) -> Flow {
         let end = offset.saturating_add(len);
         if end > self.memory_len { self.grow(end, 0) } else { Ok(()) }
     }
 
     /// Grows memory to `end` bytes and more. `spare` is gas charged ahead that is not due yet.
-    #[cold]
     #[inline(never)]
     fn grow(&mut self, end: u64, spare: u64) -> Flow {
         let payable = self.gas.saturating_add_unsigned(spare);
@@ -40,25 +39,40 @@ impl Frame {
         if cost > payable as u64 || new_words > ADDRESSABLE / 32 {
             return Err(Exit::MemoryOutOfGas);
         }
+        let len = new_words * 32;
+        if len > self.memory_ready {
+            self.make_ready(len);
+        }
         self.gas -= cost as i64;
         self.memory_paid = price;
-        self.resize_memory(new_words as usize * 32);
+        (self.memory_len, self.memory_words) = (len, len - 31);
         Ok(())
     }
 
-    /// Makes memory, which is shorter, `len` bytes long.
+    /// Makes more than `len` bytes ready.
+    #[cold]
+    #[inline(never)]
+    fn make_ready(&mut self, len: u64) {
+        let ahead = (len as usize).clamp(AHEAD.0, AHEAD.1) as u64;
+        let ready = (len + ahead).min(self.memory_limit & !31);
+        self.buffer.reserve(ready as usize + STAGGER - self.buffer.len());
+        self.buffer.resize(ready as usize, 0);
+        self.memory = self.buffer.as_mut_ptr();
+        self.memory_ready = ready;
+    }
+
+    /// Makes memory empty, of which there may be `limit` bytes from now on. What little was used is zeroed, so that as much is ready at once; a buffer of
+    /// which much was used begins anew.
     #[inline]
-    fn resize_memory(&mut self, len: usize) {
-        if len as u64 > self.memory_ready {
-            let ahead = len.clamp(AHEAD.0, AHEAD.1) as u64;
-            let ready = (len as u64 + ahead).min(self.memory_limit & !31);
-            self.buffer.reserve(ready as usize + STAGGER - self.buffer.len());
-            self.buffer.resize(ready as usize, 0);
-            self.memory = self.buffer.as_mut_ptr();
-            self.memory_ready = ready;
+    pub(crate) fn clear_memory(&mut self, limit: u64) {
+        match self.buffer.get_mut(..self.memory_len as usize) {
+            Some(used) if used.len() <= AHEAD.1 => used.fill(0),
+            _ => self.buffer.clear(),
         }
-        self.memory_len = len as u64;
-        self.memory_words = len.saturating_sub(31) as u64;
+        self.memory = self.buffer.as_mut_ptr();
+        (self.memory_len, self.memory_words, self.memory_paid) = (0, 0, 0);
+        self.memory_ready = (self.buffer.len() as u64).min(limit & !31);
+        self.memory_limit = limit;
     }
 
     /// The word of call data at `offset`, zeros beyond its end.

@@ -1,6 +1,6 @@
 //! Jump destinations: which JUMPDEST bytes are instructions rather than immediates of a PUSH.
 //!
-//! Owns [`JumpMap`], a bitmap that is computed only as far as a jump asked for, and the scan behind it. It knows PUSH and
+//! Owns [`JumpMap`], a bitmap that is computed only as far as a jump asked for, and the scans behind it. It knows PUSH and
 //! JUMPDEST, nothing else of the EVM: the answer is the same under every fork (EIP-8024's immediates stay valid destinations).
 //!
 //! A walk from instruction to instruction is bound by the latency of one after the other, which hostile code (PUSH1 after PUSH1)
@@ -18,8 +18,8 @@ use std::sync::OnceLock;
 
 /// Bytes that are scanned at a time.
 const BLOCK: usize = 128;
-/// Codes of at most this many bytes are walked: less than a block by other means takes.
-const SHORT: usize = 64;
+/// Codes of at most this many bytes are walked as soon as they are known: that takes less than being asked for it later.
+pub(super) const SHORT: usize = 128;
 /// Analysis goes on to a multiple of this many bytes past the destination that was asked for.
 const STRIDE: usize = 4 * BLOCK;
 
@@ -99,14 +99,19 @@ impl JumpMap {
     }
 }
 
+/// The jump destinations of a code of at most [`SHORT`] bytes: a bit per byte, the lowest bit of a byte first.
+pub(super) fn of_short(code: &[u8]) -> [u8; SHORT / 8] {
+    let bits: [AtomicU8; SHORT / 8] = Default::default();
+    walk(code, Frontier::START, &bits, usize::MAX);
+    bits.map(AtomicU8::into_inner)
+}
+
 /// Scans from `from` to the end of `code`, which is cut off at a multiple of [`BLOCK`] or complete, and stores the bits: whole
 /// bytes of them, each as it stays, so that a thread that is late does no harm. `bits` must be zero beyond `from`, or as an
 /// earlier scan of the same code left them.
 fn scan(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> Frontier {
     #[cfg(target_arch = "x86_64")]
-    if code.len() > SHORT
-        && let Some(reached) = x86_64::scan(code, from, bits)
-    {
+    if let Some(reached) = x86_64::scan(code, from, bits) {
         return reached;
     }
     walk(code, from, bits, usize::MAX)

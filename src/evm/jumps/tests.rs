@@ -111,6 +111,19 @@ fn every_byte_repeated_and_every_entry() {
 }
 
 #[test]
+fn short_codes() {
+    let mut random = Random(5);
+    for round in 0..ROUNDS {
+        let code = random.code(round % (SHORT + 1));
+        let (valid, _) = definition(&code, 0);
+        let found = of_short(&code);
+        for (pc, valid) in valid.iter().enumerate() {
+            assert_eq!(found[pc / 8] >> (pc % 8) & 1 != 0, *valid, "byte {pc} of {code:02x?}");
+        }
+    }
+}
+
+#[test]
 fn only_what_is_asked_for_is_scanned() {
     let code = [0x5b; 10 * STRIDE + 7];
     let map = JumpMap::new();
