@@ -23,6 +23,11 @@ const GAS_PER_JUMP: u64 = 256;
 /// worth compiling, however many there are.
 const ENTRY_WORK: i64 = 40;
 
+/// What it takes to leave compiled code for want of a version that is not worth compiling yet, likewise: the way out, some interpreting, and
+/// the generic version of a block further on, in which less is known. Without it what is rarely reached would wait for its work the longer the
+/// less is interpreted.
+const DETOUR_WORK: u64 = 1000;
+
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
 const FIRST_LOOK: u64 = 4;
@@ -217,7 +222,10 @@ impl Executor {
                 exit = unsafe { entry.resume(frame, address) };
             }
             match exit {
-                Exit::Compile => stuck = true,
+                Exit::Compile => {
+                    contract.add_work(DETOUR_WORK);
+                    stuck = true;
+                }
                 Exit::DynamicJump => {
                     Counters::add(&self.engine.inner.counters.dynamic_jumps, 1);
                     if frame.gas < 0 {
