@@ -35,7 +35,7 @@ pub struct Contract {
     versions: OnceLock<Mutex<Versions>>,
     /// Bytes of machine code compiled for it.
     pub(super) native_bytes: AtomicU64,
-    /// Gas of plain instructions that were interpreted.
+    /// Gas of plain instructions that were interpreted, and what detours for want of compiled code come to.
     work: AtomicU64,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
     spent: AtomicU64,
@@ -123,7 +123,7 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
-    /// Notes gas of plain instructions that were interpreted. Read and written apart: what another thread adds in between may be lost, which only
+    /// Notes gas of plain instructions that were interpreted, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
     pub(super) fn add_work(&self, gas: u64) {
         self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
@@ -135,7 +135,7 @@ impl Contract {
     }
 
     /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
-    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting took.
+    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting and detours took.
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
         let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;

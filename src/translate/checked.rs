@@ -83,19 +83,16 @@ impl Translator {
             if self.bits(v) <= 128 - u16::from(signed) {
                 continue;
             }
-            if signed {
-                self.s.limb_to(v, 1, sign);
-                self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: sign, a: sign, amount: 63 });
+            if !signed {
+                self.s.or_limbs(v, 2, all, limb);
+                continue;
             }
+            self.s.limb_to(v, 1, sign);
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: sign, a: sign, amount: 63 });
             for i in 2..4 {
-                let b = if signed {
-                    self.s.limb_to(v, i, limb);
-                    self.s.emit(alu(AluOp::Xor, limb, Src::R(sign)));
-                    Src::R(limb)
-                } else {
-                    self.s.limb_or(v, i, limb)
-                };
-                self.s.emit(alu(AluOp::Or, all, b));
+                self.s.limb_to(v, i, limb);
+                self.s.emit(alu(AluOp::Xor, limb, Src::R(sign)));
+                self.s.emit(alu(AluOp::Or, all, Src::R(limb)));
             }
         }
         self.s.emit(Ins::Test { a: all, b: Src::R(all) });

@@ -6,7 +6,7 @@ use super::values::{Regs, State, ValueId};
 use crate::evm::U256;
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
-use crate::ir::{AluOp, Cond, Ins, ShiftOp, Src};
+use crate::ir::{Cond, Ins, ShiftOp, Src};
 
 /// How wide a word is at most if a condition holds, or if it does not.
 #[derive(Clone, Copy, Debug)]
@@ -105,10 +105,7 @@ impl Translator {
         if low > 0 {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst: t0, a: t0, amount: low });
         }
-        for i in limb + 1..4 {
-            let b = self.s.limb_or(word, i, t1);
-            self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: t0, a: t0, b });
-        }
+        self.s.or_limbs(word, limb + 1, t0, t1);
         self.s.emit(Ins::Test { a: t0, b: Src::R(t0) });
     }
 }

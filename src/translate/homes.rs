@@ -1,7 +1,7 @@
 //! Values and their slots: spilling, and bringing elements home. A *home* is the slot of the element's stack position.
 
 use super::edge::store_const;
-use super::values::{Regs, State, TooLong, ValueId, at, mask, number};
+use super::values::{Regs, State, TooLong, ValueId, at, masks, number};
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
 use crate::ir::{Ins, R, WSrc, Width};
@@ -200,7 +200,7 @@ impl State {
             let v = self.pop();
             self.release(v);
         }
-        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
+        let saved = masks(self.target.saved);
         for &r in self.target.words {
             if let Some(v) = self.reg_owner[number(r)]
                 && self.regs_mask(v) & !saved != 0

@@ -1,6 +1,6 @@
 //! Registers and flags: which are free, and what goes to memory when none is.
 
-use super::values::{Regs, State, ValueId, mask, number, quad_mask};
+use super::values::{Regs, State, ValueId, mask, masks, number, quad_mask};
 use crate::ir::{Cond, Ins, Quad, R};
 
 impl State {
@@ -43,6 +43,12 @@ impl State {
         self.alloc_quad()
     }
 
+    /// Four registers for a result to be made from `v`, limb by limb: its own, and then true, if nothing else refers to it, else others.
+    pub fn over_or_beside(&mut self, v: ValueId) -> (Quad, bool) {
+        let is_own = self.is_last(v) && matches!(self.value(v).regs, Regs::Wide(_));
+        (if is_own { self.take_quad(v) } else { self.alloc_beside(v) }, is_own)
+    }
+
     pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
         for &r in self.target.words {
@@ -79,7 +85,7 @@ impl State {
 
     /// Spills what a call would destroy.
     pub fn spill_for_call(&mut self) {
-        let saved = self.target.saved.iter().fold(0, |m, &r| m | mask(r));
+        let saved = masks(self.target.saved);
         for &r in self.target.words {
             let Some(v) = self.reg_owner[number(r)] else { continue };
             if self.regs_mask(v) & !saved != 0 {

@@ -119,6 +119,10 @@ pub(super) fn mask(r: R) -> u32 {
     1 << number(r)
 }
 
+pub(super) fn masks(registers: &[R]) -> u32 {
+    registers.iter().fold(0, |m, &r| m | mask(r))
+}
+
 pub(super) fn quad_mask(q: Quad) -> u32 {
     let [a, b, c, d] = q.0.map(mask);
     a | b | c | d
@@ -176,7 +180,7 @@ impl State {
         self.grow = 0;
         self.base = -context.lead;
         self.reg_owner = [None; 32];
-        self.free = self.target.words.iter().fold(0, |m, &r| m | mask(r));
+        self.free = masks(self.target.words);
         self.pinned = 0;
         self.flags = None;
         self.moved = false;
@@ -738,7 +742,12 @@ impl State {
     /// The limbs above the lowest, or-ed into `dst`.
     pub fn upper_limbs(&mut self, v: ValueId, dst: R, tmp: R) {
         self.limb_to(v, 1, dst);
-        for i in 2..4 {
+        self.or_limbs(v, 2, dst, tmp);
+    }
+
+    /// Ors the limbs from `first` on into `dst`.
+    pub fn or_limbs(&mut self, v: ValueId, first: usize, dst: R, tmp: R) {
+        for i in first..4 {
             let b = self.limb_or(v, i, tmp);
             self.out.push(Ins::Alu { op: AluOp::Or, flags: false, dst, a: dst, b });
         }

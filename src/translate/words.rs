@@ -215,8 +215,7 @@ impl Translator {
             self.word_op(WordOp::And, x, y, bits);
             return;
         };
-        let is_own = self.s.is_last(x) && matches!(self.s.value(x).regs, Regs::Wide(_));
-        let q = if is_own { self.s.take_quad(x) } else { self.s.alloc_beside(x) };
+        let (q, is_own) = self.s.over_or_beside(x);
         for (i, (&dst, &limb)) in q.0.iter().zip(k.as_limbs()).enumerate() {
             if limb == 0 {
                 self.s.emit(Ins::Imm { dst, value: 0 });
@@ -657,8 +656,7 @@ impl Translator {
             return;
         }
         let (limb, shift) = (usize::from(sign_bit / 64), 63 - (sign_bit % 64) as u8);
-        let is_own = self.s.is_last(y) && matches!(self.s.value(y).regs, Regs::Wide(_));
-        let q = if is_own { self.s.take_quad(y) } else { self.s.alloc_beside(y) };
+        let (q, is_own) = self.s.over_or_beside(y);
         if !is_own {
             (0..=limb).for_each(|i| self.s.limb_to(y, i, q.0[i]));
         }
