@@ -88,13 +88,17 @@ impl Compiler {
     fn unit(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
         let start = Instant::now();
         let mut versions = contract.versions();
-        let id = match wanted {
+        let mut id = match wanted {
             Wanted::Block(pc) if pc.index() <= contract.code.bytes().len() => versions.generic(pc),
             Wanted::Block(_) => return Err(Refusal::Unsupported),
             Wanted::Version(id) => id,
         };
         if versions.get(id).address != 0 {
             return Ok(versions.get(id).address);
+        }
+        if let Wanted::Block(pc @ Pc(0)) = wanted {
+            contract.begin(&mut versions);
+            id = versions.generic(pc);
         }
         let frugal = contract.native_bytes.load(Relaxed) > NATIVE_PER_BYTE * contract.code.bytes().len() as u64 + NATIVE_AT_LEAST;
         let mut job = Job {

@@ -35,7 +35,7 @@ pub struct Contract {
     versions: OnceLock<Mutex<Versions>>,
     /// Bytes of machine code compiled for it.
     pub(super) native_bytes: AtomicU64,
-    /// Gas of plain instructions that were interpreted, and what detours for want of compiled code come to.
+    /// Gas of plain instructions that were executed, and what detours for want of compiled code come to.
     work: AtomicU64,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
     spent: AtomicU64,
@@ -107,6 +107,11 @@ impl Contract {
         usize::try_from(pc).is_ok_and(|pc| self.index().get(pc) == REFUSED)
     }
 
+    /// Whether a loop's header is at `pc`.
+    pub(super) fn is_loop(&self, pc: u64) -> bool {
+        usize::try_from(pc).is_ok_and(|pc| self.versions().loops().is_header(&self.code, pc))
+    }
+
     /// Notes that the block at `pc` cannot be compiled, unless a version of it is.
     pub(super) fn refuse(&self, pc: u64) {
         if let Ok(pc) = usize::try_from(pc)
@@ -123,7 +128,7 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
-    /// Notes gas of plain instructions that were interpreted, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
+    /// Notes gas of plain instructions that were executed, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
     pub(super) fn add_work(&self, gas: u64) {
         self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
@@ -135,12 +140,21 @@ impl Contract {
     }
 
     /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
-    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting and detours took.
+    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting all of it and detours take.
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
         let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;
         let needed = payback.saturating_mul(self.spent.load(Relaxed) + next).max(least);
         needed.saturating_sub(self.work.load(Relaxed))
+    }
+
+    /// Before the block where frames begin is compiled: what was compiled from the middle of the first frames, where nothing was known of the stack,
+    /// is left to those who are in it, so that it takes nobody's place. This happens once.
+    pub(super) fn begin(&self, versions: &mut Versions) {
+        if self.native_bytes.swap(0, Relaxed) > 0 {
+            versions.leave_behind();
+            self.index().retain(|entry| entry == REFUSED);
+        }
     }
 
     /// Whether anything of it is compiled.

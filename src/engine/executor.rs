@@ -33,6 +33,9 @@ const DETOUR_WORK: u64 = 1000;
 const FIRST_LOOK: u64 = 4;
 const LAST_LOOK: u64 = 64;
 
+/// Such looks in one activation after which compiled code may begin anywhere, in case a loop was not seen to be one.
+const PATIENCE: u32 = 16;
+
 /// One EVM instance's access to an engine.
 #[derive(Debug)]
 pub struct Executor {
@@ -124,8 +127,9 @@ impl Executor {
                     exit => return exit,
                 }
             }
+            return self.run_compiled(frame, contract, generation, entry > 0);
         }
-        self.run_compiled(frame, contract, generation)
+        self.run_compiled(frame, contract, generation, true)
     }
 
     /// Counts an activation.
@@ -165,10 +169,9 @@ impl Executor {
     /// Interprets for so many taken jumps, and counts gas of plain instructions, less `entry`, as the contract's work.
     #[inline]
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64, entry: i64) -> Exit {
-        let before = frame.gas;
-        frame.gas_of_effects = 0;
+        let before = metered(frame);
         let exit = self.interpret(frame, jumps);
-        contract.add_work((before - frame.gas - frame.gas_of_effects - entry).max(0) as u64);
+        contract.add_work(plain_gas(frame, before - entry));
         exit
     }
 
@@ -189,38 +192,49 @@ impl Executor {
         if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
-    /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted.
+    /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted. `starts`: a frame begins or is resumed here.
     #[inline(never)]
-    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>) -> Exit {
-        let (entry, base) = (generation.entry, generation.base);
+    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>, mut starts: bool) -> Exit {
         frame.pc_index = contract.index().as_ptr();
-        frame.code_base = base as *const u8;
+        frame.code_base = generation.base as *const u8;
         ensure_environment(frame);
-        let mut look = FIRST_LOOK;
+        let (mut look, mut patience) = (FIRST_LOOK, PATIENCE);
         // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
         let mut stuck = false;
+        // Something was not compiled: gas of compiled code is work too. Otherwise it is not counted, since all threads that run the contract
+        // share the count.
+        let mut missed = false;
         loop {
-            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation) };
+            let compiled =
+                if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation, starts || patience == 0) };
             let Some(address) = compiled else {
-                // What is worth compiling, could be, and is not, is a block that cannot: only the way to the next one is interpreted.
-                let compiles = !self.engine.is_paused() && !generation.is_full();
-                let jumps = if compiles && self.missing_work(frame, contract) == 0 { 1 } else { look };
-                match self.interpret_for(frame, contract, jumps, 0) {
-                    Exit::Hot => look = LAST_LOOK.min(2 * look),
+                missed = true;
+                // Of what cannot be compiled, only the way to the next block is interpreted.
+                starts = contract.is_refused(frame.pc);
+                match self.interpret_for(frame, contract, if starts { 1 } else { look }, 0) {
+                    Exit::Hot => (look, patience) = (LAST_LOOK.min(2 * look), patience.saturating_sub(1)),
                     exit => return exit,
                 }
                 continue;
             };
             look = FIRST_LOOK;
+            let mut before = metered(frame);
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
             // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
-            let mut exit = unsafe { entry.enter(frame, address) };
-            while exit == Exit::Compile
-                && let Some(address) = self.version(frame, contract, generation)
-            {
+            let mut exit = unsafe { generation.entry.enter(frame, address) };
+            loop {
+                missed |= exit == Exit::Compile;
+                if missed {
+                    contract.add_work(plain_gas(frame, before));
+                    before = metered(frame);
+                }
+                let wanted = if exit == Exit::Compile { self.version(frame, contract, generation) } else { None };
+                let Some(address) = wanted else { break };
                 // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
-                exit = unsafe { entry.resume(frame, address) };
+                exit = unsafe { generation.entry.resume(frame, address) };
             }
+            // Only a loop is worth code for words of which nothing is known, while those who come from compiled code can have their own.
+            starts = exit != Exit::Compile;
             match exit {
                 Exit::Compile => {
                     contract.add_work(DETOUR_WORK);
@@ -250,10 +264,14 @@ impl Executor {
         }
     }
 
-    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first if it is worth it.
-    fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation) -> Option<u64> {
+    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first if it is worth it and compiled code `starts` there.
+    fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation, starts: bool) -> Option<u64> {
         if let Some(offset) = contract.offset(frame.pc) {
             return Some(generation.base + u64::from(offset));
+        }
+        let everywhere = self.engine.inner.config.mode != Mode::Tiered;
+        if self.missing_work(frame, contract) > 0 || !(everywhere || starts || contract.is_loop(frame.pc)) {
+            return None;
         }
         self.compile(frame, contract, generation, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
     }
@@ -297,4 +315,17 @@ impl Executor {
         }
         compiled
     }
+}
+
+/// Begins to measure gas; gives what is left of it.
+#[inline]
+fn metered(frame: &mut Frame) -> i64 {
+    frame.gas_of_effects = 0;
+    frame.gas
+}
+
+/// Gas of plain instructions that were executed since there was `before` left.
+#[inline]
+fn plain_gas(frame: &Frame, before: i64) -> u64 {
+    (before - frame.gas - frame.gas_of_effects).max(0) as u64
 }

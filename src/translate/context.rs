@@ -165,6 +165,12 @@ impl Versions {
         Versions { heads: vec![0; len + 1], wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
     }
 
+    /// Leaves the versions that there are to those who are in them: from now on a block has none but those that are made from here on. What was
+    /// learnt of widths stays.
+    pub fn leave_behind(&mut self) {
+        self.heads.fill(0);
+    }
+
     /// Where the contract's loops are.
     pub fn loops(&mut self) -> &mut Loops {
         &mut self.loops

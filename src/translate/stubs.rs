@@ -225,6 +225,9 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         Ins::CallMem(at(target.callee, 0)),
         Ins::Test { a: t0, b: Src::R(t0) },
         Ins::Br { cond: Cond::Ne, to: Label(ENDED) },
+        // What it has charged.
+        Ins::Alu { op: AluOp::Sub, flags: false, dst: target.gas, a: target.gas, b: Src::M(gas) },
+        Ins::AluMem { op: AluOp::Add, mem: field(target, offset_of!(Frame, gas_of_effects)), src: Src::R(target.gas) },
         load(target.gas, gas),
         Ins::LeaveStub,
         Ins::Label(Label(ENDED)),
