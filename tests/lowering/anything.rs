@@ -146,7 +146,7 @@ fn scalar(rng: &mut Rng) -> Ins {
         }
         5 => Ins::ShiftImm { op: shift, dst: r(rng), a: r(rng), amount: amount(rng) },
         6 => Ins::Shift { op: shift, dst: r(rng), a: r(rng), amount: r(rng) },
-        7 => Ins::FunnelImm { dst: r(rng), hi: r(rng), lo: r(rng), amount: amount(rng) },
+        7 => Ins::FunnelImm { dst: r(rng), hi: r(rng), lo: r(rng), amount: amount(rng), tmp: r(rng) },
         8 => Ins::Lea { dst: r(rng), mem: mem(rng) },
         9 => Ins::MulWide { hi: r(rng), lo: r(rng), a: r(rng), b: r(rng) },
         10 => Ins::MulWideSigned { hi: r(rng), lo: r(rng), a: r(rng), b: r(rng) },

@@ -217,7 +217,7 @@ impl Lowerer {
             Ins::Un { op, dst, src } => self.unary(op, dst, src),
             Ins::ShiftImm { op, dst, a, amount } => self.shift_imm(op, dst, a, amount),
             Ins::Shift { op, dst, a, amount } => self.shift(op, dst, a, amount),
-            Ins::FunnelImm { dst, hi, lo, amount } => self.funnel_imm(dst, hi, lo, amount),
+            Ins::FunnelImm { dst, hi, lo, amount, tmp: _ } => self.funnel_imm(dst, hi, lo, amount),
             Ins::LabelAddr { dst, label } => self.label_addr(dst, label),
             Ins::Lea { dst, mem } => self.lea(dst, mem),
             Ins::MulWide { hi, lo, a, b } => self.mul_wide(false, hi, lo, a, b),
