@@ -45,6 +45,8 @@ impl Lowerer {
 
     pub(super) fn label(&mut self, label: Label) {
         let at = self.at;
+        // Who comes here from elsewhere has not made the copy.
+        self.copied = None;
         if label.0 >= MAX_LABELS {
             self.fault = Some(LowerError::LabelNumber { at, label });
         } else if !self.labels.bind(label, self.here()) {
