@@ -273,6 +273,8 @@ impl Lowerer {
     }
 
     pub(super) fn align(&mut self, to: u8) {
+        // What follows stays where it is.
+        self.copied = None;
         while self.pc() & u64::from(to.max(1) - 1) & !3 != 0 {
             self.emit(Inst::Nop);
         }
