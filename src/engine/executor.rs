@@ -26,12 +26,16 @@ const ENTRY_WORK: i64 = 40;
 /// What it takes to leave compiled code for want of a version that is not worth compiling yet, likewise: the way out, some interpreting, and
 /// the generic version of a block further on, in which less is known. Without it what is rarely reached would wait for its work the longer the
 /// less is interpreted.
-const DETOUR_WORK: u64 = 1000;
+const DETOUR_WORK: u64 = 200;
 
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
 const FIRST_LOOK: u64 = 4;
 const LAST_LOOK: u64 = 64;
+
+/// How many times the work is asked for before compiled code begins in the middle of a frame, at a loop's header: frames that come again are
+/// better compiled from where they begin.
+const MIDDLE: u64 = 2;
 
 /// Such looks in one activation after which compiled code may begin anywhere, in case a loop was not seen to be one.
 const PATIENCE: u32 = 16;
@@ -175,12 +179,18 @@ impl Executor {
         exit
     }
 
-    /// Gas that must be interpreted before the block at `frame.pc` may be compiled.
+    /// Gas that must be executed before the block at `frame.pc` may be compiled.
     #[inline]
     fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
+        self.missing_work_times(1, frame, contract)
+    }
+
+    /// As [`Executor::missing_work`], with so many times the work.
+    #[inline]
+    fn missing_work_times(&self, times: u64, frame: &Frame, contract: &Contract) -> u64 {
         let config = &self.engine.inner.config;
         match config.mode {
-            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_work),
+            Mode::Tiered => contract.missing_work(frame.pc, times.saturating_mul(config.payback), config.least_work),
             Mode::Off | Mode::Always | Mode::Check => 0,
         }
     }
@@ -270,7 +280,7 @@ impl Executor {
             return Some(generation.base + u64::from(offset));
         }
         let everywhere = self.engine.inner.config.mode != Mode::Tiered;
-        if self.missing_work(frame, contract) > 0 || !(everywhere || starts || contract.is_loop(frame.pc)) {
+        if !(everywhere || starts) && (self.missing_work_times(MIDDLE, frame, contract) > 0 || !contract.is_loop(frame.pc)) {
             return None;
         }
         self.compile(frame, contract, generation, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
