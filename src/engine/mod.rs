@@ -19,6 +19,7 @@ pub use executor::Executor;
 use crate::evm::{SpecId, block::Pc, code::Code};
 use crate::interp;
 use crate::translate::Refusal;
+use crate::translate::context::Origin;
 use compile::Wanted;
 use generation::{Generation, Resident};
 use std::num::NonZeroU64;
@@ -271,7 +272,7 @@ impl Engine {
     /// there were.
     pub fn compile_ahead(&self, contract: &Contract, pc: Pc, units: usize) -> Result<usize, Refusal> {
         let mut compiler = contract.generation.as_ref().ok_or(Refusal::Full)?.compiler();
-        let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc), None, 0);
+        let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc, Origin::Start), None, 0);
         while compiled < units {
             match compiler.compile(contract, wanted, &self.inner.counters) {
                 Ok(_) => compiled += 1,
