@@ -26,7 +26,7 @@ const ENTRY_WORK: i64 = 40;
 /// What it takes to leave compiled code for want of a version that is not worth compiling yet, likewise: the way out, some interpreting, and
 /// the generic version of a block further on, in which less is known. Without it what is rarely reached would wait for its work the longer the
 /// less is interpreted.
-const DETOUR_WORK: u64 = 200;
+const DETOUR_WORK: u64 = 1000;
 
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
