@@ -42,7 +42,7 @@ pub struct Contract {
 }
 
 /// What compiling a unit takes besides its bytes, in gas of plain instructions, of which the interpreter does one in about half a nanosecond.
-const UNIT_WORK: u64 = 6000;
+const UNIT_WORK: u64 = 12_000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
