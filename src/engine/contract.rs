@@ -47,6 +47,8 @@ const UNIT_WORK: u64 = 12_000;
 const BYTE_WORK: u64 = 160;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
 const CODE_WORK: u64 = 6;
+/// What the first unit takes besides, likewise: the compiler itself is not in the processor's caches then.
+const COLD_WORK: u64 = 60_000;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -58,7 +60,7 @@ impl Contract {
 
     /// A contract of which nothing is compiled yet.
     pub(super) fn new(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
-        let spent = CODE_WORK * code.bytes().len() as u64;
+        let spent = COLD_WORK + CODE_WORK * code.bytes().len() as u64;
         Contract {
             generation,
             code,
