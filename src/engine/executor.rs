@@ -28,6 +28,10 @@ const ENTRY_WORK: i64 = 40;
 /// less is interpreted.
 const DETOUR_WORK: u64 = 1000;
 
+/// How many times the work is asked for before compiled code begins in the middle of a frame, where nothing is known of the stack: frames that come
+/// again are better compiled from where they begin.
+const MIDDLE: u64 = 2;
+
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
 const FIRST_LOOK: u64 = 4;
@@ -115,7 +119,7 @@ impl Executor {
         if !contract.is_compiled() {
             let mut entry = ENTRY_WORK;
             loop {
-                let missing = self.missing_work(frame, contract);
+                let missing = self.missing_work(frame, contract, Origin::Start);
                 if missing == 0 {
                     break;
                 }
@@ -173,12 +177,16 @@ impl Executor {
         exit
     }
 
-    /// Gas that must be executed before the block at `frame.pc` may be compiled.
+    /// Gas that must be executed before the block at `frame.pc` may be compiled for `origin`.
     #[inline]
-    fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
+    fn missing_work(&self, frame: &Frame, contract: &Contract, origin: Origin) -> u64 {
         let config = &self.engine.inner.config;
+        let times = match origin {
+            Origin::Start => 1,
+            Origin::Middle => MIDDLE,
+        };
         match config.mode {
-            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_work),
+            Mode::Tiered => contract.missing_work(frame.pc, config.payback.saturating_mul(times), config.least_work),
             Mode::Off | Mode::Always | Mode::Check => 0,
         }
     }
@@ -190,8 +198,8 @@ impl Executor {
         if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
-    /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted. `origin`: whether
-    /// it begins in the middle of a frame.
+    /// Executes compiled code, compiling what is reached and worth it; what is not compiled is interpreted. `origin`: whether it begins in the
+    /// middle of a frame.
     #[inline(never)]
     fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>, mut origin: Origin) -> Exit {
         frame.pc_index = contract.index().as_ptr();
@@ -200,8 +208,6 @@ impl Executor {
         let mut look = FIRST_LOOK;
         // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
         let mut stuck = false;
-        // Something was not compiled: gas of compiled code is work too. Otherwise it is not counted, since all threads that run the contract
-        // share the count.
         let mut missed = false;
         loop {
             let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation, origin) };
@@ -217,22 +223,10 @@ impl Executor {
                 continue;
             };
             look = FIRST_LOOK;
-            let mut before = metered(frame);
+            origin = Origin::Start;
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
             // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
-            let mut exit = unsafe { generation.entry.enter(frame, address) };
-            loop {
-                missed |= exit == Exit::Compile;
-                if missed {
-                    contract.add_work(plain_gas(frame, before));
-                    before = metered(frame);
-                }
-                let wanted = if exit == Exit::Compile { self.version(frame, contract, generation) } else { None };
-                let Some(address) = wanted else { break };
-                // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
-                exit = unsafe { generation.entry.resume(frame, address) };
-            }
-            origin = Origin::Start;
+            let exit = unsafe { self.enter(frame, contract, generation, address, &mut missed) };
             match exit {
                 Exit::Compile => {
                     contract.add_work(DETOUR_WORK);
@@ -262,7 +256,38 @@ impl Executor {
         }
     }
 
-    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first, for `origin`, if it is worth it
+    /// Enters compiled code, and goes on with the versions that it asks for, as long as they are worth compiling. `missed`: something was not compiled,
+    /// so that gas of compiled code is work too. Otherwise it is not counted, since all threads that run the contract share the count.
+    ///
+    /// # Safety
+    /// The frame was made for the contract, its index and base are set, and `address` is that of a generic version of the contract compiled in the
+    /// generation.
+    #[inline]
+    unsafe fn enter(
+        &self,
+        frame: &mut Frame,
+        contract: &Contract,
+        generation: &Generation,
+        address: u64,
+        missed: &mut bool,
+    ) -> Exit {
+        let mut before = metered(frame);
+        // SAFETY: the caller's promise.
+        let mut exit = unsafe { generation.entry.enter(frame, address) };
+        loop {
+            *missed |= exit == Exit::Compile;
+            if *missed {
+                contract.add_work(plain_gas(frame, before));
+                before = metered(frame);
+            }
+            let wanted = if exit == Exit::Compile { self.version(frame, contract, generation) } else { None };
+            let Some(address) = wanted else { return exit };
+            // SAFETY: compiled code asked for this version where its context holds, and nothing has changed since.
+            exit = unsafe { generation.entry.resume(frame, address) };
+        }
+    }
+
+    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first, for `origin`, if it is worth it.
     fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation, origin: Origin) -> Option<u64> {
         if let Some(offset) = contract.offset(frame.pc) {
             return Some(generation.base + u64::from(offset));
@@ -272,7 +297,11 @@ impl Executor {
 
     /// Compiles what is `wanted` for `frame.pc`, if it is worth it.
     fn compile(&self, frame: &Frame, contract: &Contract, generation: &Generation, wanted: Wanted) -> Option<u64> {
-        if self.missing_work(frame, contract) > 0 || contract.is_refused(frame.pc) || self.engine.is_paused() {
+        let origin = match wanted {
+            Wanted::Block(_, origin) => origin,
+            Wanted::Version(_) => Origin::Start,
+        };
+        if self.missing_work(frame, contract, origin) > 0 || contract.is_refused(frame.pc) || self.engine.is_paused() {
             return None;
         }
         if generation.is_full() {
