@@ -30,15 +30,6 @@ impl PcIndex {
         }
     }
 
-    /// Sets entries that are not to be kept back to 0.
-    pub fn retain(&self, keep: impl Fn(u32) -> bool) {
-        for entry in &self.entries {
-            if !keep(entry.load(Ordering::Acquire)) {
-                entry.store(0, Ordering::Release);
-            }
-        }
-    }
-
     /// Where the entries are.
     pub fn as_ptr(&self) -> *const u32 {
         self.entries.as_ptr().cast()
@@ -56,8 +47,5 @@ mod tests {
         index.set(2, 7);
         index.set(3, 9);
         assert_eq!((index.get(2), index.get(3)), (7, 0));
-        index.set(1, 5);
-        index.retain(|entry| entry != 7);
-        assert_eq!((index.get(1), index.get(2)), (5, 0));
     }
 }

@@ -33,8 +33,8 @@ pub struct Contract {
     index: OnceLock<PcIndex>,
     /// Versions of its blocks. Changed only under the compiler's lock.
     versions: OnceLock<Mutex<Versions>>,
-    /// Bytes of machine code compiled for it.
-    pub(super) native_bytes: AtomicU64,
+    /// Bytes of machine code compiled for it, by origin.
+    pub(super) native_bytes: [AtomicU64; 2],
     /// Gas of plain instructions that were executed, and what detours for want of compiled code come to.
     work: AtomicU64,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
@@ -42,11 +42,13 @@ pub struct Contract {
 }
 
 /// What compiling a unit takes besides its bytes, in gas of plain instructions, of which the interpreter does one in about half a nanosecond.
-const UNIT_WORK: u64 = 6000;
+const UNIT_WORK: u64 = 12_000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
 const CODE_WORK: u64 = 6;
+/// What the first unit takes besides, likewise: the compiler itself is not in the processor's caches then.
+const COLD_WORK: u64 = 60_000;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -58,7 +60,7 @@ impl Contract {
 
     /// A contract of which nothing is compiled yet.
     pub(super) fn new(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
-        let spent = CODE_WORK * code.bytes().len() as u64;
+        let spent = COLD_WORK + CODE_WORK * code.bytes().len() as u64;
         Contract {
             generation,
             code,
@@ -67,7 +69,7 @@ impl Contract {
             is_init: false,
             index: OnceLock::new(),
             versions: OnceLock::new(),
-            native_bytes: AtomicU64::new(0),
+            native_bytes: Default::default(),
             work: AtomicU64::new(0),
             spent: AtomicU64::new(spent),
         }
@@ -107,11 +109,6 @@ impl Contract {
         usize::try_from(pc).is_ok_and(|pc| self.index().get(pc) == REFUSED)
     }
 
-    /// Whether a loop's header is at `pc`.
-    pub(super) fn is_loop(&self, pc: u64) -> bool {
-        usize::try_from(pc).is_ok_and(|pc| self.versions().loops().is_header(&self.code, pc))
-    }
-
     /// Notes that the block at `pc` cannot be compiled, unless a version of it is.
     pub(super) fn refuse(&self, pc: u64) {
         if let Ok(pc) = usize::try_from(pc)
@@ -146,15 +143,6 @@ impl Contract {
         let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;
         let needed = payback.saturating_mul(self.spent.load(Relaxed) + next).max(least);
         needed.saturating_sub(self.work.load(Relaxed))
-    }
-
-    /// Before the block where frames begin is compiled: what was compiled from the middle of the first frames, where nothing was known of the stack,
-    /// is left to those who are in it, so that it takes nobody's place. This happens once.
-    pub(super) fn begin(&self, versions: &mut Versions) {
-        if self.native_bytes.swap(0, Relaxed) > 0 {
-            versions.leave_behind();
-            self.index().retain(|entry| entry == REFUSED);
-        }
     }
 
     /// Whether anything of it is compiled.
