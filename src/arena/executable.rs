@@ -135,13 +135,8 @@ impl Executable {
 
 /// The stream as a slice, cut where it is too long to be lowered anyway.
 pub(super) fn collect(stream: impl IntoIterator<Item = Ins>, into: &mut Vec<Ins>) {
-    let stream = stream.into_iter();
     into.clear();
-    match stream.size_hint() {
-        // Without counting, which the compiler makes a copy of memory.
-        (_, Some(most)) if most <= MAX_INSTRUCTIONS => into.extend(stream),
-        (_, Some(_) | None) => into.extend(stream.take(MAX_INSTRUCTIONS + 1)),
-    }
+    into.extend(stream.into_iter().take(MAX_INSTRUCTIONS + 1));
 }
 
 /// The most bytes of machine code that so many instructions become.

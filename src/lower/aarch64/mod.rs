@@ -127,7 +127,7 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower).
     pub fn stream(&mut self, ins: &[Ins], base: u64) -> Result<&[u8], LowerError> {
         self.begin(base);
-        self.code.reserve(ins.len() * TYPICAL_BYTES);
+        self.code.reserve(ins.len().min(MAX_INSTRUCTIONS) * TYPICAL_BYTES);
         self.extend(ins)?;
         if !self.complete()? {
             self.begin(base);

@@ -132,8 +132,11 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower).
     pub fn stream(&mut self, ins: &[Ins], base: u64) -> Result<&[u8], LowerError> {
         self.begin(base);
+        if ins.len() > MAX_INSTRUCTIONS {
+            return Err(self.fail(Fault::TooLong, &Ins::Trap));
+        }
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        self.extend(ins)?;
+        self.all(ins)?;
         self.finish()?;
         Ok(self.bytes())
     }
@@ -166,12 +169,20 @@ impl Lowerer {
     ///
     /// As for [`push`](Lowerer::push).
     pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        let mut ins = ins.into_iter();
+        self.all(ins.by_ref().take(MAX_INSTRUCTIONS - self.at))?;
+        match ins.next() {
+            None => Ok(()),
+            Some(ins) => Err(self.fail(Fault::TooLong, ins.borrow())),
+        }
+    }
+
+    /// Lowers instructions that are not too many.
+    #[inline(always)]
+    fn all(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
         let mut at = self.at;
         for ins in ins {
             let ins = ins.borrow();
-            if at >= MAX_INSTRUCTIONS {
-                return Err(self.fail(Fault::TooLong, ins));
-            }
             // Instructions that streams are full of have a way of their own, on which nothing goes wrong.
             if !self.direct(ins, at) {
                 self.general(ins, at);
