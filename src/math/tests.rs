@@ -117,6 +117,9 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     for _ in 0..PREPARED {
         assert_eq!(multiply_modulo(&a, &b, &n, Some(known)), product_is, "{}", note());
     }
+    // The same word twice.
+    let square_is = x.mul_mod(x, m).into_limbs();
+    assert_eq!(multiply_modulo(&a, &a, &n, Some(known)), square_is, "{}", note());
     if !m.is_zero() {
         let reciprocal = Reciprocal::new(&n);
         assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
@@ -126,6 +129,7 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
             assert_eq!(quotient_prepared(&a, &reciprocal, known), quotient_is, "{}", note());
             assert_eq!(remainder_prepared(&a, &reciprocal, known), remainder_is, "{}", note());
             assert_eq!(multiply_prepared(&a, &b, &reciprocal, known), product_is, "{}", note());
+            assert_eq!(multiply_prepared(&a, &a, &reciprocal, known), square_is, "{}", note());
         }
         if let Some(by) = Fast::detected() {
             assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
@@ -220,6 +224,7 @@ fn fast_products_agree_with_portable_ones() {
         let (u, v) = ([a[0], a[1], a[2], a[3], c], [b[0], b[1], b[2], b[3], random.edge()]);
         let sum = random.word();
         assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
+        assert_eq!(fast.square(&a), Portable.full(&a, &a), "{a:x?}");
         assert_eq!(fast.add_low(sum, a, &b), Portable.add_low(sum, a, &b), "{sum:x?} {a:x?} {b:x?}");
         assert_eq!(fast.high(u, &v), Portable.high(u, &v), "{u:x?} {v:x?}");
         assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
