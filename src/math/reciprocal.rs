@@ -10,6 +10,7 @@
 use super::divide::reciprocal_of_word;
 use super::limb::Limb;
 use super::product::{Products, add, add_carrying, bits, less, select, shl, shr, sub};
+use super::solinas;
 use core::mem::offset_of;
 use core::ptr;
 
@@ -26,6 +27,8 @@ enum Form {
     Ones,
     /// `s` is at most 1, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
     Fold,
+    /// `d` is [`solinas::modulus`]: by sums of half limbs.
+    Solinas,
     /// `s` is at most half a limb: by estimating the quotient of the product.
     Large,
     /// Any other: by estimating the quotient of the product times `2^s`.
@@ -84,6 +87,8 @@ impl<L: Limb> Reciprocal<L> {
             Form::Power
         } else if shift <= 1 && minus_shifted[1..] == [L::ZERO; 3] && minus_shifted[0].leading_zeros() > 2 {
             Form::Fold
+        } else if *divisor == solinas::modulus() {
+            Form::Solinas
         } else if shift <= L::BITS / 2 {
             Form::Large
         } else {
@@ -125,6 +130,7 @@ impl<L: Limb> Reciprocal<L> {
             Form::Ones => sum_of_halves(product(a, b, by)),
             Form::Fold if self.shift == 0 => self.fold(product(a, b, by), by, |fifth, _| fifth),
             Form::Fold => self.fold(product(a, b, by), by, |fifth, fourth| by.funnel::<1>(fifth, fourth)),
+            Form::Solinas => solinas::reduce(product(a, b, by)),
             Form::Large => {
                 let product = product(a, b, by);
                 let fits = |s| L::ZERO.funnel_left(product[7], s) == L::ZERO;
