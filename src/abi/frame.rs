@@ -194,7 +194,7 @@ pub struct Frame {
     pub memory_limit: u64,
     /// Most bytes that init code may have (EIP-3860).
     pub init_code_limit: usize,
-    /// Gas that runtime functions took in the interpreter, that of callees included: work that compiling does not spare.
+    /// Gas that runtime functions took, that of callees included: work that compiling does not spare. Compiled code leaves out memory growth.
     pub gas_of_effects: i64,
     /// What the frame waits for when suspended.
     pub request: Request,

@@ -39,9 +39,6 @@ const TRAP_BYTE: u8 = if cfg!(target_arch = "aarch64") { 0 } else { 0xcc };
 /// Pages are asked for, and filled with traps, in steps of this many bytes: one system call in place of sixteen page faults.
 const FILL_STEP: usize = 1 << 16;
 
-/// The first step, which is enough for the stubs: an arena that nothing is compiled into costs a page.
-const FIRST_STEP: usize = 1 << 12;
-
 /// Code and slots together may not exceed the reach of a 32-bit displacement.
 pub const MAX_BYTES: usize = 1 << 30;
 
@@ -137,8 +134,7 @@ impl Arena {
             return Err(Full);
         }
         if used > self.filled {
-            let step = if self.filled == 0 { FIRST_STEP } else { FILL_STEP };
-            let to = used.next_multiple_of(step).min(self.mapping.code_bytes());
+            let to = used.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
             self.mapping.populate(self.filled, to - self.filled);
             self.mapping.write(self.filled, to - self.filled).fill(TRAP_BYTE);
             self.filled = to;

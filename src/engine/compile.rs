@@ -8,15 +8,15 @@ use crate::evm::block::Pc;
 use crate::ir::R;
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
-use crate::translate::context::VersionId;
+use crate::translate::context::{Origin, Version, VersionId};
 use crate::translate::{AARCH64, Job, Options, Refusal, Slots, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-/// Bytes of machine code per byte of bytecode, and besides them, after which a contract gets no further versions but generic ones.
-const NATIVE_PER_BYTE: u64 = 16;
-const NATIVE_AT_LEAST: u64 = 1 << 16;
+/// Bytes of machine code per byte of bytecode, and besides them, after which a contract gets no further versions but generic ones; by origin.
+const NATIVE_PER_BYTE: [u64; 2] = [16, 8];
+const NATIVE_AT_LEAST: [u64; 2] = [1 << 16, 1 << 15];
 
 /// Code memory and the scratch of the compiler's stages. One at a time compiles.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Slots for ArenaSlots<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wanted {
     /// The generic version of the block at a pc.
-    Block(Pc),
+    Block(Pc, Origin),
     /// A version that compiled code has met.
     Version(VersionId),
 }
@@ -78,7 +78,7 @@ impl Compiler {
         let result = self.unit(contract, wanted, counters);
         if result == Err(Refusal::Unsupported) {
             contract.refuse(match wanted {
-                Wanted::Block(pc) => pc.0.into(),
+                Wanted::Block(pc, _) => pc.0.into(),
                 Wanted::Version(id) => contract.versions().get(id).pc.0.into(),
             });
         }
@@ -88,15 +88,22 @@ impl Compiler {
     fn unit(&mut self, contract: &Contract, wanted: Wanted, counters: &Counters) -> Result<u64, Refusal> {
         let start = Instant::now();
         let mut versions = contract.versions();
+        let len = contract.code.bytes().len();
         let id = match wanted {
-            Wanted::Block(pc) if pc.index() <= contract.code.bytes().len() => versions.generic(pc),
-            Wanted::Block(_) => return Err(Refusal::Unsupported),
+            Wanted::Block(pc, _) if pc.index() > len => return Err(Refusal::Unsupported),
+            Wanted::Block(pc, origin) => {
+                versions.select(origin);
+                versions.generic(pc)
+            }
             Wanted::Version(id) => id,
         };
-        if versions.get(id).address != 0 {
-            return Ok(versions.get(id).address);
+        let Version { address, origin, .. } = *versions.get(id);
+        if address != 0 {
+            return Ok(address);
         }
-        let frugal = contract.native_bytes.load(Relaxed) > NATIVE_PER_BYTE * contract.code.bytes().len() as u64 + NATIVE_AT_LEAST;
+        versions.select(origin);
+        let side = origin as usize;
+        let frugal = contract.native_bytes[side].load(Relaxed) > NATIVE_PER_BYTE[side] * len as u64 + NATIVE_AT_LEAST[side];
         let mut job = Job {
             code: &contract.code,
             schedule: contract.schedule,
@@ -126,7 +133,7 @@ impl Compiler {
             let version = versions.get_mut(id);
             version.address = target.address();
             widenings += u64::from(version.widens.is_some());
-            if version.context.is_generic() {
+            if version.context.is_generic() && (origin == Origin::Start || contract.offset(version.pc.0.into()).is_none()) {
                 contract.set_offset(version.pc, (target.address() - base) as u32);
             }
             if version.slot != 0 {
@@ -135,7 +142,7 @@ impl Compiler {
         }
         contract.add_unit(unit.bytes);
         let published = Instant::now();
-        contract.native_bytes.fetch_add(native, Relaxed);
+        contract.native_bytes[side].fetch_add(native, Relaxed);
         Counters::add(&counters.units, 1);
         Counters::add(&counters.blocks, unit.blocks.len() as u64);
         Counters::add(&counters.versions, unit.entries.len() as u64);

@@ -33,20 +33,22 @@ pub struct Contract {
     index: OnceLock<PcIndex>,
     /// Versions of its blocks. Changed only under the compiler's lock.
     versions: OnceLock<Mutex<Versions>>,
-    /// Bytes of machine code compiled for it.
-    pub(super) native_bytes: AtomicU64,
-    /// Gas of plain instructions that were interpreted, and what detours for want of compiled code come to.
+    /// Bytes of machine code compiled for it, by origin.
+    pub(super) native_bytes: [AtomicU64; 2],
+    /// Gas of plain instructions that were executed, and what detours for want of compiled code come to.
     work: AtomicU64,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
     spent: AtomicU64,
 }
 
 /// What compiling a unit takes besides its bytes, in gas of plain instructions, of which the interpreter does one in about half a nanosecond.
-const UNIT_WORK: u64 = 6000;
+const UNIT_WORK: u64 = 12_000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
 const CODE_WORK: u64 = 6;
+/// What the first unit takes besides, likewise: the compiler itself is not in the processor's caches then.
+const COLD_WORK: u64 = 60_000;
 /// Bytes of a unit, as far as it is counted on before it is compiled.
 const EXPECTED_BYTES: usize = 256;
 
@@ -58,7 +60,7 @@ impl Contract {
 
     /// A contract of which nothing is compiled yet.
     pub(super) fn new(code: Code, fork: SpecId, generation: Option<Arc<Generation>>) -> Contract {
-        let spent = CODE_WORK * code.bytes().len() as u64;
+        let spent = COLD_WORK + CODE_WORK * code.bytes().len() as u64;
         Contract {
             generation,
             code,
@@ -67,7 +69,7 @@ impl Contract {
             is_init: false,
             index: OnceLock::new(),
             versions: OnceLock::new(),
-            native_bytes: AtomicU64::new(0),
+            native_bytes: Default::default(),
             work: AtomicU64::new(0),
             spent: AtomicU64::new(spent),
         }
@@ -123,7 +125,7 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
-    /// Notes gas of plain instructions that were interpreted, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
+    /// Notes gas of plain instructions that were executed, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
     pub(super) fn add_work(&self, gas: u64) {
         self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
@@ -135,7 +137,7 @@ impl Contract {
     }
 
     /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
-    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting and detours took.
+    /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting all of it and detours take.
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
         let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;

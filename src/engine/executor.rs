@@ -11,7 +11,7 @@ use crate::evm::{B256, SpecId, block::Pc, code::Code};
 use crate::interp;
 use crate::runtime::{HashCounts, Memo, ensure_environment};
 use crate::translate::Refusal;
-use crate::translate::context::Version;
+use crate::translate::context::{Origin, Version};
 use std::ptr;
 use std::sync::Arc;
 
@@ -27,6 +27,10 @@ const ENTRY_WORK: i64 = 40;
 /// the generic version of a block further on, in which less is known. Without it what is rarely reached would wait for its work the longer the
 /// less is interpreted.
 const DETOUR_WORK: u64 = 1000;
+
+/// How many times the work is asked for before compiled code begins in the middle of a frame, where nothing is known of the stack: frames that come
+/// again are better compiled from where they begin.
+const MIDDLE: u64 = 2;
 
 /// Taken jumps after which the interpreter looks for compiled code again, where it runs what is not worth compiling yet: at first, and at
 /// most.
@@ -115,7 +119,7 @@ impl Executor {
         if !contract.is_compiled() {
             let mut entry = ENTRY_WORK;
             loop {
-                let missing = self.missing_work(frame, contract);
+                let missing = self.missing_work(frame, contract, Origin::Start);
                 if missing == 0 {
                     break;
                 }
@@ -124,8 +128,10 @@ impl Executor {
                     exit => return exit,
                 }
             }
+            let origin = if entry > 0 { Origin::Start } else { Origin::Middle };
+            return self.run_compiled(frame, contract, generation, origin);
         }
-        self.run_compiled(frame, contract, generation)
+        self.run_compiled(frame, contract, generation, Origin::Start)
     }
 
     /// Counts an activation.
@@ -165,19 +171,22 @@ impl Executor {
     /// Interprets for so many taken jumps, and counts gas of plain instructions, less `entry`, as the contract's work.
     #[inline]
     fn interpret_for(&self, frame: &mut Frame, contract: &Contract, jumps: u64, entry: i64) -> Exit {
-        let before = frame.gas;
-        frame.gas_of_effects = 0;
+        let before = metered(frame);
         let exit = self.interpret(frame, jumps);
-        contract.add_work((before - frame.gas - frame.gas_of_effects - entry).max(0) as u64);
+        contract.add_work(plain_gas(frame, before - entry));
         exit
     }
 
-    /// Gas that must be interpreted before the block at `frame.pc` may be compiled.
+    /// Gas that must be executed before the block at `frame.pc` may be compiled for `origin`.
     #[inline]
-    fn missing_work(&self, frame: &Frame, contract: &Contract) -> u64 {
+    fn missing_work(&self, frame: &Frame, contract: &Contract, origin: Origin) -> u64 {
         let config = &self.engine.inner.config;
+        let times = match origin {
+            Origin::Start => 1,
+            Origin::Middle => MIDDLE,
+        };
         match config.mode {
-            Mode::Tiered => contract.missing_work(frame.pc, config.payback, config.least_work),
+            Mode::Tiered => contract.missing_work(frame.pc, config.payback.saturating_mul(times), config.least_work),
             Mode::Off | Mode::Always | Mode::Check => 0,
         }
     }
@@ -189,38 +198,35 @@ impl Executor {
         if config.count || config.mode == Mode::Check { interp::run::<true>(frame) } else { interp::run::<false>(frame) }
     }
 
-    /// Executes compiled code, compiling versions as they are reached and worth it; what is not compiled is interpreted.
+    /// Executes compiled code, compiling what is reached and worth it; what is not compiled is interpreted. `origin`: whether it begins in the
+    /// middle of a frame.
     #[inline(never)]
-    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>) -> Exit {
-        let (entry, base) = (generation.entry, generation.base);
+    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>, mut origin: Origin) -> Exit {
         frame.pc_index = contract.index().as_ptr();
-        frame.code_base = base as *const u8;
+        frame.code_base = generation.base as *const u8;
         ensure_environment(frame);
         let mut look = FIRST_LOOK;
         // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
         let mut stuck = false;
+        let mut missed = false;
         loop {
-            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation) };
+            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation, origin) };
             let Some(address) = compiled else {
-                // What is worth compiling, could be, and is not, is a block that cannot: only the way to the next one is interpreted.
-                let compiles = !self.engine.is_paused() && !generation.is_full();
-                let jumps = if compiles && self.missing_work(frame, contract) == 0 { 1 } else { look };
-                match self.interpret_for(frame, contract, jumps, 0) {
+                missed = true;
+                // Of what cannot be compiled, only the way to the next block is interpreted.
+                let is_refused = contract.is_refused(frame.pc);
+                origin = if is_refused { Origin::Start } else { Origin::Middle };
+                match self.interpret_for(frame, contract, if is_refused { 1 } else { look }, 0) {
                     Exit::Hot => look = LAST_LOOK.min(2 * look),
                     exit => return exit,
                 }
                 continue;
             };
             look = FIRST_LOOK;
+            origin = Origin::Start;
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
             // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
-            let mut exit = unsafe { entry.enter(frame, address) };
-            while exit == Exit::Compile
-                && let Some(address) = self.version(frame, contract, generation)
-            {
-                // SAFETY: as above; compiled code asked for this version where its context holds, and nothing has changed since.
-                exit = unsafe { entry.resume(frame, address) };
-            }
+            let exit = unsafe { self.enter(frame, contract, generation, address, &mut missed) };
             match exit {
                 Exit::Compile => {
                     contract.add_work(DETOUR_WORK);
@@ -250,17 +256,52 @@ impl Executor {
         }
     }
 
-    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first if it is worth it.
-    fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation) -> Option<u64> {
+    /// Enters compiled code, and goes on with the versions that it asks for, as long as they are worth compiling. `missed`: something was not compiled,
+    /// so that gas of compiled code is work too. Otherwise it is not counted, since all threads that run the contract share the count.
+    ///
+    /// # Safety
+    /// The frame was made for the contract, its index and base are set, and `address` is that of a generic version of the contract compiled in the
+    /// generation.
+    #[inline]
+    unsafe fn enter(
+        &self,
+        frame: &mut Frame,
+        contract: &Contract,
+        generation: &Generation,
+        address: u64,
+        missed: &mut bool,
+    ) -> Exit {
+        let mut before = metered(frame);
+        // SAFETY: the caller's promise.
+        let mut exit = unsafe { generation.entry.enter(frame, address) };
+        loop {
+            *missed |= exit == Exit::Compile;
+            if *missed {
+                contract.add_work(plain_gas(frame, before));
+                before = metered(frame);
+            }
+            let wanted = if exit == Exit::Compile { self.version(frame, contract, generation) } else { None };
+            let Some(address) = wanted else { return exit };
+            // SAFETY: compiled code asked for this version where its context holds, and nothing has changed since.
+            exit = unsafe { generation.entry.resume(frame, address) };
+        }
+    }
+
+    /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first, for `origin`, if it is worth it.
+    fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation, origin: Origin) -> Option<u64> {
         if let Some(offset) = contract.offset(frame.pc) {
             return Some(generation.base + u64::from(offset));
         }
-        self.compile(frame, contract, generation, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?)))
+        self.compile(frame, contract, generation, Wanted::Block(Pc(u32::try_from(frame.pc).ok()?), origin))
     }
 
     /// Compiles what is `wanted` for `frame.pc`, if it is worth it.
     fn compile(&self, frame: &Frame, contract: &Contract, generation: &Generation, wanted: Wanted) -> Option<u64> {
-        if self.missing_work(frame, contract) > 0 || contract.is_refused(frame.pc) || self.engine.is_paused() {
+        let origin = match wanted {
+            Wanted::Block(_, origin) => origin,
+            Wanted::Version(_) => Origin::Start,
+        };
+        if self.missing_work(frame, contract, origin) > 0 || contract.is_refused(frame.pc) || self.engine.is_paused() {
             return None;
         }
         if generation.is_full() {
@@ -297,4 +338,17 @@ impl Executor {
         }
         compiled
     }
+}
+
+/// Begins to measure gas; gives what is left of it.
+#[inline]
+fn metered(frame: &mut Frame) -> i64 {
+    frame.gas_of_effects = 0;
+    frame.gas
+}
+
+/// Gas of plain instructions that were executed since there was `before` left.
+#[inline]
+fn plain_gas(frame: &Frame, before: i64) -> u64 {
+    (before - frame.gas - frame.gas_of_effects).max(0) as u64
 }

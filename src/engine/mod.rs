@@ -19,6 +19,7 @@ pub use executor::Executor;
 use crate::evm::{SpecId, block::Pc, code::Code};
 use crate::interp;
 use crate::translate::Refusal;
+use crate::translate::context::Origin;
 use compile::Wanted;
 use generation::{Generation, Resident};
 use std::num::NonZeroU64;
@@ -58,14 +59,14 @@ pub struct Config {
     pub code_bytes: usize,
     /// Count executed instructions, interpreted and compiled (costs a little speed).
     pub count: bool,
-    /// In `tiered` mode, code of a contract is compiled when interpreting the contract has cost this many times what compiling it does, all
-    /// that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_work`].
+    /// In `tiered` mode, code of a contract is compiled when what was executed of the contract would have cost the interpreter this many times what
+    /// compiling it does, all that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_work`].
     pub payback: u64,
     /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
     pub remember_hashes: bool,
     /// Jump destinations are found here even where the embedder knows them already. Results do not depend on it; for measuring.
     pub own_analysis: bool,
-    /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was interpreted.
+    /// In `tiered` mode, nothing of a contract is compiled before so much gas of plain instructions was executed.
     pub least_work: u64,
     /// The translator makes choices that results must not depend on at random, from this seed: code is slower. For tests.
     pub chaos: Option<NonZeroU64>,
@@ -271,7 +272,7 @@ impl Engine {
     /// there were.
     pub fn compile_ahead(&self, contract: &Contract, pc: Pc, units: usize) -> Result<usize, Refusal> {
         let mut compiler = contract.generation.as_ref().ok_or(Refusal::Full)?.compiler();
-        let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc), None, 0);
+        let (mut wanted, mut last, mut compiled) = (Wanted::Block(pc, Origin::Start), None, 0);
         while compiled < units {
             match compiler.compile(contract, wanted, &self.inner.counters) {
                 Ok(_) => compiled += 1,

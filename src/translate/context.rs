@@ -112,8 +112,20 @@ pub struct Version {
     pub widens: Option<Wide>,
     /// It is reached from a loop.
     pub looping: bool,
+    /// Where the compiled code began that leads to it.
+    pub origin: Origin,
     /// The next version of the same block, plus one.
     next: u32,
+}
+
+/// Where compiled code began. What is compiled for one keeps to itself: code from the middle knows less, and would take the place of better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Where frames begin or are resumed.
+    #[default]
+    Start,
+    /// Where the interpreter had come to: nothing is known of the stack.
+    Middle,
 }
 
 /// What was taken to fit 64 bits, and did not.
@@ -147,8 +159,10 @@ pub struct Versions {
     sites: Vec<Site>,
     entries: Vec<Packed>,
     consts: Vec<U256>,
-    /// By pc, the newest version plus one.
-    heads: Vec<u32>,
+    /// By origin and pc, the newest version plus one.
+    heads: [Vec<u32>; 2],
+    /// Of what is being compiled.
+    origin: Origin,
     loops: Loops,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
@@ -162,7 +176,15 @@ impl Versions {
     /// No versions yet of the blocks of `code`.
     pub fn new(code: &Code) -> Versions {
         let len = code.bytes().len();
-        Versions { heads: vec![0; len + 1], wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
+        let heads = [vec![0; len + 1], Vec::new()];
+        Versions { heads, wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
+    }
+
+    /// From now on, a block's versions are those of `origin`.
+    pub fn select(&mut self, origin: Origin) {
+        self.origin = origin;
+        let len = self.heads[Origin::Start as usize].len();
+        self.heads[origin as usize].resize(len, 0);
     }
 
     /// Where the contract's loops are.
@@ -207,7 +229,7 @@ impl Versions {
 
     /// The versions of the block at `pc`, newest first.
     pub fn of(&self, pc: Pc) -> impl Iterator<Item = (VersionId, &Version)> {
-        let mut at = self.heads.get(pc.index()).copied().unwrap_or(0);
+        let mut at = self.heads[self.origin as usize].get(pc.index()).copied().unwrap_or(0);
         core::iter::from_fn(move || {
             let id = at.checked_sub(1)?;
             let version = &self.list[id as usize];
@@ -218,9 +240,9 @@ impl Versions {
 
     /// A new version of the block at `pc`, which is a position in the code or its end.
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
-        let head = &mut self.heads[pc.index()];
+        let head = &mut self.heads[self.origin as usize][pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, next });
+        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, origin: self.origin, next });
         VersionId(self.list.len() as u32 - 1)
     }
 

@@ -223,6 +223,9 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         Ins::Alu { op: AluOp::Add, flags: false, dst: target.callee, a: t0, b: Src::M(field(target, offset_of!(Frame, callouts))) },
         Ins::Mov { dst: R(0), src: target.frame },
         Ins::CallMem(at(target.callee, 0)),
+        // What it has charged, whether the frame goes on or not.
+        Ins::Alu { op: AluOp::Sub, flags: false, dst: target.gas, a: target.gas, b: Src::M(gas) },
+        Ins::AluMem { op: AluOp::Add, mem: field(target, offset_of!(Frame, gas_of_effects)), src: Src::R(target.gas) },
         Ins::Test { a: t0, b: Src::R(t0) },
         Ins::Br { cond: Cond::Ne, to: Label(ENDED) },
         load(target.gas, gas),

@@ -19,11 +19,11 @@ const HERE: u8 = 0x80 - LANE as u8;
 /// Bytes that are scanned before it is judged which way to go on: at first, and then.
 const FIRST_RUN: usize = 2 * BLOCK;
 const RUN: usize = 8 * BLOCK;
-/// A run in which instructions start in no more than this part of the lanes is sparse.
-const SPARSE_LANES: (usize, usize) = (13, 16);
-/// Bytes that are walked before it is judged again, and instructions in them after which it is done at once.
+/// A run in which instructions start in no more than this part of the lanes is sparse: one of PUSH20, and one in four of random bytes.
+const SPARSE_LANES: (usize, usize) = (25, 32);
+/// Bytes that are walked before it is judged again, at first, and then. It is done at once after more than an instruction for each lane of them.
+const SPARSE_PROBE: usize = 2 * BLOCK;
 const SPARSE_RUN: usize = 16 * BLOCK;
-const SPARSE_INSTRUCTIONS: usize = SPARSE_RUN / LANE;
 
 /// Scans as [`super::scan`] does, if the processor has AVX2.
 ///
@@ -40,10 +40,12 @@ pub(super) fn scan(code: &[u8], from: Frontier, bits: &[AtomicU8]) -> Option<Fro
         at = reached;
         bytes = RUN;
         let mut is_sparse = SPARSE_LANES.1 * entered <= SPARSE_LANES.0 * lanes;
+        let mut walked = SPARSE_PROBE;
         while is_sparse && at.base() < code.len() {
-            let run = run(code, at, SPARSE_RUN);
-            at = walk(run, at, bits, SPARSE_INSTRUCTIONS);
+            let run = run(code, at, walked);
+            at = walk(run, at, bits, walked / LANE);
             is_sparse = at.base() >= run.len();
+            walked = SPARSE_RUN;
         }
     }
     Some(at)
