@@ -128,7 +128,9 @@ impl Contract {
     /// Notes gas of plain instructions that were executed, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
     pub(super) fn add_work(&self, gas: u64) {
-        self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
+        if gas > 0 {
+            self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
+        }
     }
 
     /// Notes that a unit of `bytes` bytes was compiled.

@@ -2,7 +2,7 @@
 
 use super::ahead::{Ahead, ahead};
 use super::code::Code;
-use super::opcode::{self, info};
+use super::opcode;
 
 /// Where jumps with constant destinations lead backwards.
 #[derive(Clone, Debug, Default)]
@@ -15,20 +15,24 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Looks through all of the code, once.
+    /// Looks through all of the code, once: eight bytes at a time for jumps, and before those for what they go to. Immediates are not told from
+    /// instructions.
     pub fn of(code: &Code) -> Loops {
         let bytes = code.bytes();
         let mut back = vec![0; bytes.len().div_ceil(64)];
-        let mut pc = 0;
-        while let Some(&op) = bytes.get(pc) {
-            let size = info(op).size();
-            if let (opcode::PUSH1..=opcode::PUSH3, Some(&(opcode::JUMP | opcode::JUMPI))) = (op, bytes.get(pc + size)) {
-                let to = bytes[pc + 1..pc + size].iter().fold(0, |to, &byte| to << 8 | usize::from(byte));
-                if to <= pc {
-                    back[to / 64] |= 1 << (to % 64);
+        for (at, chunk) in bytes.chunks(8).enumerate() {
+            let mut eight = [0; 8];
+            eight[..chunk.len()].copy_from_slice(chunk);
+            let mut jumps = jumps_among(eight);
+            while jumps != 0 {
+                let pc = 8 * at + jumps.trailing_zeros() as usize / 8;
+                for destination in destinations(bytes, pc) {
+                    if destination < pc {
+                        back[destination / 64] |= 1 << (destination % 64);
+                    }
                 }
+                jumps &= jumps - 1;
             }
-            pc += size;
         }
         Loops { headers: vec![0; back.len()], back }
     }
@@ -49,6 +53,24 @@ impl Loops {
         }
         true
     }
+}
+
+/// JUMP and JUMPI among eight bytes: the top bit of each, the first byte being the lowest.
+fn jumps_among(bytes: [u8; 8]) -> u64 {
+    const _: () = assert!(opcode::JUMP & 1 == 0 && opcode::JUMPI == opcode::JUMP | 1);
+    const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
+    let other = (u64::from_le_bytes(bytes) ^ u64::from_ne_bytes([opcode::JUMP; 8])) & !u64::from_ne_bytes([1; 8]);
+    // The top bit of each byte that is not zero: no carry leaves a byte.
+    !((other & LOW) + LOW | other | LOW)
+}
+
+/// What PUSH1, PUSH2 and PUSH3 right before `pc` would push.
+fn destinations(bytes: &[u8], pc: usize) -> impl Iterator<Item = usize> {
+    (1..=3).filter_map(move |len| {
+        let push = pc.checked_sub(len + 1)?;
+        let is_push = bytes[push] == opcode::PUSH1 + (len - 1) as u8;
+        is_push.then(|| bytes[push + 1..pc].iter().fold(0, |to, &byte| to << 8 | usize::from(byte)))
+    })
 }
 
 #[cfg(test)]
