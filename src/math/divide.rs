@@ -22,7 +22,9 @@ pub(crate) fn divide<L: Limb, const M: usize>(u: &[L; M], d: &[L; 4]) -> Quotien
         _ => match u.first_chunk() {
             Some(u) if M == 4 => {
                 let (digit, remainder) = one_digit(false, u, d);
-                (core::array::from_fn(|i| if i == 0 { digit } else { L::ZERO }), remainder)
+                let mut quotient = [L::ZERO; M];
+                quotient[0] = digit;
+                (quotient, remainder)
             }
             _ => long::<L, M, 4>(u, *d),
         },
@@ -44,24 +46,26 @@ pub(crate) fn remainder_of_sum<L: Limb>(high: bool, a: &[L; 4], d: &[L; 4]) -> [
 fn one_digit<L: Limb>(high: bool, a: &[L; 4], d: &[L; 4]) -> (L, [L; 4]) {
     let shift = d[3].leading_zeros();
     let divisor = shifted(d, shift);
-    let [r0, r1, r2, r3] = shifted(a, shift);
+    let mut low = shifted(a, shift);
     let top = L::select(high, L::ONE, L::ZERO).funnel_left(a[3], shift);
-    let mut digit = top.divide(r3, divisor[3]).0;
-    let (mut rest, mut borrow, mut carry) = ([r0, r1, r2, r3, top], false, L::ZERO);
-    for (place, limb) in rest.iter_mut().zip(divisor.into_iter().chain([L::ZERO])) {
+    let mut digit = top.divide(low[3], divisor[3]).0;
+    let (mut borrow, mut carry) = (false, L::ZERO);
+    for i in 0..4 {
         let product;
-        (product, carry) = digit.mul_add(limb, carry, L::ZERO);
-        (*place, borrow) = place.sub_borrow(product, borrow);
+        (product, carry) = digit.mul_add(divisor[i], carry, L::ZERO);
+        (low[i], borrow) = low[i].sub_borrow(product, borrow);
     }
-    let [mut low @ .., _] = rest;
+    borrow = top.sub_borrow(carry, borrow).1;
     while borrow {
         let carried;
         (low, carried) = add(&low, &divisor);
         borrow = !carried;
         digit = digit.sub(L::ONE);
     }
-    let remainder =
-        core::array::from_fn(|i| if i < 3 { low[i + 1].funnel_right(low[i], shift) } else { L::ZERO.funnel_right(low[i], shift) });
+    let mut remainder = [L::ZERO; 4];
+    for i in 0..4 {
+        remainder[i] = if i < 3 { low[i + 1] } else { L::ZERO }.funnel_right(low[i], shift);
+    }
     (digit, remainder)
 }
 
@@ -80,21 +84,20 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
     let size = len(u);
     let mut quotient = [L::ZERO; M];
     // The highest limb is less than `2^shift`, so less than the divisor's, whose highest bit is set.
-    let mut rest = core::array::from_fn(|i| limb(M - N + 1 + i));
+    let mut rest = [L::ZERO; N];
+    for (i, place) in rest.iter_mut().enumerate() {
+        *place = limb(M - N + 1 + i);
+    }
     for i in (0..=M - N).rev() {
         let mut digit = L::ZERO;
         if size < i + N {
             // All of the dividend is further down.
-            rest = core::array::from_fn(|k| if k > 0 { rest[k - 1] } else { limb(i) });
+            rest = pushed(rest, limb(i));
         } else {
             digit = divisor.step(&mut rest, limb(i));
         }
         // Not put where it belongs, which would be a place in memory: each digit pushes those before it up.
-        quotient = core::array::from_fn(|k| match k {
-            0 => digit,
-            _ if k <= M - N => quotient[k - 1],
-            _ => L::ZERO,
-        });
+        quotient = pushed(quotient, digit);
     }
     let mut remainder = [L::ZERO; 4];
     for i in 0..N {
@@ -102,6 +105,16 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
         remainder[i] = high.funnel_right(rest[i], shift);
     }
     (quotient, remainder)
+}
+
+/// `digits` each one place higher, `low` below them.
+#[inline(always)]
+fn pushed<L: Limb, const N: usize>(mut digits: [L; N], low: L) -> [L; N] {
+    for i in (1..N).rev() {
+        digits[i] = digits[i - 1];
+    }
+    digits[0] = low;
+    digits
 }
 
 /// As [`long`], by the machine's division, one limb after the other.
@@ -130,7 +143,11 @@ pub(crate) fn reciprocal_of_word<L: Limb>(e: &[L; 4]) -> [L; 5] {
 
 #[inline(always)]
 fn shifted<L: Limb, const N: usize>(d: &[L; N], shift: u32) -> [L; N] {
-    core::array::from_fn(|i| d[i].funnel_left(if i > 0 { d[i - 1] } else { L::ZERO }, shift))
+    let mut shifted = [L::ZERO; N];
+    for i in 0..N {
+        shifted[i] = d[i].funnel_left(if i > 0 { d[i - 1] } else { L::ZERO }, shift);
+    }
+    shifted
 }
 
 /// A divisor whose highest bit is set, with the reciprocal of its highest limb, or two.
