@@ -1,6 +1,7 @@
 //! Times calls, creations and precompiles against revm, interleaved: `cargo bench --features revm --bench calls -- [name...]`.
 //!
-//! Every workload is a loop in a contract; results and gas are compared before anything is timed.
+//! Every workload is a loop in a contract; results and gas are compared before anything is timed. Then, what a call to a contract that stops takes
+//! above revm's journal, whose part is timed by itself.
 
 #[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
@@ -9,11 +10,12 @@ mod support;
 use ejit::adapter::BuildEjit;
 use ejit::engine::{Config, Engine, Mode};
 use revm::bytecode::Bytecode;
-use revm::context::TxEnv;
+use revm::context::{ContextTr, Host, JournalTr, TxEnv};
 use revm::database::InMemoryDB;
 use revm::primitives::{Address, TxKind, U256, hardfork::SpecId};
 use revm::state::AccountInfo;
 use revm::{Context, ExecuteEvm, MainBuilder, MainContext};
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 use support::{Asm, CALLER, address};
 
@@ -102,8 +104,30 @@ where
     (took, result)
 }
 
+/// Nanoseconds of the journal's part in a call, by itself: the callee with its code, a checkpoint, a transfer of nothing, and the commit.
+fn journal_ns(workload: &Workload) -> f64 {
+    let mut ctx = context(workload);
+    for account in [A, B] {
+        ctx.load_account_info_skip_cold_load(account, true, false).expect("it is in the database");
+    }
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for _ in 0..CALLS {
+            black_box(ctx.load_account_info_skip_cold_load(black_box(B), true, false).expect("it is in the database"));
+            let journal = ctx.journal_mut();
+            black_box(journal.checkpoint());
+            black_box(journal.transfer_loaded(A, B, U256::ZERO));
+            journal.checkpoint_commit();
+        }
+        best = best.min(start.elapsed());
+    }
+    best.as_secs_f64() * 1e9 / CALLS as f64
+}
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let mut above_journal = None;
     println!("{:<20} {:>10} {:>12} {:>12} {:>8} {:>8}", "workload", "revm us", "interp us", "tiered us", "interp", "tiered");
     for workload in workloads() {
         if !wanted.is_empty() && !wanted.iter().any(|name| workload.0.contains(name.as_str())) {
@@ -123,6 +147,17 @@ fn main() {
             best[2] = best[2].min(timed(&mut tiered).0);
         }
         let [revm, off, on] = best.map(|best| best.as_secs_f64() * 1e6);
+        if workload.0 == "call_stop" {
+            above_journal = Some((journal_ns(&workload), [revm, off, on].map(|us| us * 1e3 / CALLS as f64)));
+        }
         println!("{:<20} {revm:>10.1} {off:>12.1} {on:>12.1} {:>8.2} {:>8.2}", workload.0, revm / off, revm / on);
+    }
+    if let Some((journal, [revm, off, on])) = above_journal {
+        println!(
+            "a round of call_stop, ns: journal {journal:.0}, above it revm {:.0}, interp {:.0}, tiered {:.0}",
+            revm - journal,
+            off - journal,
+            on - journal
+        );
     }
 }
