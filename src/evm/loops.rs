@@ -61,7 +61,7 @@ fn jumps_among(bytes: [u8; 8]) -> u64 {
     const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
     let other = (u64::from_le_bytes(bytes) ^ u64::from_ne_bytes([opcode::JUMP; 8])) & !u64::from_ne_bytes([1; 8]);
     // The top bit of each byte that is not zero: no carry leaves a byte.
-    !((other & LOW) + LOW | other | LOW)
+    !(((other & LOW) + LOW) | other | LOW)
 }
 
 /// What PUSH1, PUSH2 and PUSH3 right before `pc` would push.
