@@ -6,7 +6,7 @@ use crate::lower::{Features, LowerError, Lowerer};
 use core::borrow::Borrow;
 use std::io;
 
-/// An incremental assembler. Instructions are lowered as they come; [`finish`](Assembler::finish) publishes a function and the next one begins. It owns
+/// An incremental assembler. Instructions are lowered as they come (on aarch64 they are kept too: a function with branches over more than 1 MiB is lowered again); [`finish`](Assembler::finish) publishes a function and the next one begins. It owns
 /// its code memory, whose functions live as long as it does, and allocates nothing once its buffers have grown.
 ///
 /// ```
@@ -34,6 +34,8 @@ pub struct Assembler {
     arena: Arena,
     lowerer: Lowerer,
     labels: u32,
+    /// The function so far, where it may have to be lowered a second time.
+    ins: Vec<Ins>,
     /// A function has been begun.
     open: bool,
 }
@@ -50,13 +52,13 @@ impl Assembler {
 
     /// In the rest of an arena, for a machine with these features.
     pub fn in_arena(arena: Arena, features: Features) -> Assembler {
-        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, open: false }
+        Assembler { arena, lowerer: Lowerer::new(features), labels: 0, ins: Vec::new(), open: false }
     }
 
     /// A label of this function that is nowhere bound yet.
     pub fn label(&mut self) -> Label {
         let label = Label(self.labels);
-        self.labels += 1;
+        self.labels = self.labels.saturating_add(1);
         label
     }
 
@@ -67,7 +69,11 @@ impl Assembler {
     /// As for these.
     pub fn compile(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<CodePtr, ExecutableError> {
         self.open();
-        let pushed = self.lowerer.extend(ins);
+        let pushed = if Lowerer::BEGINS_AGAIN {
+            self.lowerer.extend(ins.into_iter().inspect(|ins| self.ins.push(*ins.borrow())))
+        } else {
+            self.lowerer.extend(ins)
+        };
         if pushed.is_err() {
             self.give_up();
         }
@@ -83,6 +89,9 @@ impl Assembler {
     #[inline]
     pub fn push(&mut self, ins: Ins) -> Result<(), LowerError> {
         self.open();
+        if Lowerer::BEGINS_AGAIN {
+            self.ins.push(ins);
+        }
         self.lowerer.push(&ins).inspect_err(|_| self.give_up())
     }
 
@@ -93,13 +102,17 @@ impl Assembler {
     /// A label that is used and not bound; an arena that is full. The function is given up in both cases.
     pub fn finish(&mut self) -> Result<CodePtr, ExecutableError> {
         self.open();
-        self.give_up();
-        self.lowerer.finish()?;
-        Ok(self.arena.publish(self.lowerer.bytes())?)
+        (self.open, self.labels) = (false, 0);
+        let code = match self.lowerer.finish() {
+            Err(LowerError::Far) if Lowerer::BEGINS_AGAIN => self.lowerer.stream(&self.ins, self.arena.next_address())?,
+            result => result.map(|()| self.lowerer.bytes())?,
+        };
+        Ok(self.arena.publish(code)?)
     }
 
     fn open(&mut self) {
         if !self.open {
+            self.ins.clear();
             self.lowerer.begin(self.arena.next_address());
             self.open = true;
         }

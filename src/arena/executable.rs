@@ -4,7 +4,7 @@ use super::pages::Pages;
 use super::pool::Lease;
 use super::{Arguments, CodePtr, Full, Function, Results, call};
 use crate::ir::Ins;
-use crate::lower::{Features, LowerError, Lowerer};
+use crate::lower::{Features, LowerError, Lowerer, MAX_INSTRUCTIONS, MOST_BYTES};
 use std::io;
 
 /// Why there is no executable.
@@ -90,11 +90,12 @@ impl Executable {
     ///
     /// As for [`from_ir`](Executable::from_ir).
     pub fn with_features(ins: impl IntoIterator<Item = Ins>, features: Features) -> Result<Executable, ExecutableError> {
-        let ins: Vec<Ins> = ins.into_iter().collect();
+        let mut stream = Vec::new();
+        collect(ins, &mut stream);
         // The address is to be known before the code is: its size is bounded by that of the stream.
-        let pages = Pages::new((ins.len() + 1).saturating_mul(MOST_BYTES))?;
+        let pages = Pages::new(most_bytes(stream.len()))?;
         let mut lowerer = Lowerer::new(features);
-        let code = lowerer.stream(&ins, pages.address())?;
+        let code = lowerer.stream(&stream, pages.address())?;
         Ok(Executable { memory: Memory::Own(pages.publish(code)?), code_bytes: code.len() })
     }
 
@@ -132,5 +133,13 @@ impl Executable {
     }
 }
 
-/// No instruction lowers to more bytes: the longest (a variable 256-bit shift, a 256-bit product) take fewer.
-pub(super) const MOST_BYTES: usize = 256;
+/// The stream as a slice, cut where it is too long to be lowered anyway.
+pub(super) fn collect(stream: impl IntoIterator<Item = Ins>, into: &mut Vec<Ins>) {
+    into.clear();
+    into.extend(stream.into_iter().take(MAX_INSTRUCTIONS + 1));
+}
+
+/// The most bytes of machine code that so many instructions become.
+pub(super) fn most_bytes(instructions: usize) -> usize {
+    (instructions + 1).saturating_mul(MOST_BYTES)
+}

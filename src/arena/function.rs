@@ -5,8 +5,8 @@
 use super::CodePtr;
 use core::marker::PhantomData;
 
-/// Most integer arguments a function takes.
-pub const MAX_ARGUMENTS: usize = 6;
+/// Most integer arguments a function takes: those that the calling convention has in registers.
+pub const MAX_ARGUMENTS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 6 };
 
 /// What travels in an integer register.
 pub trait Word: Copy {
@@ -16,7 +16,8 @@ pub trait Word: Copy {
     fn from_bits(bits: u64) -> Self;
 }
 
-/// What a function is called with: nothing, a [`Word`], or a tuple of two to [`MAX_ARGUMENTS`] of them; they are in `R(0)`.. in this order.
+/// What a function is called with: nothing, a [`Word`], a tuple of two to [`MAX_ARGUMENTS`] of them, or an array of so many integers; they
+/// are in `R(0)`.. in this order.
 pub trait Arguments {
     /// The registers; what is not used is zero.
     fn registers(self) -> [u64; MAX_ARGUMENTS];
@@ -48,7 +49,7 @@ macro_rules! one {
     ([$($generic:ident)?] $type:ty) => {
         impl$(<$generic>)? Arguments for $type {
             fn registers(self) -> [u64; MAX_ARGUMENTS] {
-                [self.to_bits(), 0, 0, 0, 0, 0]
+                first([self.to_bits()])
             }
         }
 
@@ -85,9 +86,20 @@ impl<T> Word for *mut T {
 one! { [T] *const T }
 one! { [T] *mut T }
 
+/// These, and zeros behind them.
+fn first<const N: usize>(words: [u64; N]) -> [u64; MAX_ARGUMENTS] {
+    core::array::from_fn(|n| words.get(n).copied().unwrap_or(0))
+}
+
 impl Arguments for () {
     fn registers(self) -> [u64; MAX_ARGUMENTS] {
         [0; MAX_ARGUMENTS]
+    }
+}
+
+impl Arguments for [u64; MAX_ARGUMENTS] {
+    fn registers(self) -> [u64; MAX_ARGUMENTS] {
+        self
     }
 }
 
@@ -102,23 +114,53 @@ impl<A: Word, B: Word> Results for (A, B) {
 }
 
 macro_rules! tuples {
-    ($($($name:ident)+ | $($zero:literal)*;)*) => {
+    ($($($name:ident)+;)*) => {
         $(impl<$($name: Word),+> Arguments for ($($name,)+) {
             #[allow(non_snake_case)] // the types' names stand for the values too
             fn registers(self) -> [u64; MAX_ARGUMENTS] {
                 let ($($name,)+) = self;
-                [$($name.to_bits(),)+ $($zero),*]
+                first([$($name.to_bits()),+])
             }
         })*
     };
 }
 
 tuples! {
-    A B | 0 0 0 0;
-    A B C | 0 0 0;
-    A B C D | 0 0;
-    A B C D E | 0;
-    A B C D E F |;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+}
+
+#[cfg(target_arch = "aarch64")]
+tuples! {
+    A B C D E F G;
+    A B C D E F G H;
+}
+
+/// How functions are called on each target: with all registers that arguments may be in, of which those that a function does not take are free.
+macro_rules! entered {
+    ($($cfg:meta: $($register:ident)+;)*) => {
+        $(#[cfg($cfg)]
+        type Code = unsafe extern "C" fn($(entered!(@word $register)),+) -> Pair;
+
+        /// # Safety
+        ///
+        /// As for [`Function::call`].
+        #[cfg($cfg)]
+        #[inline(always)]
+        unsafe fn enter(code: Code, [$($register),+]: [u64; MAX_ARGUMENTS]) -> Pair {
+            // SAFETY: passed on.
+            unsafe { code($($register),+) }
+        })*
+    };
+    (@word $register:ident) => { u64 };
+}
+
+entered! {
+    target_arch = "aarch64": a b c d e f g h;
+    not(target_arch = "aarch64"): a b c d e f;
 }
 
 /// Published code as a function of `A` that returns `T`, as long as its memory lives.
@@ -169,14 +211,9 @@ impl<A: Arguments, T: Results> Function<'_, A, T> {
     /// accesses only memory that it may, and leaves what `T` says in the target's result registers.
     #[inline]
     pub unsafe fn call(self, args: A) -> T {
-        type Code = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64) -> Pair;
-        let [a, b, c, d, e, f] = args.registers();
-        // SAFETY: the caller promises that a function of this convention is there; the registers of arguments it does not take, and of a result it
-        // does not have, are free.
-        let Pair(first, second) = unsafe {
-            let function = core::mem::transmute::<*const (), Code>(self.entry.0 as *const ());
-            function(a, b, c, d, e, f)
-        };
+        let args = args.registers();
+        // SAFETY: the caller promises that a function of this convention is there; the register of a result it does not have is free.
+        let Pair(first, second) = unsafe { enter(core::mem::transmute::<*const (), Code>(self.entry.0 as *const ()), args) };
         T::from_registers([first, second])
     }
 }
@@ -195,5 +232,5 @@ pub unsafe fn call(entry: CodePtr, args: &[u64]) -> u64 {
     let mut all = [0; MAX_ARGUMENTS];
     all[..args.len()].copy_from_slice(args);
     // SAFETY: passed on.
-    unsafe { Function::<(u64, u64, u64, u64, u64, u64), u64>::new(entry).call(all.into()) }
+    unsafe { Function::<[u64; MAX_ARGUMENTS], u64>::new(entry).call(all) }
 }

@@ -75,7 +75,7 @@ pub struct Full;
 
 impl core::fmt::Display for Full {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the code arena is full")
+        f.write_str("the code arena is full: another is to take its place")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Code memory for functions by themselves that is kept when they are dropped.
 
-use super::executable::{MOST_BYTES, Memory};
+use super::executable::{Memory, collect, most_bytes};
 use super::mapping::page_size;
 use super::{Arena, CodePtr, Executable, ExecutableError, coherence};
 use crate::ir::Ins;
@@ -97,9 +97,8 @@ impl Pool {
     ///
     /// As for [`Executable::from_ir`].
     pub fn executable(&mut self, ins: impl IntoIterator<Item = Ins>) -> Result<Executable, ExecutableError> {
-        self.ins.clear();
-        self.ins.extend(ins);
-        let mut lease = self.lease((self.ins.len() + 1).saturating_mul(MOST_BYTES))?;
+        collect(ins, &mut self.ins);
+        let mut lease = self.lease(most_bytes(self.ins.len()))?;
         let mut code_bytes = 0;
         if let Some(arena) = &mut lease.arena {
             let code = self.lowerer.stream(&self.ins, arena.next_address())?;

@@ -303,7 +303,7 @@ impl Machine {
             Ins::Un { op, dst, src } => self.set(dst, unary(op, self.get(src))),
             Ins::ShiftImm { op, dst, a, amount } => self.set(dst, shift(op, self.get(a), amount as u64)),
             Ins::Shift { op, dst, a, amount } => self.set(dst, shift(op, self.get(a), self.get(amount))),
-            Ins::FunnelImm { dst, hi, lo, amount } => {
+            Ins::FunnelImm { dst, hi, lo, amount, tmp: _ } => {
                 self.set(dst, self.get(hi) << amount | self.get(lo) >> (64 - amount));
             }
             Ins::MulWide { hi, lo, a, b } => {

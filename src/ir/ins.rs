@@ -212,8 +212,8 @@ pub enum Ins {
     ShiftImm { op: ShiftOp, dst: R, a: R, amount: u8 },
     /// `dst = a shifted by amount mod 64`.
     Shift { op: ShiftOp, dst: R, a: R, amount: R },
-    /// Funnel shift left: `dst = (hi << amount) | (lo >> (64 - amount))`, 1..=63.
-    FunnelImm { dst: R, hi: R, lo: R, amount: u8 },
+    /// Funnel shift left: `dst = (hi << amount) | (lo >> (64 - amount))`, 1..=63. Clobbers `tmp`, which is neither `dst` nor `lo`, but may be `hi`.
+    FunnelImm { dst: R, hi: R, lo: R, amount: u8, tmp: R },
     /// `dst = base + (index << shift) + disp` as an address; flags survive.
     Lea { dst: R, mem: Mem },
     /// `hi:lo = a * b`, unsigned. `hi` and `lo` distinct.

@@ -92,7 +92,7 @@ impl Ins {
             Ins::AluMem { op: _, mem, src } => v.mem(mem).src(src),
             Ins::ShiftImm { op: _, dst, a, amount: _ } => v.read(a).write(dst),
             Ins::Shift { op: _, dst, a, amount } => v.read(a).read(amount).write(dst),
-            Ins::FunnelImm { dst, hi, lo, amount: _ } => v.read(hi).read(lo).write(dst),
+            Ins::FunnelImm { dst, hi, lo, amount: _, tmp } => v.read(hi).read(lo).write(dst).temp(tmp),
             Ins::Lea { dst, mem } | Ins::Load { width: _, signed: _, dst, mem } | Ins::LoadSwap { dst, mem } => {
                 v.mem(mem).write(dst)
             }

@@ -145,7 +145,7 @@ impl Display for Ins {
             Ins::Un { op, dst, src } => write!(f, "{op} {dst}, {src}"),
             Ins::ShiftImm { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, {amount}"),
             Ins::Shift { op, dst, a, amount } => write!(f, "{op} {dst}, {a}, {amount}"),
-            Ins::FunnelImm { dst, hi, lo, amount } => write!(f, "funnel {dst}, {hi}, {lo}, {amount}"),
+            Ins::FunnelImm { dst, hi, lo, amount, tmp } => write!(f, "funnel {dst}, {hi}, {lo}, {amount}, tmp {tmp}"),
             Ins::Lea { dst, mem } => write!(f, "lea {dst}, {mem}"),
             Ins::MulWide { hi, lo, a, b } => write!(f, "mulwide {hi}, {lo}, {a}, {b}"),
             Ins::MulWideSigned { hi, lo, a, b } => write!(f, "smulwide {hi}, {lo}, {a}, {b}"),

@@ -95,7 +95,7 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::Lea { mem, .. } | Ins::Load { mem, .. } | Ins::Store { mem, .. } | Ins::StoreImm { mem, .. } => scale(mem),
         Ins::LoadSwap { mem, .. } | Ins::StoreSwap { mem, .. } | Ins::JmpMem(mem) | Ins::CallMem(mem) => scale(mem),
         Ins::ShiftImm { amount, .. } => within(amount, 0, 63),
-        Ins::FunnelImm { amount, .. } => within(amount, 1, 63),
+        Ins::FunnelImm { dst, hi: _, lo, amount, tmp } => within(amount, 1, 63).and(apart(bit(tmp), bits(&[dst, lo]))),
         Ins::MulWide { hi: x, lo: y, .. } | Ins::MulWideSigned { hi: x, lo: y, .. } => distinct(&[x, y]),
         Ins::DivRem { quot: x, rem: y, .. } | Ins::DivRemSigned { quot: x, rem: y, .. } => distinct(&[x, y]),
         Ins::DivWide { quot, rem, .. } => distinct(&[quot, rem]),

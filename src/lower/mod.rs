@@ -87,27 +87,39 @@ pub enum LowerError {
         /// Index.
         at: usize,
     },
+    /// A reference forward that its instruction does not reach: on aarch64 1 MiB, or where the stream is lowered as a whole 128 MiB.
+    Far,
+    /// More than [`MAX_INSTRUCTIONS`].
+    TooLong,
 }
 
 impl core::fmt::Display for LowerError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            LowerError::Register { at } => write!(f, "instruction {at}: no such register"),
-            LowerError::Displacement { at } => write!(f, "instruction {at}: displacement out of range"),
+            LowerError::Register { at } => write!(f, "instruction {at}: no such register on this target"),
+            LowerError::Displacement { at } => write!(f, "instruction {at}: the displacement of the word's end leaves 32 bits"),
             LowerError::Rebound { at, label } => write!(f, "instruction {at}: label {} is bound already", label.0),
-            LowerError::LabelNumber { at, label } => write!(f, "instruction {at}: label {} is too large", label.0),
+            LowerError::LabelNumber { at, label } => write!(f, "instruction {at}: label {} is not below {MAX_LABELS}", label.0),
             LowerError::Unbound { label } => write!(f, "label {} is never bound", label.0),
             LowerError::Reach { at, addr } => write!(f, "instruction {at}: {addr:#x} is out of reach"),
             LowerError::Flags { at } => {
                 write!(f, "instruction {at}: the flags are of an addition or a subtraction, depending on the way here")
             }
             LowerError::Unsupported { at, ins, needs } => write!(f, "instruction {at}: {ins} needs {needs}"),
-            LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers the target demands"),
+            LowerError::FixedRegisters { at } => write!(f, "instruction {at}: not the registers that it demands on this target"),
+            LowerError::Far => f.write_str("a reference forward is too far: lowered as a whole, streams have a longer reach"),
+            LowerError::TooLong => write!(f, "the stream has more than {MAX_INSTRUCTIONS} instructions"),
         }
     }
 }
 
 impl core::error::Error for LowerError {}
 
-/// Label numbers are below this.
+/// Label numbers are below this. A lowerer keeps some bytes (4 on x86-64, 12 on aarch64) for each number up to the highest it has met.
 pub const MAX_LABELS: u32 = 1 << 24;
+
+/// No instruction lowers to more bytes, what it puts out of line and the constant it loads included.
+pub const MOST_BYTES: usize = 256;
+
+/// The most instructions of a stream: with [`MOST_BYTES`] each it is 1 GiB, over which 32-bit distances reach.
+pub const MAX_INSTRUCTIONS: usize = 1 << 22;

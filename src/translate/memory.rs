@@ -83,7 +83,12 @@ impl Translator {
             self.cold.push(Cold::Grow { at: grow, offset: Offset::In(index), len, spare: self.spare, back });
         }
         self.load_field(base, offset_of!(Frame, memory));
-        Mem { base, index: Some(index), shift: 0, disp: 0 }
+        let mem = Mem { base, index: Some(index), shift: 0, disp: 0 };
+        if len == 1 || self.s.target.displaces_indexed {
+            return mem;
+        }
+        self.s.emit(Ins::Lea { dst: base, mem });
+        at(base, 0)
     }
 
     fn mload(&mut self) {
@@ -166,9 +171,15 @@ impl Translator {
         if let Some(k) = self.s.konst(value) {
             self.s.emit(Ins::StoreImm { width: Width::B8, value: i32::from(k.byte(0) as i8), mem });
         } else {
-            let t0 = self.t0();
-            self.s.limb_to(value, 0, t0);
-            self.s.emit(Ins::Store { width: Width::B8, src: t0, mem });
+            let src = match self.s.limb(value, 0) {
+                Some(Src::R(src)) => src,
+                Some(_) | None => {
+                    let t0 = self.t0();
+                    self.s.limb_to(value, 0, t0);
+                    t0
+                }
+            };
+            self.s.emit(Ins::Store { width: Width::B8, src, mem });
         }
         self.s.release(offset);
         self.s.release(value);

@@ -19,8 +19,8 @@ pub struct Target {
     pub mul: [R; 3],
     /// Whether `Ins::DivWide` is one instruction.
     pub divides_wide: bool,
-    /// Whether `Ins::FunnelImm` is quicker than two shifts and an or.
-    pub funnels: bool,
+    /// Whether an address may have an index and a displacement.
+    pub displaces_indexed: bool,
     /// Registers for words, in order of preference.
     pub words: &'static [R],
     /// Those of `words` that survive a call.
@@ -36,7 +36,7 @@ pub static X86_64: Target = Target {
     callee: R(6),
     mul: [R(2), R(6), R(3)],
     divides_wide: true,
-    funnels: false,
+    displaces_indexed: true,
     words: &[R(1), R(0), R(4), R(5), R(7), R(8), R(12), R(13), R(14)],
     saved: &[R(12), R(13), R(14)],
 };
@@ -51,7 +51,7 @@ pub static AARCH64: Target = Target {
     callee: R(15),
     mul: [R(0), R(14), R(15)],
     divides_wide: false,
-    funnels: true,
+    displaces_indexed: false,
     words: &[
         R(1), R(2), R(3), R(4), R(5), R(6), R(7), R(8), R(9), R(10), R(11), R(12), R(13),
         R(19), R(20), R(21), R(22), R(23), R(24), R(25),

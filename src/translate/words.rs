@@ -628,13 +628,7 @@ impl Translator {
         if low > 0 && usize::from(bits) > 64 * (limb + 1) {
             let hi = self.t0();
             self.s.limb_to(y, limb + 1, hi);
-            if self.s.target.funnels {
-                self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low });
-            } else {
-                self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
-                self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst: hi, a: hi, amount: 64 - low });
-                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst, a: dst, b: Src::R(hi) });
-            }
+            self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low, tmp: hi });
         } else if low > 0 {
             self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
         }

@@ -2,9 +2,9 @@
 
 use crate::generate::Rng;
 use crate::harness::{CONDS, decode_all};
+use ejit::arena::{Arena, Assembler, Executable, ExecutableError, Pool};
 use ejit::ir::*;
-use ejit::lower::REGISTERS;
-use ejit::lower::{Features, LowerError, Lowerer, MAX_LABELS};
+use ejit::lower::{Features, LowerError, Lowerer, MAX_INSTRUCTIONS, MAX_LABELS, MOST_BYTES, REGISTERS};
 
 const STREAMS: usize = 40_000;
 
@@ -146,7 +146,7 @@ fn scalar(rng: &mut Rng) -> Ins {
         }
         5 => Ins::ShiftImm { op: shift, dst: r(rng), a: r(rng), amount: amount(rng) },
         6 => Ins::Shift { op: shift, dst: r(rng), a: r(rng), amount: r(rng) },
-        7 => Ins::FunnelImm { dst: r(rng), hi: r(rng), lo: r(rng), amount: amount(rng) },
+        7 => Ins::FunnelImm { dst: r(rng), hi: r(rng), lo: r(rng), amount: amount(rng), tmp: r(rng) },
         8 => Ins::Lea { dst: r(rng), mem: mem(rng) },
         9 => Ins::MulWide { hi: r(rng), lo: r(rng), a: r(rng), b: r(rng) },
         10 => Ins::MulWideSigned { hi: r(rng), lo: r(rng), a: r(rng), b: r(rng) },
@@ -171,7 +171,7 @@ fn scalar(rng: &mut Rng) -> Ins {
 fn control(rng: &mut Rng) -> Ins {
     let cond = rng.pick(&CONDS);
     let addr = if rng.below(2) == 0 { BASE.wrapping_add(rng.next() >> rng.below(64)) } else { BASE };
-    match rng.below(18) {
+    match rng.below(20) {
         0 | 1 => Ins::Label(label(rng)),
         2 => Ins::Jmp(label(rng)),
         3 => Ins::Br { cond, to: label(rng) },
@@ -187,7 +187,9 @@ fn control(rng: &mut Rng) -> Ins {
         13 => Ins::Enter,
         14 => Ins::Leave,
         15 => rng.pick(&[Ins::Ret, Ins::Trap]),
-        16 => Ins::Data { bytes: rng.next().to_le_bytes().repeat(2).try_into().unwrap(), len: amount(rng) },
+        16 => Ins::Exit { cond, dst: r(rng), value: rng.value() as u32, to: addr, through: rng.below(2) == 0 },
+        17 => rng.pick(&[Ins::EnterStub, Ins::LeaveStub, Ins::DropStub]),
+        18 => Ins::Data { bytes: rng.next().to_le_bytes().repeat(2).try_into().unwrap(), len: amount(rng) },
         _ => Ins::Align { to: amount(rng) },
     }
 }
@@ -205,22 +207,29 @@ const RARE: &[usize] = if cfg!(target_arch = "aarch64") { &[1, 2, 8] } else { &[
 /// What the buffer holds before a stream.
 const BEFORE: [u8; 4] = [0xcc; 4];
 
+fn stream(rng: &mut Rng) -> Vec<Ins> {
+    let len = 1 + rng.below(8) as usize;
+    let ins = |_| match rng.below(4) {
+        0 => scalar(rng),
+        1 => word_ins(rng),
+        2 => Ins::Vector(vector(rng)),
+        _ => control(rng),
+    };
+    (0..len).map(ins).collect()
+}
+
+fn features(rng: &mut Rng) -> Features {
+    rng.pick(&[Features::none(), Features::all(), SOME_FEATURES])
+}
+
 #[test]
 fn ends_in_an_answer() {
     let mut rng = Rng::new(99);
     let mut code = Vec::new();
     let (mut sound, mut lowered, mut refused) = (0, 0, [0; 9]);
     for _ in 0..STREAMS {
-        let features = rng.pick(&[Features::none(), Features::all(), SOME_FEATURES]);
-        let len = 1 + rng.below(8) as usize;
-        let stream: Vec<Ins> = (0..len)
-            .map(|_| match rng.below(4) {
-                0 => scalar(&mut rng),
-                1 => word_ins(&mut rng),
-                2 => Ins::Vector(vector(&mut rng)),
-                _ => control(&mut rng),
-            })
-            .collect();
+        let (features, stream) = (features(&mut rng), stream(&mut rng));
+        let len = stream.len();
         let text: String = stream.iter().map(|ins| format!("{ins}\n")).collect();
         assert_eq!(text.lines().count(), len);
         let is_sound = verify(&stream, REGISTERS).is_ok();
@@ -253,6 +262,7 @@ fn ends_in_an_answer() {
                 (0, 7)
             }
             Err(LowerError::Flags { at }) => (at, 8),
+            Err(error @ (LowerError::Far | LowerError::TooLong)) => panic!("{error}"),
         };
         assert!(at < len, "{text}");
         assert_eq!(code, BEFORE, "something is left of a stream that was refused:\n{text}");
@@ -264,4 +274,121 @@ fn ends_in_an_answer() {
         sound > 1000 && lowered > 1000 && (0..refused.len()).all(|n| RARE.contains(&n) || refused[n] > 40),
         "{sound} {lowered} {refused:?}"
     );
+}
+
+/// What becomes of a stream: how many bytes, or why none. Where it lies decides whether addresses are in reach.
+fn outcome(result: Result<usize, ExecutableError>) -> Result<usize, Option<LowerError>> {
+    match result {
+        Ok(len) => Ok(len),
+        Err(ExecutableError::Lower(LowerError::Reach { .. })) => Err(None),
+        Err(ExecutableError::Lower(error)) => Err(Some(error)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether what is lowered depends on where it comes to lie.
+fn depends_on_place(ins: &Ins) -> bool {
+    match ins {
+        Ins::JmpTo { .. } | Ins::BrTo { .. } | Ins::JmpSlot { .. } | Ins::Exit { .. } | Ins::Call { .. } | Ins::Align { .. } => {
+            true
+        }
+        // The page of a label, which may be another.
+        Ins::LabelAddr { .. } => cfg!(target_arch = "aarch64"),
+        _ => false,
+    }
+}
+
+/// All ways in agree, and each is good for the next function whatever became of the last.
+#[test]
+fn every_way_in_gives_the_same_answer() {
+    let mut rng = Rng::new(100);
+    let (mut made, mut refused) = (0, 0);
+    let features = Features::none();
+    let arena = || Arena::new(1 << 20, 0).unwrap();
+    let mut assembler = Assembler::in_arena(arena(), features);
+    let mut pool = Pool::with_features(1 << 20, features);
+    let ok = [Ins::Imm { dst: R(0), value: 1 }, Ins::Ret];
+    for _ in 0..WAYS {
+        let stream = stream(&mut rng);
+        let text: String = stream.iter().map(|ins| format!("{ins}\n")).collect();
+        let mut compile = |one_by_one: bool| {
+            if assembler.arena().used().0 > 1 << 19 {
+                assembler.replace_arena(arena());
+            }
+            let before = assembler.arena().used().0;
+            let pushed = if one_by_one { stream.iter().try_for_each(|&ins| assembler.push(ins)) } else { Ok(()) };
+            let result = match pushed {
+                Err(error) => Err(error.into()),
+                Ok(()) if one_by_one => assembler.finish(),
+                Ok(()) => assembler.compile(&stream),
+            };
+            let result = result.map(|_| assembler.arena().used().0 - before);
+            assert!(result.is_ok() || assembler.arena().used().0 == before, "{text}");
+            assembler.compile(ok).unwrap();
+            outcome(result)
+        };
+        let (whole, pieces) = (compile(false), compile(true));
+        let own = outcome(Executable::with_features(stream.clone(), features).map(|function| function.code_bytes()));
+        let pooled = outcome(pool.executable(stream.clone()).map(|function| function.code_bytes()));
+        pool.executable(ok).unwrap();
+        if stream.iter().any(depends_on_place) {
+            continue;
+        }
+        assert_eq!(own, pooled, "{text}");
+        let rounded = |len: usize| len.next_multiple_of(ejit::arena::CODE_ALIGN);
+        assert_eq!(own.map(rounded), whole, "{text}");
+        assert_eq!(whole, pieces, "{text}");
+        *(if own.is_ok() { &mut made } else { &mut refused }) += 1;
+    }
+    assert!(made > 500 && refused > 500, "{made} {refused}");
+}
+
+const WAYS: usize = 4000;
+
+/// The bound by which memory is reserved before a stream is lowered.
+#[test]
+fn no_instruction_has_more_bytes_than_it_may() {
+    let mut rng = Rng::new(101);
+    let mut lowerers = [Features::none(), Features::all(), SOME_FEATURES].map(Lowerer::new);
+    let (mut most, mut seen) = (0, 0);
+    for _ in 0..STREAMS {
+        for ins in stream(&mut rng) {
+            for lowerer in &mut lowerers {
+                if let Ok(code) = lowerer.stream(&[ins], BASE + rng.below(64) * 4) {
+                    assert!(code.len() <= MOST_BYTES, "{ins}: {}", code.len());
+                    most = most.max(code.len());
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > STREAMS && most > MOST_BYTES / 2, "{seen} {most}: the bound may be too loose");
+}
+
+#[test]
+fn streams_without_end_are_refused() {
+    let nops = || core::iter::repeat(Ins::Mov { dst: R(0), src: R(0) });
+    assert!(matches!(Executable::from_ir(nops()), Err(ExecutableError::Lower(LowerError::TooLong))));
+    let mut lowerer = Lowerer::new(Features::none());
+    lowerer.begin(0);
+    lowerer.extend(nops().take(MAX_INSTRUCTIONS)).unwrap();
+    assert_eq!(lowerer.push(&Ins::Ret), Err(LowerError::TooLong));
+    assert!(lowerer.bytes().is_empty());
+}
+
+/// What verifies can be evaluated, up to where it leaves what is defined.
+#[test]
+fn the_evaluator_ends_in_an_answer() {
+    let mut rng = Rng::new(102);
+    let (mut ended, mut left) = (0, 0);
+    for _ in 0..STREAMS {
+        let stream = stream(&mut rng);
+        if verify(&stream, REGISTERS).is_err() {
+            continue;
+        }
+        let mut machine = Machine::new(vec![0x5a; 256], BASE);
+        machine.regs.fill_with(|| if rng.below(2) == 0 { BASE + rng.below(256) } else { rng.value() });
+        *(if machine.run(&stream, 100).is_ok() { &mut ended } else { &mut left }) += 1;
+    }
+    assert!(ended > 100 && left > 100, "{ended} {left}");
 }

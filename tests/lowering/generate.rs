@@ -230,7 +230,11 @@ fn scalar(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
         }
         6 => Ins::ShiftImm { op: shift_op(rng), dst: rng.r(), a: rng.r(), amount: rng.amount(63) },
         7 => Ins::Shift { op: shift_op(rng), dst: rng.r(), a: rng.r(), amount: rng.r() },
-        8 => Ins::FunnelImm { dst: rng.r(), hi: rng.r(), lo: rng.r(), amount: rng.amount(63) },
+        8 => {
+            let hi = rng.r();
+            let tmp = if rng.flip() { hi } else { rng.r() };
+            Ins::FunnelImm { dst: rng.r(), hi, lo: rng.r(), amount: rng.amount(63), tmp }
+        }
         9 => {
             let mem = mem(rng, case, 8);
             Ins::Lea { dst: rng.r(), mem }

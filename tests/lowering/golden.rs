@@ -199,6 +199,34 @@ fn aarch64_vectors() {
     assert_eq!(aarch64(0, &ins.map(Ins::Vector)), expected);
 }
 
+/// A copy is taken back if what overwrites it reads nothing else of it, and is reached in no other way.
+#[test]
+fn aarch64_copies() {
+    let copy = Ins::Mov { dst: R(1), src: R(2) };
+    let alu = |b| Ins::Alu { op: AluOp::Add, flags: true, dst: R(1), a: R(1), b };
+    let shift = Ins::ShiftImm { op: ShiftOp::Shr, dst: R(1), a: R(1), amount: 5 };
+    let place = Mem { base: R(1), index: None, shift: 0, disp: 0 };
+    for (ins, expected) in [
+        (alu(Src::I(3)), "adds x1, x2, #0x3"),
+        (alu(Src::R(R(3))), "adds x1, x2, x3"),
+        (shift, "lsr x1, x2, #0x5"),
+        (Ins::Un { op: UnOp::Neg, dst: R(1), src: R(1) }, "neg x1, x2"),
+        (Ins::Extend { width: Width::B16, signed: true, dst: R(1), src: R(1) }, "sxth x1, w2"),
+        (Ins::Shift { op: ShiftOp::Shl, dst: R(1), a: R(1), amount: R(3) }, "lsl x1, x2, x3"),
+    ] {
+        assert_eq!(aarch64(0, &[copy, ins]), [expected]);
+        // Who jumps there has not made the copy; what is aligned stays so.
+        for between in [Ins::Label(Label(0)), Ins::Align { to: 4 }, Ins::Imm { dst: R(4), value: 1 }] {
+            assert_eq!(aarch64(0, &[copy, between, ins])[0], "mov x1, x2", "{between} {ins}");
+        }
+    }
+    for ins in [alu(Src::R(R(1))), alu(Src::M(place)), Ins::Shift { op: ShiftOp::Shl, dst: R(1), a: R(1), amount: R(1) }] {
+        assert_eq!(aarch64(0, &[copy, ins])[0], "mov x1, x2", "{ins}");
+    }
+    let other = Ins::ShiftImm { op: ShiftOp::Shr, dst: R(3), a: R(1), amount: 5 };
+    assert_eq!(aarch64(0, &[copy, other, shift]), ["mov x1, x2", "lsr x3, x1, #0x5", "lsr x1, x1, #0x5"]);
+}
+
 /// Constants that would take four moves lie behind the code, aligned.
 #[test]
 fn aarch64_constants() {

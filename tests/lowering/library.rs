@@ -1,7 +1,7 @@
 //! The library's surface: typed functions, the assembler, pages, and what they refuse.
 
 use ejit::arena::{Arena, Arguments, Assembler, Executable, ExecutableError, Full, Function, Results};
-use ejit::ir::{AluOp, Ins, Label, R, Shape, Src, Type, V, VOp, VSize, VectorIns};
+use ejit::ir::{AluOp, Cond, Ins, Label, R, Shape, Src, Type, V, VOp, VSize, VectorIns};
 use ejit::lower::{Features, LowerError, RESULT, RESULTS};
 
 fn add(dst: R, b: R) -> Ins {
@@ -35,6 +35,21 @@ fn functions_of_any_number_of_arguments() {
     assert_eq!(call::<_, u64>(weighed(4), (1u64, 10u64, 100u64, 1000u64)), 4321);
     assert_eq!(call::<_, u64>(weighed(5), (1u64, 10u64, 100u64, 1000u64, 10_000u64)), 54_321);
     assert_eq!(call::<_, u64>(weighed(6), (1u64, 10u64, 100u64, 1000u64, 10_000u64, 100_000u64)), 654_321);
+}
+
+/// Two more registers.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn functions_of_more_arguments() {
+    let weighed = |n: u8| {
+        let sum = R(15);
+        let mut ins = vec![Ins::Imm { dst: sum, value: 0 }];
+        ins.extend((0..n).map(R).flat_map(|r| (0..=r.0).map(move |_| add(sum, r))));
+        ins.extend([Ins::Mov { dst: RESULT, src: sum }, Ins::Ret]);
+        ins
+    };
+    assert_eq!(call::<_, u64>(weighed(7), (1u64, 10u64, 100u64, 1000u64, 10_000u64, 100_000u64, 1_000_000u64)), 7_654_321);
+    assert_eq!(call::<_, u64>(weighed(8), [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000]), 87_654_321);
 }
 
 #[test]
@@ -79,6 +94,30 @@ fn an_assembler_goes_on_after_what_it_refused() {
         let entry = assembler.compile(weighed(2)).unwrap();
         // SAFETY: in the assembler's memory, which lives; it takes two integers and returns one.
         assert_eq!(unsafe { Function::<(u64, u64), u64>::new(entry).call((1, 10)) }, 21);
+    }
+}
+
+/// Conditional branches and addresses over more than aarch64's reach its code by another way.
+#[test]
+fn an_assembler_makes_functions_of_any_length() {
+    let mut assembler = Assembler::new(1 << 23).unwrap();
+    for padding in [10, 400_000, 10] {
+        let end = assembler.label();
+        let mut push = |ins| assembler.push(ins).unwrap();
+        push(Ins::Mov { dst: R(5), src: R(0) });
+        push(Ins::Imm { dst: RESULT, value: 0x1234_5678_9abc_def0 });
+        push(Ins::Cmp { a: R(5), b: Src::I(7) });
+        push(Ins::Br { cond: Cond::Ult, to: end });
+        push(Ins::LabelAddr { dst: R(1), label: end });
+        push(add(RESULT, RESULT));
+        push(Ins::JmpReg(R(1)));
+        (0..padding).for_each(|_| push(Ins::Mov { dst: R(3), src: R(4) }));
+        push(Ins::Label(end));
+        push(Ins::Ret);
+        let entry = assembler.finish().unwrap();
+        // SAFETY: in the assembler's memory, which lives; it takes an integer and returns one.
+        let result = [6, 7].map(|n| unsafe { Function::<u64, u64>::new(entry).call(n) });
+        assert_eq!(result, [0x1234_5678_9abc_def0, 0x2468_acf1_3579_bde0]);
     }
 }
 

@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 mod anything;
+mod conditions;
 mod control;
 mod generate;
 mod golden;
@@ -111,6 +112,41 @@ fn every_register() {
             case.push(Ins::Store { width, src: other, mem: mem(r, 8) });
             case.push(Ins::Load { width, signed: true, dst: other, mem: mem(r, 16) });
             case.push(Ins::Load { width, signed: false, dst: r, mem: mem(r, 24) });
+            harness.check(&case);
+        }
+    }
+}
+
+/// Loads and stores of every width by every form of address, displacements at the edges of what the machines encode.
+#[test]
+fn every_width_at_every_address() {
+    let mut harness = Harness::new();
+    let mut rng = Rng::new(9);
+    let (base, index, value, sum) = (R(1), R(2), R(3), R(4));
+    #[rustfmt::skip]
+    let displacements = [
+        0, 1, -1, 7, 8, 127, 128, -128, -129, 255, 256, -256, -257, 0xfff, 0x1000, 0x1001, 0x7ff8, 0x7ff9, 0x8000, 0xff_f000,
+        0x123_4567, i32::MAX, i32::MIN,
+    ];
+    for disp in displacements {
+        for shift in [None, Some(0), Some(1), Some(2), Some(3)] {
+            let mut case = Case::random_avoiding(&mut rng, &[base, index, value, sum]);
+            let at = case.context_address() + SCRATCH as u64 + rng.below(64);
+            let far = rng.value() >> 8;
+            let scaled = shift.map_or(0, |shift| far << shift);
+            let mem = Mem { base, index: shift.map(|_| index), shift: shift.unwrap_or(0), disp };
+            assert!(case.push(Ins::Imm { dst: base, value: at.wrapping_sub(scaled).wrapping_sub(disp as u64) }));
+            assert!(case.push(Ins::Imm { dst: index, value: far }));
+            for width in [Width::B8, Width::B16, Width::B32, Width::B64] {
+                for signed in [false, true] {
+                    assert!(case.push(Ins::Load { width, signed, dst: value, mem }));
+                    // So that each load shows.
+                    assert!(case.push(Ins::Alu { op: AluOp::Add, flags: false, dst: sum, a: sum, b: Src::R(value) }));
+                }
+                assert!(case.push(Ins::Store { width, src: index, mem }));
+                assert!(case.push(Ins::StoreImm { width, value: -0x1234_5679, mem }));
+            }
+            assert!(case.push(Ins::LoadSwap { dst: value, mem }) && case.push(Ins::StoreSwap { src: index, mem }));
             harness.check(&case);
         }
     }

@@ -45,6 +45,8 @@ impl Lowerer {
 
     pub(super) fn label(&mut self, label: Label) {
         let at = self.at;
+        // Who comes here from elsewhere has not made the copy.
+        self.copied = None;
         if label.0 >= MAX_LABELS {
             self.fault = Some(LowerError::LabelNumber { at, label });
         } else if !self.labels.bind(label, self.here()) {
@@ -271,6 +273,8 @@ impl Lowerer {
     }
 
     pub(super) fn align(&mut self, to: u8) {
+        // What follows stays where it is.
+        self.copied = None;
         while self.pc() & u64::from(to.max(1) - 1) & !3 != 0 {
             self.emit(Inst::Nop);
         }

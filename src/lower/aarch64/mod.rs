@@ -23,7 +23,7 @@ pub use features::Features;
 pub use vector::VECTORS;
 
 use super::labels::Labels;
-use super::{LowerError, MAX_LABELS};
+use super::{LowerError, MAX_INSTRUCTIONS, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::aarch64::{Imm12, Inst, Logic, Mask, MovWide, Reg, Shift, Size, Sum};
 use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, WSrc, Width};
@@ -47,6 +47,9 @@ const FIRST_SAVED_X: u8 = 19;
 const S0: Reg = Reg::x(16);
 const S1: Reg = Reg::x(17);
 
+/// Bytes of a machine instruction.
+const INST_BYTES: usize = 4;
+
 /// More bytes than most instructions take.
 const TYPICAL_BYTES: usize = 16;
 
@@ -69,6 +72,16 @@ pub struct Lowerer {
     instructions: usize,
     /// Forward references must reach beyond 1 MiB.
     long: bool,
+    /// The last instruction, if it is a copy.
+    copied: Option<Copied>,
+}
+
+/// `dst` is what `src` is, by the instruction that ends at `end`.
+#[derive(Clone, Copy, Debug)]
+struct Copied {
+    dst: Reg,
+    src: Reg,
+    end: usize,
 }
 
 impl Lowerer {
@@ -86,8 +99,12 @@ impl Lowerer {
             literals: Vec::new(),
             instructions: 0,
             long: false,
+            copied: None,
         }
     }
+
+    /// Whether [`stream`](Lowerer::stream) lowers what [`finish`](Lowerer::finish) refuses as too [far](LowerError::Far).
+    pub const BEGINS_AGAIN: bool = true;
 
     /// The features it uses.
     pub fn features(&self) -> Features {
@@ -110,7 +127,7 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower).
     pub fn stream(&mut self, ins: &[Ins], base: u64) -> Result<&[u8], LowerError> {
         self.begin(base);
-        self.code.reserve(ins.len() * TYPICAL_BYTES);
+        self.code.reserve(ins.len().min(MAX_INSTRUCTIONS) * TYPICAL_BYTES);
         self.extend(ins)?;
         if !self.complete()? {
             self.begin(base);
@@ -131,6 +148,7 @@ impl Lowerer {
         self.fault = None;
         self.at = 0;
         self.long = false;
+        self.copied = None;
         self.base = base;
         self.code.truncate(0);
     }
@@ -142,6 +160,9 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower); the stream ends there, and has no bytes.
     #[inline]
     pub fn push(&mut self, ins: &Ins) -> Result<(), LowerError> {
+        if self.at >= MAX_INSTRUCTIONS {
+            return Err(self.fail(LowerError::TooLong));
+        }
         self.ins(ins);
         self.carries.after(ins);
         self.at += 1;
@@ -167,12 +188,11 @@ impl Lowerer {
     ///
     /// # Errors
     ///
-    /// A label that is nowhere bound, or more than 1 MiB behind a conditional branch to it (only [`lower`](Lowerer::lower) can begin again);
-    /// the stream has no bytes.
+    /// A label that is nowhere bound; [`LowerError::Far`], where [`stream`](Lowerer::stream) would begin again. The stream has no bytes.
     pub fn finish(&mut self) -> Result<(), LowerError> {
         match self.complete()? {
             true => Ok(()),
-            false => Err(self.fail(LowerError::Reach { at: self.at, addr: self.base })),
+            false => Err(self.fail(LowerError::Far)),
         }
     }
 
@@ -217,7 +237,7 @@ impl Lowerer {
             Ins::Un { op, dst, src } => self.unary(op, dst, src),
             Ins::ShiftImm { op, dst, a, amount } => self.shift_imm(op, dst, a, amount),
             Ins::Shift { op, dst, a, amount } => self.shift(op, dst, a, amount),
-            Ins::FunnelImm { dst, hi, lo, amount } => self.funnel_imm(dst, hi, lo, amount),
+            Ins::FunnelImm { dst, hi, lo, amount, tmp: _ } => self.funnel_imm(dst, hi, lo, amount),
             Ins::LabelAddr { dst, label } => self.label_addr(dst, label),
             Ins::Lea { dst, mem } => self.lea(dst, mem),
             Ins::MulWide { hi, lo, a, b } => self.mul_wide(false, hi, lo, a, b),
@@ -338,6 +358,18 @@ impl Lowerer {
     fn mov(&mut self, dst: Reg, src: Reg) {
         if dst != src {
             self.logic(Logic::Orr, dst, Reg::ZR, src);
+        }
+    }
+
+    /// The first operand `a` of an instruction that replaces `dst` and reads nothing else but `other`. If it is a copy just made in `dst`, the copy
+    /// is taken back and the original serves: streams written for machines of two operands copy first.
+    fn original(&mut self, dst: Reg, a: Reg, other: Option<Reg>) -> Reg {
+        match self.copied.take() {
+            Some(copied) if copied.end == self.code.len() && copied.dst == dst && a == dst && other != Some(dst) => {
+                self.code.truncate(copied.end - INST_BYTES);
+                copied.src
+            }
+            Some(_) | None => a,
         }
     }
 

@@ -24,15 +24,27 @@ impl Lowerer {
     pub(super) fn mov_ir(&mut self, dst: R, src: R) {
         let (dst, src) = (self.r(dst), self.r(src));
         self.mov(dst, src);
+        if dst != src {
+            self.copied = Some(Copied { dst, src, end: self.code.len() });
+        }
     }
 
     pub(super) fn alu_ins(&mut self, op: AluOp, flags: bool, dst: R, a: R, b: Src) {
-        let (dst, a) = (self.r(dst), self.r(a));
+        let (dst, mut a) = (self.r(dst), self.r(a));
+        match b {
+            Src::I(_) => a = self.original(dst, a, None),
+            Src::R(b) => {
+                let b = self.r(b);
+                a = self.original(dst, a, Some(b));
+            }
+            Src::M(_) => {} // an address may need the copy
+        }
         self.alu(op, flags, dst, a, b, S0);
     }
 
     pub(super) fn extend_ins(&mut self, width: Width, signed: bool, dst: R, src: R) {
         let (dst, src, size) = (self.r(dst), self.r(src), size(width));
+        let src = self.original(dst, src, None);
         match Mask::new(u64::MAX >> (64 - (8 << size.log2()))) {
             None => self.mov(dst, src),
             Some(_) if signed => self.emit(Inst::SignExtend { size, dst, src }),
@@ -130,6 +142,7 @@ impl Lowerer {
 
     pub(super) fn unary(&mut self, op: UnOp, dst: R, src: R) {
         let (dst, src) = (self.r(dst), self.r(src));
+        let src = self.original(dst, src, None);
         match op {
             UnOp::Not => self.logic(Logic::Orn, dst, Reg::ZR, src),
             UnOp::Neg => self.sum(Sum::Sub, dst, Reg::ZR, src),
@@ -151,6 +164,7 @@ impl Lowerer {
 
     pub(super) fn shift_imm(&mut self, op: ShiftOp, dst: R, a: R, amount: u8) {
         let (dst, a) = (self.r(dst), self.r(a));
+        let a = self.original(dst, a, None);
         match amount & 63 {
             0 => self.mov(dst, a),
             amount => {
@@ -162,6 +176,7 @@ impl Lowerer {
 
     pub(super) fn shift(&mut self, op: ShiftOp, dst: R, a: R, amount: R) {
         let (dst, a, mut b) = (self.r(dst), self.r(a), self.r(amount));
+        let a = self.original(dst, a, Some(b));
         let (op, left) = machine_shift(op);
         if left {
             self.sum(Sum::Sub, S0, Reg::ZR, b);

@@ -14,10 +14,13 @@ const SHORT_LEN: i64 = 2;
 const JMP_LEN: i64 = 5;
 const JCC_LEN: i64 = 6;
 
-/// An exit taken: the branch's distance is at `at`.
+/// What is emitted after the stream: the code of an exit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutOfLine {
-    at: u32,
+    /// Index of the instruction.
+    at: usize,
+    /// Where the branch's distance is.
+    distance: u32,
     dst: Reg,
     value: u32,
     to: u64,
@@ -138,24 +141,33 @@ impl Lowerer {
         }
     }
 
-    pub(super) fn exit(&mut self, cond: Cond, dst: R, value: u32, to: u64, through: bool) {
+    /// The instruction `at`; what it sets is a register and its value.
+    pub(super) fn exit(&mut self, at: usize, cond: Cond, (dst, value): (R, u32), to: u64, through: bool) {
         let dst = self.r(dst);
         self.forward_branch(cc(cond));
-        self.exits.push(OutOfLine { at: self.here() - 4, dst, value, to, through });
+        self.exits.push(OutOfLine { at, distance: self.here() - 4, dst, value, to, through });
     }
 
     /// The code of the exits, after the stream.
-    pub(super) fn emit_exits(&mut self) {
+    pub(super) fn emit_exits(&mut self) -> Result<(), LowerError> {
         for i in 0..self.exits.len() {
-            let OutOfLine { at, dst, value, to, through } = self.exits[i];
-            let distance = self.here().wrapping_sub(at + 4);
-            self.code.patch_u32(at as usize, distance);
+            let OutOfLine { at, distance: site, dst, value, to, through } = self.exits[i];
+            let distance = self.here().wrapping_sub(site + 4);
+            self.code.patch_u32(site as usize, distance);
             let number = u64::from(dst.number());
             let head = (0x41 | (0xb8 | number & 7) << 8, 0xb8 | number & 7);
             let (bits, len) = if number >= 8 { (head.0 | u64::from(value) << 16, 6) } else { (head.1 | u64::from(value) << 8, 5) };
             self.code.push_bits(bits, len);
-            if through { self.jmp_slot(to) } else { self.jmp_to(to) }
+            if through {
+                self.jmp_slot(to)
+            } else {
+                self.jmp_to(to)
+            }
+            if let Some(fault) = self.fault {
+                return Err(fault.at(at, &Ins::Trap));
+            }
         }
+        Ok(())
     }
 
     pub(super) fn move_sp(&mut self, op: Alu, bytes: i32) {

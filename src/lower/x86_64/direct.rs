@@ -120,7 +120,7 @@ const OPCODES: [u8; 8] = {
 impl Lowerer {
     /// Lowers the instruction if it has a short way. False if not, or if something is wrong with it; then the general way is to be taken.
     #[inline(always)]
-    pub(super) fn direct(&mut self, ins: &Ins) -> bool {
+    pub(super) fn direct(&mut self, ins: &Ins, at: usize) -> bool {
         match *ins {
             Ins::Imm { dst, value } => self.constant(dst, value),
             Ins::Mov { dst, src } => (dst == src && dst.0 < REGISTERS) || self.registers(MOV_LOAD, dst, src),
@@ -176,7 +176,7 @@ impl Lowerer {
                 true
             }
             Ins::Exit { cond, dst, value, to, through } => {
-                self.exit(cond, dst, value, to, through);
+                self.exit(at, cond, (dst, value), to, through);
                 self.is_fine()
             }
             Ins::Call { addr } => self.near_call(addr),
@@ -414,8 +414,8 @@ mod tests {
         let mut compare = |ins: Ins| {
             let features = Features { movbe: true, ..Features::none() };
             let (mut short, mut general) = (Lowerer::new(features), Lowerer::new(features));
-            if short.direct(&ins) {
-                general.general(&ins);
+            if short.direct(&ins, 0) {
+                general.general(&ins, 0);
                 assert_eq!(short.fault.is_none(), general.fault.is_none(), "{ins}");
                 if short.fault.is_none() {
                     assert_eq!(short.code.bytes(), general.code.bytes(), "{ins}");

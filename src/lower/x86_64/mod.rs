@@ -21,7 +21,7 @@ pub use features::Features;
 pub use vector::VECTORS;
 
 use super::labels::Labels;
-use super::{LowerError, MAX_LABELS};
+use super::{LowerError, MAX_INSTRUCTIONS, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::x86_64::{Alu, Cc, Inst, Mem, Reg, Rm, Size};
 use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, Width};
@@ -55,6 +55,7 @@ enum Fault {
     LabelNumber(Label),
     Rebound(Label),
     Reach(u64),
+    TooLong,
     /// What the machine lacks.
     Unsupported(&'static str),
 }
@@ -68,6 +69,7 @@ impl Fault {
             Fault::LabelNumber(label) => LowerError::LabelNumber { at, label },
             Fault::Rebound(label) => LowerError::Rebound { at, label },
             Fault::Reach(addr) => LowerError::Reach { at, addr },
+            Fault::TooLong => LowerError::TooLong,
             Fault::Unsupported(needs) => LowerError::Unsupported { at, ins: *ins, needs },
         }
     }
@@ -108,6 +110,9 @@ impl Lowerer {
         }
     }
 
+    /// All branches have the same reach, which is enough: no stream is lowered twice.
+    pub const BEGINS_AGAIN: bool = false;
+
     /// The features it uses.
     pub fn features(&self) -> Features {
         self.features
@@ -127,8 +132,11 @@ impl Lowerer {
     /// As for [`lower`](Lowerer::lower).
     pub fn stream(&mut self, ins: &[Ins], base: u64) -> Result<&[u8], LowerError> {
         self.begin(base);
+        if ins.len() > MAX_INSTRUCTIONS {
+            return Err(self.fail(Fault::TooLong, &Ins::Trap));
+        }
         self.code.reserve(ins.len() * TYPICAL_BYTES);
-        self.extend(ins)?;
+        self.all(ins)?;
         self.finish()?;
         Ok(self.bytes())
     }
@@ -161,12 +169,23 @@ impl Lowerer {
     ///
     /// As for [`push`](Lowerer::push).
     pub fn extend(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
+        let mut ins = ins.into_iter();
+        self.all(ins.by_ref().take(MAX_INSTRUCTIONS - self.at))?;
+        match ins.next() {
+            None => Ok(()),
+            Some(ins) => Err(self.fail(Fault::TooLong, ins.borrow())),
+        }
+    }
+
+    /// Lowers instructions that are not too many.
+    #[inline(always)]
+    fn all(&mut self, ins: impl IntoIterator<Item = impl Borrow<Ins>>) -> Result<(), LowerError> {
         let mut at = self.at;
         for ins in ins {
             let ins = ins.borrow();
             // Instructions that streams are full of have a way of their own, on which nothing goes wrong.
-            if !self.direct(ins) {
-                self.general(ins);
+            if !self.direct(ins, at) {
+                self.general(ins, at);
                 if let Some(fault) = self.fault {
                     self.at = at;
                     return Err(self.fail(fault, ins));
@@ -184,11 +203,7 @@ impl Lowerer {
     ///
     /// A label that is nowhere bound; the stream has no bytes.
     pub fn finish(&mut self) -> Result<(), LowerError> {
-        self.emit_exits();
-        let result = match self.fault {
-            Some(fault) => Err(fault.at(self.at, &Ins::Trap)),
-            None => self.resolve(),
-        };
+        let result = self.emit_exits().and_then(|()| self.resolve());
         result.inspect_err(|_| self.code.truncate(0))
     }
 
@@ -216,7 +231,7 @@ impl Lowerer {
 
     /// Apart from the loop over the stream, whose code is to stay small.
     #[inline(never)]
-    fn general(&mut self, ins: &Ins) {
+    fn general(&mut self, ins: &Ins, at: usize) {
         match *ins {
             Ins::Imm { dst, value } => self.imm(dst, value),
             Ins::Mov { dst, src } => self.mov_ir(dst, src),
@@ -229,7 +244,7 @@ impl Lowerer {
             Ins::Un { op, dst, src } => self.unary(op, dst, src),
             Ins::ShiftImm { op, dst, a, amount } => self.shift_imm(op, dst, a, amount),
             Ins::Shift { op, dst, a, amount } => self.shift(op, dst, a, amount),
-            Ins::FunnelImm { dst, hi, lo, amount } => self.funnel_imm(dst, hi, lo, amount),
+            Ins::FunnelImm { dst, hi, lo, amount, tmp } => self.funnel_imm(dst, hi, lo, amount, tmp),
             Ins::LabelAddr { dst, label } => self.label_addr(dst, label),
             Ins::Lea { dst, mem } => self.lea(dst, mem),
             Ins::MulWide { hi, lo, a, b } => self.mul_wide(hi, lo, a, b),
@@ -275,7 +290,7 @@ impl Lowerer {
             Ins::JmpTo { addr } => self.jmp_to(addr),
             Ins::BrTo { cond, addr } => self.branch_to(cond, addr),
             Ins::JmpSlot { slot } => self.jmp_slot(slot),
-            Ins::Exit { cond, dst, value, to, through } => self.exit(cond, dst, value, to, through),
+            Ins::Exit { cond, dst, value, to, through } => self.exit(at, cond, (dst, value), to, through),
             Ins::EnterStub => self.move_sp(Alu::Sub, control::PADDING),
             Ins::LeaveStub => {
                 self.clear_upper();

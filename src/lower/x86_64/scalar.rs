@@ -1,7 +1,7 @@
 //! 64-bit arithmetic, shifts, comparisons, selection.
 
 use super::*;
-use crate::asm::x86_64::{Count, Double, Shift, ShiftX, Unary};
+use crate::asm::x86_64::{Count, Shift, ShiftX, Unary};
 use crate::ir::{ShiftOp, UnOp};
 
 impl Lowerer {
@@ -294,17 +294,21 @@ impl Lowerer {
         self.emit(Inst::Xchg { a: Reg::Rcx, b: count });
     }
 
-    pub(super) fn funnel_imm(&mut self, dst: R, hi: R, lo: R, amount: u8) {
-        let (dst, hi, lo) = (self.r(dst), self.r(hi), self.r(lo));
+    /// By two shifts and an or, as in `word_shift`, unless it is a rotation.
+    pub(super) fn funnel_imm(&mut self, dst: R, hi: R, lo: R, amount: u8, tmp: R) {
+        if hi == lo {
+            return self.shift_imm(ShiftOp::Rol, dst, hi, amount);
+        }
+        let (dst, hi, lo, tmp) = (self.r(dst), self.r(hi), self.r(lo), self.r(tmp));
         let amount = amount & 63;
         if amount == 0 {
             return self.mov(dst, hi);
         }
-        if dst == lo && dst != hi {
-            return self.emit(Inst::DoubleImm { op: Double::Shrd, dst, src: hi, amount: 64 - amount });
-        }
-        self.mov(dst, hi);
-        self.emit(Inst::DoubleImm { op: Double::Shld, dst, src: lo, amount });
+        self.mov(tmp, hi);
+        self.emit(Inst::ShiftImm { op: Shift::Shl, dst: tmp, amount });
+        self.mov(dst, lo);
+        self.emit(Inst::ShiftImm { op: Shift::Shr, dst, amount: 64 - amount });
+        self.op_r(Alu::Or, dst, tmp);
     }
 
     pub(super) fn cmp(&mut self, a: R, b: Src) {
