@@ -150,7 +150,8 @@ fn cases() -> Vec<Case> {
     add("DUP2".into(), vec![DUP2, POP], &[u(1), u(2)], 2);
     add("SWAP1".into(), vec![SWAP1], &[u(1), u(2)], 2);
     add("JUMPDEST".into(), vec![JUMPDEST], &[], 0);
-    add("CALLDATALOAD".into(), vec![CALLDATALOAD], &[u(3)], 1);
+    add("CALLDATALOAD".into(), vec![CALLDATALOAD], &[u(0)], 1);
+    add("CALLDATALOAD at the end".into(), vec![CALLDATALOAD], &[u(3)], 1);
     add("MLOAD".into(), vec![MLOAD], &[u(3)], 1);
     add("MSTORE".into(), vec![MSTORE], &[u(3), word(256, 1)], 0);
     add("MSTORE8".into(), vec![MSTORE8], &[u(3), word(256, 1)], 0);

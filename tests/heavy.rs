@@ -164,7 +164,8 @@ fn near(n: U256, random: &mut Random) -> U256 {
     }
 }
 
-/// `op` modulo each of the moduli, so often that the runtime prepares those that are no constants, as [`program`] does it with two operands; all of them are duplicated where `keep`.
+/// `op` modulo each of the moduli, so often that the runtime prepares those that are no constants, as [`program`] does it with two operands; all of them are duplicated where
+/// `keep`. Then again with one operand twice.
 fn modular(opcode: u8, [x_kind, y_kind, n_kind]: [Kind; 3], keep: bool, random: &mut Random) -> Vec<u8> {
     let mut asm = Asm::new().push(0);
     for n in moduli(random).into_iter().flat_map(|n| [n; 6]) {
@@ -180,6 +181,8 @@ fn modular(opcode: u8, [x_kind, y_kind, n_kind]: [Kind; 3], keep: bool, random: 
             true => asm.ops(&[op::DUP1, op::DUP1 + 2, op::DUP1 + 4, opcode, op::XOR, op::XOR, op::XOR]),
             false => asm.ops(&[opcode]),
         };
+        asm = operand(asm, n_kind, n.bit_len().max(1), n);
+        asm = operand(asm, x_kind, x.bit_len().max(1), x).ops(&[op::DUP1, opcode, op::XOR]);
         asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
     }
     asm.push(0).ops(&[op::MSTORE]).push(32).push(0).ops(&[op::RETURN]).build()

@@ -19,34 +19,54 @@ pub(crate) fn divide<L: Limb, const M: usize>(u: &[L; M], d: &[L; 4]) -> Quotien
         1 => long::<L, M, 1>(u, [d[0]]),
         2 => long::<L, M, 2>(u, [d[0], d[1]]),
         3 => long::<L, M, 3>(u, [d[0], d[1], d[2]]),
-        _ => long::<L, M, 4>(u, *d),
+        _ => match u.first_chunk() {
+            Some(u) if M == 4 => {
+                let (digit, remainder) = one_digit(false, u, d);
+                let mut quotient = [L::ZERO; M];
+                quotient[0] = digit;
+                (quotient, remainder)
+            }
+            _ => long::<L, M, 4>(u, *d),
+        },
     }
 }
 
-/// `high:a mod d`, where the highest limb of `d` is more than 1, and `high` at most 1: the quotient is one digit, and nothing has to be prepared.
-///
-/// The digit by the highest limb of the shifted divisor is right or up to two too large (Knuth's theorem B); then the divisor is added back. The dividend's
-/// highest limb has one bit more than the shift, so it is less than the divisor's.
+/// `high:a mod d`, where the highest limb of `d` is more than 1, and `high` at most 1.
 #[inline(always)]
 pub(crate) fn remainder_of_sum<L: Limb>(high: bool, a: &[L; 4], d: &[L; 4]) -> [L; 4] {
+    one_digit(high, a, d).1
+}
+
+/// Quotient and remainder of `high:a` by `d`, where the highest limb of `d` is more than `high`, which is at most 1: the quotient is one digit, and nothing has
+/// to be prepared.
+///
+/// The digit by the highest limb of the shifted divisor is right or up to two too large (Knuth's theorem B), the more seldom the smaller it is; then the divisor
+/// is added back. The dividend's highest limb has at most one bit more than the shift, so it is less than the divisor's.
+#[inline(always)]
+fn one_digit<L: Limb>(high: bool, a: &[L; 4], d: &[L; 4]) -> (L, [L; 4]) {
     let shift = d[3].leading_zeros();
     let divisor = shifted(d, shift);
-    let [r0, r1, r2, r3] = shifted(a, shift);
+    let mut low = shifted(a, shift);
     let top = L::select(high, L::ONE, L::ZERO).funnel_left(a[3], shift);
-    let digit = top.divide(r3, divisor[3]).0;
-    let (mut rest, mut borrow, mut carry) = ([r0, r1, r2, r3, top], false, L::ZERO);
-    for (place, limb) in rest.iter_mut().zip(divisor.into_iter().chain([L::ZERO])) {
+    let mut digit = top.divide(low[3], divisor[3]).0;
+    let (mut borrow, mut carry) = (false, L::ZERO);
+    for i in 0..4 {
         let product;
-        (product, carry) = digit.mul_add(limb, carry, L::ZERO);
-        (*place, borrow) = place.sub_borrow(product, borrow);
+        (product, carry) = digit.mul_add(divisor[i], carry, L::ZERO);
+        (low[i], borrow) = low[i].sub_borrow(product, borrow);
     }
-    let [mut low @ .., _] = rest;
+    borrow = top.sub_borrow(carry, borrow).1;
     while borrow {
         let carried;
         (low, carried) = add(&low, &divisor);
         borrow = !carried;
+        digit = digit.sub(L::ONE);
     }
-    core::array::from_fn(|i| if i < 3 { low[i + 1].funnel_right(low[i], shift) } else { L::ZERO.funnel_right(low[i], shift) })
+    let mut remainder = [L::ZERO; 4];
+    for i in 0..4 {
+        remainder[i] = if i < 3 { low[i + 1] } else { L::ZERO }.funnel_right(low[i], shift);
+    }
+    (digit, remainder)
 }
 
 /// As [`divide`], by a divisor whose `N`th limb is its highest.
@@ -64,14 +84,20 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
     let size = len(u);
     let mut quotient = [L::ZERO; M];
     // The highest limb is less than `2^shift`, so less than the divisor's, whose highest bit is set.
-    let mut rest = core::array::from_fn(|i| limb(M - N + 1 + i));
+    let mut rest = [L::ZERO; N];
+    for (i, place) in rest.iter_mut().enumerate() {
+        *place = limb(M - N + 1 + i);
+    }
     for i in (0..=M - N).rev() {
+        let mut digit = L::ZERO;
         if size < i + N {
             // All of the dividend is further down.
-            rest = core::array::from_fn(|k| if k > 0 { rest[k - 1] } else { limb(i) });
+            rest = pushed(rest, limb(i));
         } else {
-            quotient[i] = divisor.step(&mut rest, limb(i));
+            digit = divisor.step(&mut rest, limb(i));
         }
+        // Not put where it belongs, which would be a place in memory: each digit pushes those before it up.
+        quotient = pushed(quotient, digit);
     }
     let mut remainder = [L::ZERO; 4];
     for i in 0..N {
@@ -79,6 +105,16 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
         remainder[i] = high.funnel_right(rest[i], shift);
     }
     (quotient, remainder)
+}
+
+/// `digits` each one place higher, `low` below them.
+#[inline(always)]
+fn pushed<L: Limb, const N: usize>(mut digits: [L; N], low: L) -> [L; N] {
+    for i in (1..N).rev() {
+        digits[i] = digits[i - 1];
+    }
+    digits[0] = low;
+    digits
 }
 
 /// As [`long`], by the machine's division, one limb after the other.
@@ -107,7 +143,11 @@ pub(crate) fn reciprocal_of_word<L: Limb>(e: &[L; 4]) -> [L; 5] {
 
 #[inline(always)]
 fn shifted<L: Limb, const N: usize>(d: &[L; N], shift: u32) -> [L; N] {
-    core::array::from_fn(|i| d[i].funnel_left(if i > 0 { d[i - 1] } else { L::ZERO }, shift))
+    let mut shifted = [L::ZERO; N];
+    for i in 0..N {
+        shifted[i] = d[i].funnel_left(if i > 0 { d[i - 1] } else { L::ZERO }, shift);
+    }
+    shifted
 }
 
 /// A divisor whose highest bit is set, with the reciprocal of its highest limb, or two.

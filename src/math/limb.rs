@@ -39,6 +39,10 @@ pub(crate) trait Limb: Copy + Ord + Debug {
     fn funnel_left(self, low: Self, by: u32) -> Self;
     /// Low digit of `self:low >> by`, `by` being less than `BITS`.
     fn funnel_right(self, low: Self, by: u32) -> Self;
+    /// Its lower and its upper half.
+    fn halves(self) -> [i64; 2];
+    /// The digit of two halves, of which bits above a half do not count.
+    fn from_halves(low: i64, high: i64) -> Self;
     /// Quotient and remainder of `self:low` by `d`, which is greater than `self`.
     fn divide(self, low: Self, d: Self) -> (Self, Self);
     /// `floor((B^2 - 1) / self) - B` of a digit whose highest bit is set, `B` being the base.
@@ -121,6 +125,16 @@ macro_rules! limb {
             fn funnel_right(self, low: Self, by: u32) -> Self {
                 let by = by % Self::BITS;
                 low >> by | self << 1 << (Self::BITS - 1 - by)
+            }
+            #[inline(always)]
+            fn halves(self) -> [i64; 2] {
+                let half = Self::BITS / 2;
+                [(self & (Self::MAX >> half)) as i64, (self >> half) as i64]
+            }
+            #[inline(always)]
+            fn from_halves(low: i64, high: i64) -> Self {
+                let half = Self::BITS / 2;
+                low as Self & (Self::MAX >> half) | (high as Self) << half
             }
             #[inline(always)]
             fn divide(self, low: Self, d: Self) -> (Self, Self) {

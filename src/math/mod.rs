@@ -10,6 +10,7 @@ pub(crate) mod mulx;
 pub(crate) mod power;
 pub(crate) mod product;
 pub(crate) mod reciprocal;
+mod solinas;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -112,7 +112,7 @@ pub(crate) fn remainder(a: &Word, b: &Word) -> Word {
 /// `(a + b) mod n`, 0 where `n` is 0.
 #[inline(always)]
 pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word) -> Word {
-    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(*a, *b, *n) }
+    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(a, b, n) }
 }
 
 /// [`add_modulo`] of numbers less than `n`.
@@ -124,10 +124,10 @@ fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
 }
 
 /// [`add_modulo`] of any numbers.
-#[inline(never)]
-fn add_any(a: Word, b: Word, n: Word) -> Word {
-    let (sum, carry) = add(&a, &b);
-    reduce(carry, &sum, &n)
+#[inline(always)]
+fn add_any(a: &Word, b: &Word, n: &Word) -> Word {
+    let (sum, carry) = add(a, b);
+    reduce(carry, &sum, n)
 }
 
 /// `(a * b) mod n`, 0 where `n` is 0.
@@ -181,6 +181,7 @@ pub(crate) fn remainder_prepared(a: &Word, b: &Prepared, known: Option<&Reciproc
 }
 
 /// `a mod n`, with `2^256` added to `a` if `high`; 0 where `n` is 0.
+#[inline(always)]
 pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
     if n[3] > 1 {
         return remainder_of_sum(high, a, n);

@@ -101,6 +101,72 @@ impl Products<u64> for Mulx {
         [r0, r1, r2, r3, r4, r5, r6, r7]
     }
 
+    /// The products off the diagonal once; doubled along one chain, while the squares are added along the other.
+    #[inline(always)]
+    fn square(self, a: &[u64; 4]) -> [u64; 8] {
+        let (r0, r1, r2, r3, r4, r5, r6, r7);
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "mov rdx, [{a}]",
+                "mulx {r2}, {r1}, [{a} + 8]",
+                "mulx {r3}, {t}, [{a} + 16]",
+                "add {r2}, {t}",
+                "mulx {r4}, {t}, [{a} + 24]",
+                "adc {r3}, {t}",
+                "mov rdx, [{a} + 8]",
+                "mulx {r5}, {t}, [{a} + 24]",
+                "adc {r4}, {t}",
+                "adc {r5}, 0",
+                "mulx {h}, {t}, [{a} + 16]",
+                "add {r3}, {t}",
+                "adc {r4}, {h}",
+                "mov rdx, [{a} + 16]",
+                "mulx {r6}, {t}, [{a} + 24]",
+                "adc {r5}, {t}",
+                "adc {r6}, 0",
+                "mov rdx, [{a}]",
+                "xor {t:e}, {t:e}",
+                "mulx {h}, {r0}, rdx",
+                "adcx {r1}, {r1}",
+                "adox {r1}, {h}",
+                "mov rdx, [{a} + 8]",
+                "mulx {h}, {t}, rdx",
+                "adcx {r2}, {r2}",
+                "adox {r2}, {t}",
+                "adcx {r3}, {r3}",
+                "adox {r3}, {h}",
+                "mov rdx, [{a} + 16]",
+                "mulx {h}, {t}, rdx",
+                "adcx {r4}, {r4}",
+                "adox {r4}, {t}",
+                "adcx {r5}, {r5}",
+                "adox {r5}, {h}",
+                "mov rdx, [{a} + 24]",
+                "mulx {r7}, {t}, rdx",
+                "adcx {r6}, {r6}",
+                "adox {r6}, {t}",
+                "mov {t:e}, 0",
+                "adcx {r7}, {t}",
+                "adox {r7}, {t}",
+                a = in(reg) a.as_ptr(),
+                r0 = out(reg) r0,
+                r1 = out(reg) r1,
+                r2 = out(reg) r2,
+                r3 = out(reg) r3,
+                r4 = out(reg) r4,
+                r5 = out(reg) r5,
+                r6 = out(reg) r6,
+                r7 = out(reg) r7,
+                t = out(reg) _,
+                h = out(reg) _,
+                out("rdx") _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3, r4, r5, r6, r7]
+    }
+
     #[inline(always)]
     fn add_low(self, sum: [u64; 4], a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
         let [mut r0, mut r1, mut r2, mut r3] = sum;

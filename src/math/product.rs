@@ -6,6 +6,10 @@ use super::limb::Limb;
 pub(crate) trait Products<L>: Copy {
     /// `a * b`
     fn full(self, a: &[L; 4], b: &[L; 4]) -> [L; 8];
+    /// `a * a`
+    fn square(self, a: &[L; 4]) -> [L; 8] {
+        self.full(a, a)
+    }
     /// `sum + a * b`, without what is beyond a word.
     fn add_low(self, sum: [L; 4], a: [L; 4], b: &[L; 4]) -> [L; 4];
     /// The upper five limbs of `a * b` without what limbs below the fifth carry: products of limbs `i` and `k` count where `i + k > 4`, and

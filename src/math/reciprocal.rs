@@ -10,7 +10,9 @@
 use super::divide::reciprocal_of_word;
 use super::limb::Limb;
 use super::product::{Products, add, add_carrying, bits, less, select, shl, shr, sub};
+use super::solinas;
 use core::mem::offset_of;
+use core::ptr;
 
 /// Bound on the error of an estimate, in units of its fraction.
 const ERROR: u8 = 13;
@@ -25,6 +27,8 @@ enum Form {
     Ones,
     /// `s` is at most 1, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
     Fold,
+    /// `d` is [`solinas::modulus`]: by sums of half limbs.
+    Solinas,
     /// `s` is at most half a limb: by estimating the quotient of the product.
     Large,
     /// Any other: by estimating the quotient of the product times `2^s`.
@@ -83,6 +87,8 @@ impl<L: Limb> Reciprocal<L> {
             Form::Power
         } else if shift <= 1 && minus_shifted[1..] == [L::ZERO; 3] && minus_shifted[0].leading_zeros() > 2 {
             Form::Fold
+        } else if *divisor == solinas::modulus() {
+            Form::Solinas
         } else if shift <= L::BITS / 2 {
             Form::Large
         } else {
@@ -121,15 +127,12 @@ impl<L: Limb> Reciprocal<L> {
     pub(crate) fn multiply(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
         match self.form {
             Form::Power => self.masked(&by.add_low([L::ZERO; 4], *a, b)),
-            Form::Ones => {
-                let (low, high) = halves(by.full(a, b));
-                // Both halves together are less than twice the divisor, and adding 1 is subtracting it.
-                let (less, carried) = add_carrying(&low, &high, true);
-                select(carried, &less, &add(&low, &high).0)
-            }
-            Form::Fold => self.fold(by.full(a, b), by),
+            Form::Ones => sum_of_halves(product(a, b, by)),
+            Form::Fold if self.shift == 0 => self.fold(product(a, b, by), by, |fifth, _| fifth),
+            Form::Fold => self.fold(product(a, b, by), by, |fifth, fourth| by.funnel::<1>(fifth, fourth)),
+            Form::Solinas => solinas::reduce(product(a, b, by)),
             Form::Large => {
-                let product = by.full(a, b);
+                let product = product(a, b, by);
                 let fits = |s| L::ZERO.funnel_left(product[7], s) == L::ZERO;
                 match self.shift() {
                     0 => self.reduce(&product, by, |high, _| high),
@@ -145,8 +148,18 @@ impl<L: Limb> Reciprocal<L> {
                 if a[2].or(a[3]).or(b[2]).or(b[3]) == L::ZERO {
                     return self.remainder(&by.add_low([L::ZERO; 4], *a, b), by);
                 }
-                let (a, b) = self.shifted_factors(a, b, by);
-                shr(L::ZERO, &self.reduce_shifted(&by.full(&a, &b), by), self.shift())
+                // Two factors whose product is that of `a` and `b` modulo `d`, one of them less than `d`: times `2^s`, the product's upper half is less than `e`.
+                // (References: words that are copied are copied by wide loads, which wait for the limbs that were stored.)
+                let rest;
+                let (a, b) = if less(b, &self.divisor) {
+                    (a, b)
+                } else if less(a, &self.divisor) {
+                    (b, a)
+                } else {
+                    rest = self.remainder(b, by);
+                    (a, &rest)
+                };
+                shr(L::ZERO, &self.reduce_shifted(&by.full(a, &shl(b, self.shift())), by), self.shift())
             }
         }
     }
@@ -164,30 +177,16 @@ impl<L: Limb> Reciprocal<L> {
         [a[0].and(mask[0]), a[1].and(mask[1]), a[2].and(mask[2]), a[3].and(mask[3])]
     }
 
-    /// Two factors whose product is that of `a` and `b` modulo `d`, times `2^s`: one of them is less than `e`, so the product's upper half is too.
-    #[inline(always)]
-    fn shifted_factors(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> ([L; 4], [L; 4]) {
-        let (a, b) = if less(b, &self.divisor) {
-            (*a, *b)
-        } else if less(a, &self.divisor) {
-            (*b, *a)
-        } else {
-            (*a, self.remainder(b, by))
-        };
-        (a, shl(&b, self.shift()))
-    }
-
-    /// `t mod d`, where `d` is `2^n - c`.
+    /// `t mod d`, where `d` is `2^n - c`, and `above` what of the fifth and fourth digits is above `2^n`.
     ///
     /// `low + high * 2^s * c` has at most `2^s * c` in its fifth limb. What is above `2^n` there, less than `2^(2 s) * 2 c`, times `c` added to the rest comes to
     /// less than `2^n + d`, and is seldom as much as `d`.
     #[inline(always)]
-    fn fold(&self, t: [L; 8], by: impl Products<L>) -> [L; 4] {
+    fn fold(&self, t: [L; 8], by: impl Products<L>, above: impl Fn(L, L) -> L) -> [L; 4] {
         let (low, high) = halves(t);
         let ([r0, r1, r2, r3], fifth) = by.add_multiple(low, high, self.minus_shifted[0]);
-        let above = fifth.funnel_left(r3, self.shift());
         let rest = [r0, r1, r2, r3.and(L::ZERO.funnel_right(L::MAX, self.shift()))];
-        let (first, second) = above.mul_add(self.minus_divisor[0], L::ZERO, L::ZERO);
+        let (first, second) = above(fifth, r3).mul_add(self.minus_divisor[0], L::ZERO, L::ZERO);
         let (rest, carried) = add(&rest, &[first, second, L::ZERO, L::ZERO]);
         if carried || rest[3] >= self.divisor[3] {
             let (less, borrow) = sub(&rest, &self.divisor);
@@ -247,6 +246,21 @@ fn corrected<L: Limb>(rest: [L; 4], d: &[L; 4], fraction: L, error: L) -> [L; 4]
         return select(less[3].leading_zeros() > 0, &less, &rest);
     }
     rest
+}
+
+/// `a * b`; of the same word, given twice, the square.
+#[inline(always)]
+fn product<L: Limb>(a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 8] {
+    if ptr::eq(a, b) { by.square(a) } else { by.full(a, b) }
+}
+
+/// `t mod (B^4 - 1)`: `B^4` is 1, so the upper half is added to the lower, and what that carries, which cannot carry again.
+#[inline(always)]
+fn sum_of_halves<L: Limb>(t: [L; 8]) -> [L; 4] {
+    let (low, high) = halves(t);
+    let (sum, carried) = add(&low, &high);
+    let sum = add_carrying(&sum, &[L::ZERO; 4], carried).0;
+    if sum[0].and(sum[1]).and(sum[2]).and(sum[3]) == L::MAX { [L::ZERO; 4] } else { sum }
 }
 
 #[inline(always)]

@@ -76,6 +76,9 @@ fn cases(share: usize) -> usize {
     all / share
 }
 
+/// How many of the known moduli are used by contracts: the first.
+const NAMED: u64 = 9;
+
 /// Moduli that contracts use, and others with a form of their own.
 fn known_moduli() -> Vec<Word> {
     let one = U256::from(1);
@@ -117,6 +120,9 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     for _ in 0..PREPARED {
         assert_eq!(multiply_modulo(&a, &b, &n, Some(known)), product_is, "{}", note());
     }
+    // The same word twice.
+    let square_is = x.mul_mod(x, m).into_limbs();
+    assert_eq!(multiply_modulo(&a, &a, &n, Some(known)), square_is, "{}", note());
     if !m.is_zero() {
         let reciprocal = Reciprocal::new(&n);
         assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
@@ -126,6 +132,7 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
             assert_eq!(quotient_prepared(&a, &reciprocal, known), quotient_is, "{}", note());
             assert_eq!(remainder_prepared(&a, &reciprocal, known), remainder_is, "{}", note());
             assert_eq!(multiply_prepared(&a, &b, &reciprocal, known), product_is, "{}", note());
+            assert_eq!(multiply_prepared(&a, &a, &reciprocal, known), square_is, "{}", note());
         }
         if let Some(by) = Fast::detected() {
             assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
@@ -159,7 +166,11 @@ fn random_operands_agree_with_ruint() {
     let mut random = Random::new();
     let moduli = known_moduli();
     for case in 0..cases(4) {
-        let n = if case % 4 == 0 { moduli[random.below(moduli.len() as u64) as usize] } else { random.word() };
+        let n = match case % 4 {
+            0 => moduli[random.below(moduli.len() as u64) as usize],
+            1 => moduli[random.below(NAMED) as usize],
+            _ => random.word(),
+        };
         let (a, b) = (random.operand(U256::from_limbs(n)), random.operand(U256::from_limbs(n)));
         check(a, b, n, &mut known);
     }
@@ -174,8 +185,9 @@ fn products_near_multiples_agree_with_ruint() {
     let moduli = known_moduli();
     let mut near = 0;
     for case in 0..cases(10) {
-        let n = match case % 2 {
-            0 => moduli[case / 2 % moduli.len()],
+        let n = match case % 4 {
+            0 => moduli[case / 4 % moduli.len()],
+            1 => moduli[case / 4 % NAMED as usize],
             _ => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(5)],
         };
         let (a, m) = (random.word(), U256::from_limbs(n));
@@ -220,6 +232,7 @@ fn fast_products_agree_with_portable_ones() {
         let (u, v) = ([a[0], a[1], a[2], a[3], c], [b[0], b[1], b[2], b[3], random.edge()]);
         let sum = random.word();
         assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
+        assert_eq!(fast.square(&a), Portable.full(&a, &a), "{a:x?}");
         assert_eq!(fast.add_low(sum, a, &b), Portable.add_low(sum, a, &b), "{sum:x?} {a:x?} {b:x?}");
         assert_eq!(fast.high(u, &v), Portable.high(u, &v), "{u:x?} {v:x?}");
         assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
@@ -302,6 +315,10 @@ fn small_words_agree_with_integers() {
         assert_eq!(divide(&(a * b).to_le_bytes(), &word(n)), ((a * b / n).to_le_bytes(), word(a * b % n)), "{a:#x} {b:#x} {n:#x}");
     };
     let top = u64::from(u32::MAX);
+    // The one that stands for P-256's prime.
+    for _ in 0..cases(20) {
+        check(random.limb() & top, random.limb() & top, 0xf100_0fff);
+    }
     // All divisors of two limbs, and as many at either end of the larger ones and around powers of two.
     let around = |power: u64| power - 0x8000..=power + 0x8000;
     let powers = [29, 30, 31].into_iter().flat_map(|bit| around(1 << bit));

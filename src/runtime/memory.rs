@@ -75,15 +75,22 @@ impl Frame {
         self.memory_limit = limit;
     }
 
-    /// The word of call data at `offset`, zeros beyond its end.
+    /// The word of call data at `offset`, zeros beyond its end. Limb by limb: what is copied to a buffer and read again waits for the copy.
+    #[inline(always)]
     fn input_at(&self, offset: u64) -> revm_primitives::U256 {
-        let mut word = [0; 32];
+        let mut limbs = [0; 4];
         if offset < self.input_len {
             let count = 32.min(self.input_len - offset) as usize;
             // SAFETY: call data is valid for `input_len` bytes.
-            word[..count].copy_from_slice(unsafe { core::slice::from_raw_parts(self.input.add(offset as usize), count) });
+            let bytes = unsafe { core::slice::from_raw_parts(self.input.add(offset as usize), count) };
+            for (limb, piece) in limbs.iter_mut().rev().zip(bytes.chunks(8)) {
+                *limb = match piece.first_chunk() {
+                    Some(whole) => u64::from_be_bytes(*whole),
+                    None => piece.iter().fold(0, |high, &byte| high << 8 | u64::from(byte)) << (64 - 8 * piece.len()),
+                };
+            }
         }
-        revm_primitives::U256::from_be_bytes(word)
+        revm_primitives::U256::from_limbs(limbs)
     }
 
     /// Memory of a range that was grown to before; an empty range may be anywhere.

@@ -40,7 +40,7 @@ impl Translator {
         }
     }
 
-    /// The quotient of `x` by `y`, if it was the last that the block computed and still is an element or operand. (Names of values are not used again.)
+    /// The quotient of `x` by `y`, if it was the last that was computed and still is an element or operand. (Names of values are not used again.)
     fn known_quotient(&self, x: ValueId, y: ValueId) -> Option<ValueId> {
         let [dividend, divisor, quotient] = self.division?;
         let same_divisor = divisor == y || self.s.konst(y).is_some_and(|k| self.s.konst(divisor) == Some(k));

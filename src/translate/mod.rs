@@ -188,7 +188,7 @@ pub struct Translator {
     loads_wide: bool,
     /// The value that did not.
     wide: Option<ValueId>,
-    /// The operands of the block's last division, and its quotient.
+    /// The operands of the last division, and its quotient.
     division: Option<[ValueId; 3]>,
     /// What the last condition tells.
     fact: Option<Fact>,
@@ -324,7 +324,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        (self.wide, self.fact, self.product) = (None, None, None);
+        (self.wide, self.fact, self.product, self.division) = (None, None, None, None);
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -343,7 +343,6 @@ impl Translator {
         self.blocks.push((this.pc, label));
         self.bytes += block.end.index() - this.pc.index();
         self.block_end = block.end.index();
-        self.division = None;
         self.begin_block(job, &block, this.merge);
         self.translate_sections(job, &block);
         let next = if self.s.overflow.is_some() { Ok(None) } else { self.finish(job, &block) };
