@@ -1,7 +1,7 @@
 //! Times calls, creations and precompiles against revm, interleaved: `cargo bench --features revm --bench calls -- [name...]`.
 //!
-//! Every workload is a loop in a contract; results and gas are compared before anything is timed. Then, what a call to a contract that stops takes
-//! above revm's journal, whose part is timed by itself.
+//! Every workload is a loop in a contract; results and gas are compared before anything is timed. Of calls to a contract that
+//! stops it says too what they take above revm's journal, whose part is timed by itself.
 
 #[allow(dead_code, reason = "shared with tests, which use the rest")]
 #[path = "../tests/support/mod.rs"]
@@ -127,7 +127,6 @@ fn journal_ns(workload: &Workload) -> f64 {
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    let mut above_journal = None;
     println!("{:<20} {:>10} {:>12} {:>12} {:>8} {:>8}", "workload", "revm us", "interp us", "tiered us", "interp", "tiered");
     for workload in workloads() {
         if !wanted.is_empty() && !wanted.iter().any(|name| workload.0.contains(name.as_str())) {
@@ -147,17 +146,11 @@ fn main() {
             best[2] = best[2].min(timed(&mut tiered).0);
         }
         let [revm, off, on] = best.map(|best| best.as_secs_f64() * 1e6);
-        if workload.0 == "call_stop" {
-            above_journal = Some((journal_ns(&workload), [revm, off, on].map(|us| us * 1e3 / CALLS as f64)));
-        }
         println!("{:<20} {revm:>10.1} {off:>12.1} {on:>12.1} {:>8.2} {:>8.2}", workload.0, revm / off, revm / on);
-    }
-    if let Some((journal, [revm, off, on])) = above_journal {
-        println!(
-            "a round of call_stop, ns: journal {journal:.0}, above it revm {:.0}, interp {:.0}, tiered {:.0}",
-            revm - journal,
-            off - journal,
-            on - journal
-        );
+        if workload.0 == "call_stop" {
+            let journal = journal_ns(&workload);
+            let [revm, off, on] = [revm, off, on].map(|us| us * 1e3 / CALLS as f64 - journal);
+            println!("  a round, ns: journal {journal:.0}, above it revm {revm:.0}, interp {off:.0}, tiered {on:.0}");
+        }
     }
 }

@@ -79,18 +79,14 @@ where
     start.elapsed().as_nanos() as f64
 }
 
-/// The fastest first calls of revm, of the interpreter and of `tiered`, and how many units the last compiled. Each of them comes first, second and
-/// last in turn: what one gives back to the allocator, and the allocator to the system, the next has to ask for again.
+/// The fastest first calls of revm, of the interpreter and of `tiered`, and how many units the last compiled.
 fn measure(code: &[u8], rounds: u64) -> ([f64; 3], u64) {
     let (mut best, mut units) = ([f64::MAX; 3], 0);
-    for time in 0..TIMES {
+    for _ in 0..TIMES {
         let engines = [Mode::Off, Mode::Tiered].map(|mode| Engine::new(Config::with_mode(mode)));
-        for side in (0..3).map(|turn| (turn + time) % 3) {
-            let took = match side {
-                0 => first_call(context(code).build_mainnet(), rounds),
-                _ => first_call(context(code).build_ejit(&engines[side - 1]), rounds),
-            };
-            best[side] = best[side].min(took);
+        best[0] = best[0].min(first_call(context(code).build_mainnet(), rounds));
+        for (best, engine) in best[1..].iter_mut().zip(&engines) {
+            *best = best.min(first_call(context(code).build_ejit(engine), rounds));
         }
         units = engines[1].counters().read().units;
     }

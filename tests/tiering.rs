@@ -1,7 +1,7 @@
 //! The default mode: in the end everything that runs is compiled, and compiling is paid for by what was executed.
 #![cfg(feature = "revm")]
 
-#[allow(dead_code, reason = "shared with tests, which use the rest")]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
 use ejit::engine::{Config, CounterValues, Engine};
@@ -65,7 +65,7 @@ fn gas_of_callees_is_no_work() {
     let (counted, gas) = run(program(&tail), config.clone(), std::iter::repeat_n(200, RUNS as usize));
     let end = counted[counted.len() - 1];
     assert!(end.units > 0, "{end:?}");
-    let price = 6_000 * end.units + 160 * end.compiled_bytes;
+    let price = 60_000 + 12_000 * end.units + 160 * end.compiled_bytes;
     // What a transaction costs before it runs, and the first access to the callee.
     let work = gas - RUNS * (21_000 + 2_600) + RUNS * 1_000;
     assert!(price * config.payback <= work, "{price} of {work}");

@@ -6,8 +6,9 @@ use crate::lower::{Features, LowerError, Lowerer};
 use core::borrow::Borrow;
 use std::io;
 
-/// An incremental assembler. Instructions are lowered as they come (on aarch64 they are kept too: a function with branches over more than 1 MiB is lowered again); [`finish`](Assembler::finish) publishes a function and the next one begins. It owns
-/// its code memory, whose functions live as long as it does, and allocates nothing once its buffers have grown.
+/// An incremental assembler. Instructions are lowered as they come (on aarch64 they are kept too: a function with branches over more than 1 MiB
+/// is lowered again); [`finish`](Assembler::finish) publishes a function and the next one begins. It owns its code memory, whose functions live as
+/// long as it does, and allocates nothing once its buffers have grown.
 ///
 /// ```
 /// use ejit::arena::{Assembler, Function};

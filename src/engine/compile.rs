@@ -8,7 +8,7 @@ use crate::evm::block::Pc;
 use crate::ir::R;
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
-use crate::translate::context::{Origin, Version, VersionId};
+use crate::translate::context::{Origin, VersionId};
 use crate::translate::{AARCH64, Job, Options, Refusal, Slots, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -89,19 +89,19 @@ impl Compiler {
         let start = Instant::now();
         let mut versions = contract.versions();
         let len = contract.code.bytes().len();
+        let origin = match wanted {
+            Wanted::Block(_, origin) => origin,
+            Wanted::Version(id) => versions.get(id).origin,
+        };
+        versions.select(origin);
         let id = match wanted {
-            Wanted::Block(pc, _) if pc.index() > len => return Err(Refusal::Unsupported),
-            Wanted::Block(pc, origin) => {
-                versions.select(origin);
-                versions.generic(pc)
-            }
+            Wanted::Block(pc, _) if pc.index() <= len => versions.generic(pc),
+            Wanted::Block(..) => return Err(Refusal::Unsupported),
             Wanted::Version(id) => id,
         };
-        let Version { address, origin, .. } = *versions.get(id);
-        if address != 0 {
-            return Ok(address);
+        if versions.get(id).address != 0 {
+            return Ok(versions.get(id).address);
         }
-        versions.select(origin);
         let side = origin as usize;
         let frugal = contract.native_bytes[side].load(Relaxed) > NATIVE_PER_BYTE[side] * len as u64 + NATIVE_AT_LEAST[side];
         let mut job = Job {

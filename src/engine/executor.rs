@@ -116,6 +116,7 @@ impl Executor {
         let Some(generation) = contract.generation.as_ref().filter(|_| self.engine.is_enabled()) else {
             return self.interpret(frame, u64::MAX);
         };
+        let mut origin = Origin::Start;
         if !contract.is_compiled() {
             let mut entry = ENTRY_WORK;
             loop {
@@ -124,14 +125,12 @@ impl Executor {
                     break;
                 }
                 match self.interpret_for(frame, contract, missing / GAS_PER_JUMP + 1, entry) {
-                    Exit::Hot => entry = 0,
+                    Exit::Hot => (entry, origin) = (0, Origin::Middle),
                     exit => return exit,
                 }
             }
-            let origin = if entry > 0 { Origin::Start } else { Origin::Middle };
-            return self.run_compiled(frame, contract, generation, origin);
         }
-        self.run_compiled(frame, contract, generation, Origin::Start)
+        self.run_compiled(frame, contract, generation, origin)
     }
 
     /// Counts an activation.

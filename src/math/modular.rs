@@ -3,7 +3,7 @@
 use super::Fast;
 use super::divide::{divide, remainder_of_sum};
 use super::limb::Limb;
-use super::product::{Portable, Products, add, less, select, sub};
+use super::product::{Portable, Products, add, below, less};
 use super::reciprocal::Reciprocal;
 
 type Word = [u64; 4];
@@ -119,8 +119,7 @@ pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word) -> Word {
 #[inline(always)]
 fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
     let (sum, carry) = add(a, b);
-    let (less, borrow) = sub(&sum, n);
-    select(carry | !borrow, &less, &sum)
+    below(carry, &sum, n)
 }
 
 /// [`add_modulo`] of any numbers.

@@ -157,6 +157,19 @@ pub(crate) fn select<L: Limb>(first: bool, a: &[L; 4], b: &[L; 4]) -> [L; 4] {
     [L::select(first, a[0], b[0]), L::select(first, a[1], b[1]), L::select(first, a[2], b[2]), L::select(first, a[3], b[3])]
 }
 
+/// What `word`, which has `carried` beyond four limbs or not, is modulo `d`: less than `2 d`, so `d` is subtracted at most once.
+#[inline(always)]
+pub(crate) fn below<L: Limb>(carried: bool, word: &[L; 4], d: &[L; 4]) -> [L; 4] {
+    let (less, borrow) = sub(word, d);
+    select(carried | !borrow, &less, word)
+}
+
+/// As [`below`], behind a branch, for what seldom is as much as `d`.
+#[inline(always)]
+pub(crate) fn seldom_below<L: Limb>(carried: bool, word: &[L; 4], d: &[L; 4]) -> [L; 4] {
+    if carried || word[3] >= d[3] { below(carried, word, d) } else { *word }
+}
+
 /// Significant limbs: `a` without the zeros above.
 #[inline(always)]
 pub(crate) fn len<L: Limb, const N: usize>(a: &[L; N]) -> usize {

@@ -9,7 +9,7 @@
 
 use super::divide::reciprocal_of_word;
 use super::limb::Limb;
-use super::product::{Products, add, add_carrying, bits, less, select, shl, shr, sub};
+use super::product::{Products, add, add_carrying, bits, less, seldom_below, select, shl, shr, sub};
 use super::solinas;
 use core::mem::offset_of;
 use core::ptr;
@@ -188,11 +188,7 @@ impl<L: Limb> Reciprocal<L> {
         let rest = [r0, r1, r2, r3.and(L::ZERO.funnel_right(L::MAX, self.shift()))];
         let (first, second) = above(fifth, r3).mul_add(self.minus_divisor[0], L::ZERO, L::ZERO);
         let (rest, carried) = add(&rest, &[first, second, L::ZERO, L::ZERO]);
-        if carried || rest[3] >= self.divisor[3] {
-            let (less, borrow) = sub(&rest, &self.divisor);
-            return select(carried | !borrow, &less, &rest);
-        }
-        rest
+        seldom_below(carried, &rest, &self.divisor)
     }
 
     /// `t mod d`, `t * 2^s` being less than `B^8`, where `funnel` is the high digit of two shifted by `s`: what that is divided by `e` is what `t` is divided

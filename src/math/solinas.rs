@@ -2,7 +2,7 @@
 //! powers of `b = 2^32`, half a limb, so what is above `b^8` counts as sums and differences of half limbs. That is so for any `b`.
 
 use super::limb::Limb;
-use super::product::{add, sub};
+use super::product::{add, seldom_below, sub};
 
 /// `b^8 - b^7 + b^6 + b^3 - 1`
 pub(super) fn modulus<L: Limb>() -> [L; 4] {
@@ -44,13 +44,7 @@ pub(super) fn reduce<L: Limb>(t: [L; 8]) -> [L; 4] {
         rest = next;
         beyond -= if carried { beyond.signum() } else { 0 };
     }
-    if rest[3] >= modulus[3] {
-        let (less, borrow) = sub(&rest, &modulus);
-        if !borrow {
-            return less;
-        }
-    }
-    rest
+    seldom_below(false, &rest, &modulus)
 }
 
 #[cfg(test)]

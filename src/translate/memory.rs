@@ -37,7 +37,7 @@ impl Translator {
     /// Makes sure that `len` bytes (1 or 32) of memory exist at the offset `v`, and gives the operand that addresses them, with the memory's
     /// base in the second scratch register. The third scratch register may be part of it, or a register of `v`.
     pub(super) fn access(&mut self, v: ValueId, len: u8) -> Mem {
-        let [t0, base, index] = self.s.target.scratch;
+        let [t0, base, t2] = self.s.target.scratch;
         let konst = self.s.konst(v);
         let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(end_of);
@@ -62,16 +62,10 @@ impl Translator {
             let to = self.stubs.invalid_operand;
             self.s.emit(Ins::Exit { cond: Cond::Ne, dst: base, value: self.spare, to, through: false });
         }
-        let index = match self.s.limb(v, 0) {
-            Some(Src::R(r)) => {
-                self.s.hold(v);
-                r
-            }
-            _ => {
-                self.s.limb_to(v, 0, index);
-                index
-            }
-        };
+        let index = self.s.limb_in(v, 0, t2);
+        if index != t2 {
+            self.s.hold(v);
+        }
         let most = 1u64.checked_shl(self.s.value(v).bits.into()).map_or(u64::MAX, |beyond| beyond - 1);
         if most.saturating_add(len.into()) > self.memory_known.into() {
             let room = if len == 1 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
@@ -171,14 +165,7 @@ impl Translator {
         if let Some(k) = self.s.konst(value) {
             self.s.emit(Ins::StoreImm { width: Width::B8, value: i32::from(k.byte(0) as i8), mem });
         } else {
-            let src = match self.s.limb(value, 0) {
-                Some(Src::R(src)) => src,
-                Some(_) | None => {
-                    let t0 = self.t0();
-                    self.s.limb_to(value, 0, t0);
-                    t0
-                }
-            };
+            let src = self.s.limb_in(value, 0, self.s.target.scratch[0]);
             self.s.emit(Ins::Store { width: Width::B8, src, mem });
         }
         self.s.release(offset);

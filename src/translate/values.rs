@@ -731,6 +731,17 @@ impl State {
         self.out.push(ins);
     }
 
+    /// The register that one limb is in, or `tmp`, into which it is loaded.
+    pub fn limb_in(&mut self, v: ValueId, i: usize, tmp: R) -> R {
+        match self.limb(v, i) {
+            Some(Src::R(r)) => r,
+            Some(_) | None => {
+                self.limb_to(v, i, tmp);
+                tmp
+            }
+        }
+    }
+
     /// One limb as an operand, through `tmp` if it needs code.
     pub fn limb_or(&mut self, v: ValueId, i: usize, tmp: R) -> Src {
         self.limb(v, i).unwrap_or_else(|| {
