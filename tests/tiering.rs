@@ -59,8 +59,10 @@ fn in_the_end_all_is_compiled() {
 fn gas_of_callees_is_no_work() {
     const CALLS: u64 = 40;
     const RUNS: u64 = 30;
-    let calls = |asm: Asm, _| asm.call(0xf1, 100_000, CALLEE, 0, (0, 0), (0, 0)).ops(&[0x50]);
-    let tail = (0..CALLS).fold(Asm::new(), calls).ops(&[0x00]).build();
+    let calls = |asm: Asm, _| asm.call(0xf1, 10_000_000, CALLEE, 0, (0, 0), (0, 0)).ops(&[0x50]);
+    // They lie behind a branch that is taken: compiled code asks for that side's code, and goes on into a call.
+    let tail = Asm::new().push(0).ops(&[0x35]).push(41).ops(&[0x57, 0x00, 0x5b]);
+    let tail = (0..CALLS).fold(tail, calls).ops(&[0x00]).build();
     let config = Config::default();
     let (counted, gas) = run(program(&tail), config.clone(), std::iter::repeat_n(200, RUNS as usize));
     let end = counted[counted.len() - 1];
