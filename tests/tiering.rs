@@ -59,10 +59,14 @@ fn in_the_end_all_is_compiled() {
 fn gas_of_callees_is_no_work() {
     const CALLS: u64 = 40;
     const RUNS: u64 = 30;
-    let calls = |asm: Asm, _| asm.call(0xf1, 10_000_000, CALLEE, 0, (0, 0), (0, 0)).ops(&[0x50]);
-    // They lie behind a branch that is taken: compiled code asks for that side's code, and goes on into a call.
-    let tail = Asm::new().push(0).ops(&[0x35]).push(41).ops(&[0x57, 0x00, 0x5b]);
-    let tail = (0..CALLS).fold(tail, calls).ops(&[0x00]).build();
+    // Each lies behind a branch that is taken: compiled code asks for that side's code, and goes on into the call.
+    let tail = (0..CALLS).fold(vec![], |tail, _| {
+        // PUSH1 0, CALLDATALOAD, PUSH2 side, JUMPI, STOP; side: JUMPDEST, the call, POP
+        let [high, low] = ((program(&tail).len() + 8) as u16).to_be_bytes();
+        let branch = Asm::new().push(0).ops(&[0x35, 0x61, high, low, 0x57, 0x00, 0x5b]);
+        [tail, branch.call(0xf1, 10_000_000, CALLEE, 0, (0, 0), (0, 0)).ops(&[0x50]).build()].concat()
+    });
+    let tail = [tail, vec![0x00]].concat();
     let config = Config::default();
     let (counted, gas) = run(program(&tail), config.clone(), std::iter::repeat_n(200, RUNS as usize));
     let end = counted[counted.len() - 1];
