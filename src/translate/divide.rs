@@ -15,9 +15,6 @@ const FOLDED: u16 = 62;
 impl Translator {
     /// Quotient of `x` by `y`, or remainder (`rem`).
     pub(super) fn div(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if self.zero_by_constant(x, y) {
-            return;
-        }
         if let Some(amount) = self.power_of_two(y) {
             self.s.release(y);
             if rem {

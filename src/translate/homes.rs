@@ -69,7 +69,7 @@ impl State {
                 let k = *self.const_of(k);
                 store_const(&k, base, disp, self.target.scratch[0], &mut self.out);
             }
-            (Regs::None, None, Some(s)) => self.copy_slot(s, slot),
+            (Regs::None, None, Some(s)) => self.copy_slot(s, slot, value.bits),
             (Regs::None, None, None) => {
                 let cond = value.flags.expect("a live value is somewhere");
                 let tmp = self.target.scratch[0];
@@ -79,11 +79,16 @@ impl State {
         }
     }
 
-    /// Copies a slot limb by limb: its last write may have been limb by limb, and a wider read would stall.
-    pub(super) fn copy_slot(&mut self, from: i32, to: i32) {
+    /// Copies a slot with a word of so many bits limb by limb: its last write may have been limb by limb, and a wider read would stall.
+    pub(super) fn copy_slot(&mut self, from: i32, to: i32, bits: u16) {
         let tmp = self.target.scratch[0];
         let (base, from) = self.slot_at(from);
         let (_, to) = self.slot_at(to);
+        if bits <= 64 {
+            self.out.push(Ins::Load { width: Width::B64, signed: false, dst: tmp, mem: at(base, from) });
+            self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp: to });
+            return;
+        }
         for i in 0..4 {
             self.out.push(Ins::Load { width: Width::B64, signed: false, dst: tmp, mem: at(base, from + 8 * i) });
             self.out.push(Ins::Store { width: Width::B64, src: tmp, mem: at(base, to + 8 * i) });
@@ -159,7 +164,7 @@ impl State {
         } else {
             let to = self.spill_slot();
             let from = self.value(v).slot.expect("it is in memory");
-            self.copy_slot(from, to);
+            self.copy_slot(from, to, self.value(v).bits);
             self.drop_slot(v);
             self.change(v).slot = Some(to);
             self.slot_owner[(to + self.need) as usize] = Some(v);
@@ -184,7 +189,7 @@ impl State {
         }
         if value.konst.is_none() && value.regs == Regs::None {
             let to = self.spill_slot();
-            self.copy_slot(self.position(i), to);
+            self.copy_slot(self.position(i), to, value.bits);
             self.drop_slot(v);
             self.change(v).slot = Some(to);
             self.slot_owner[(to + self.need) as usize] = Some(v);

@@ -17,6 +17,7 @@ mod divide;
 mod edge;
 mod effects;
 mod facts;
+mod fold;
 mod homes;
 mod memory;
 mod modular;
@@ -490,6 +491,7 @@ impl Translator {
                     op::NOT => self.not(),
                     op::CLZ => self.clz(),
                     op::ADDMOD | op::MULMOD => self.modular(opcode),
+                    _ if self.folds(opcode) => {}
                     op::AND if self.mask_test(code, pc) => {}
                     op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
                     _ if self.narrow(job, opcode, pc) => {}

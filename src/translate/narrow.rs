@@ -57,9 +57,6 @@ impl Translator {
         let top = self.s.len() - 1;
         let (x, y) = (self.s.at(top), self.s.at(top - 1));
         let (kx, ky) = (self.s.konst(x), self.s.konst(y));
-        if kx.is_some() && ky.is_some() {
-            return false;
-        }
         let (wx, wy) = (self.s.value(x).bits, self.s.value(y).bits);
         let alu = match opcode {
             op::ADD => AluOp::Add,
@@ -85,7 +82,6 @@ impl Translator {
             AluOp::Add if wx.max(wy) < 64 => false,
             AluOp::Mul if wx + wy <= 64 => false,
             AluOp::Mul => match kx.map(|k| (k, true)).or(ky.map(|k| (k, false))) {
-                Some((k, _)) if k.is_zero() => false,
                 Some((k, on_top)) if k.count_ones() == 1 => {
                     let bits = if on_top { wy } else { wx };
                     self.guess_shift(job, k.trailing_zeros() as u8, !on_top, bits, pc)

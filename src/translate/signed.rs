@@ -14,9 +14,6 @@ impl Translator {
         if self.bits(x) < 256 && self.bits(y) < 256 {
             return self.div(x, y, rem);
         }
-        if self.zero_by_constant(x, y) {
-            return;
-        }
         if let Some(divisor) = self.s.konst(y) {
             self.s.release(y);
             return self.div_by_signed_constant(x, divisor, rem);

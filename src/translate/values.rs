@@ -393,8 +393,13 @@ impl State {
     }
 
     /// The value, if it is known.
+    pub fn known(&self, v: ValueId) -> Option<&U256> {
+        self.value(v).konst.map(|id| self.const_of(id))
+    }
+
+    /// As [`State::known`], by value.
     pub fn konst(&self, v: ValueId) -> Option<U256> {
-        self.value(v).konst.map(|id| *self.const_of(id))
+        self.known(v).copied()
     }
 
     // ---- the stack ----

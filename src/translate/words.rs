@@ -1,4 +1,4 @@
-//! Arithmetic, logic, comparisons and shifts on words: constants fold, narrow words take one machine instruction, wide ones a carry chain
+//! Arithmetic, logic, comparisons and shifts on words: narrow words take one machine instruction, wide ones a carry chain
 //! or a runtime function.
 
 use super::Translator;
@@ -10,95 +10,11 @@ use crate::evm::{U256, opcode as op};
 use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
 
-/// Folds an operation on constants, as the EVM defines it. Operands in stack order (`x` was on top).
-pub(super) fn fold(opcode: u8, x: U256, y: U256) -> Option<U256> {
-    let bool_word = |b: bool| if b { U256::from(1) } else { U256::ZERO };
-    let sign = |v: U256| v.bit(255);
-    Some(match opcode {
-        op::ADD => x.wrapping_add(y),
-        op::MUL => x.wrapping_mul(y),
-        op::SUB => x.wrapping_sub(y),
-        op::DIV => x.checked_div(y).unwrap_or_default(),
-        op::MOD => x.checked_rem(y).unwrap_or_default(),
-        op::LT => bool_word(x < y),
-        op::GT => bool_word(x > y),
-        op::SLT => bool_word((sign(x), y) > (sign(y), x)),
-        op::SGT => bool_word((sign(y), x) > (sign(x), y)),
-        op::EQ => bool_word(x == y),
-        op::AND => x & y,
-        op::OR => x | y,
-        op::XOR => x ^ y,
-        op::BYTE => {
-            if x < U256::from(32) {
-                U256::from(y.byte(31 - x.as_limbs()[0] as usize))
-            } else {
-                U256::ZERO
-            }
-        }
-        op::SHL => y.checked_shl_word(x),
-        op::SHR => y.checked_shr_word(x),
-        op::SAR => {
-            if x < U256::from(256) {
-                y.arithmetic_shr(x.as_limbs()[0] as usize)
-            } else if sign(y) {
-                U256::MAX
-            } else {
-                U256::ZERO
-            }
-        }
-        op::SIGNEXTEND => {
-            if x < U256::from(31) {
-                let shift = 248 - 8 * x.as_limbs()[0] as usize;
-                (y << shift).arithmetic_shr(shift)
-            } else {
-                y
-            }
-        }
-        _ => return None,
-    })
-}
-
-/// What an operation gives for a word and itself, where that is a number.
-fn of_equals(opcode: u8) -> Option<u64> {
-    match opcode {
-        op::EQ => Some(1),
-        op::SUB | op::XOR | op::LT | op::GT | op::SLT | op::SGT => Some(0),
-        _ => None,
-    }
-}
-
-trait WordShift {
-    fn checked_shl_word(self, amount: U256) -> U256;
-    fn checked_shr_word(self, amount: U256) -> U256;
-}
-
-impl WordShift for U256 {
-    fn checked_shl_word(self, amount: U256) -> U256 {
-        if amount < U256::from(256) { self << amount.as_limbs()[0] as usize } else { U256::ZERO }
-    }
-    fn checked_shr_word(self, amount: U256) -> U256 {
-        if amount < U256::from(256) { self >> amount.as_limbs()[0] as usize } else { U256::ZERO }
-    }
-}
-
 impl Translator {
-    /// An operation of two words.
+    /// An operation of two words, which does not fold.
     pub(super) fn binary(&mut self, opcode: u8) {
         let x = self.s.pop();
         let y = self.s.pop();
-        if let (Some(kx), Some(ky)) = (self.s.konst(x), self.s.konst(y))
-            && let Some(k) = fold(opcode, kx, ky)
-        {
-            self.s.release(x);
-            self.s.release(y);
-            self.s.push_const(k);
-            return;
-        }
-        if let Some(k) = of_equals(opcode).filter(|_| x == y) {
-            self.release2(x, y);
-            self.s.push_limb(k);
-            return;
-        }
         self.s.kill_flags();
         match opcode {
             op::ADD => self.add(x, y),
@@ -189,11 +105,6 @@ impl Translator {
 
     pub(super) fn and(&mut self, x: ValueId, y: ValueId) {
         let bits = self.bits(x).min(self.bits(y));
-        if bits == 0 {
-            self.release2(x, y);
-            self.s.push_const(U256::ZERO);
-            return;
-        }
         let (x, y) = self.constant_last(x, y);
         if bits == self.bits(x) && self.s.konst(y).is_some_and(|k| is_low_mask(&k)) {
             self.s.push(x);
@@ -390,16 +301,6 @@ impl Translator {
         self.s.push_flags(Cond::Eq);
     }
 
-    /// If `y`, a factor or divisor, is the constant zero, so is the result.
-    pub(super) fn zero_by_constant(&mut self, x: ValueId, y: ValueId) -> bool {
-        let zero = self.s.konst(y).is_some_and(|k| k.is_zero());
-        if zero {
-            self.release2(x, y);
-            self.s.push_const(U256::ZERO);
-        }
-        zero
-    }
-
     /// The exponent of two that `y` is, if it is a constant and one.
     pub(super) fn power_of_two(&self, y: ValueId) -> Option<u16> {
         self.s.konst(y).filter(|k| k.count_ones() == 1).map(|k| k.trailing_zeros() as u16)
@@ -408,9 +309,6 @@ impl Translator {
     pub(super) fn mul(&mut self, x: ValueId, y: ValueId) {
         let (x, y) = self.constant_last(x, y);
         let bits = (self.bits(x) + self.bits(y)).min(256);
-        if self.zero_by_constant(x, y) {
-            return;
-        }
         if let Some(amount) = self.power_of_two(y) {
             self.s.release(y);
             self.shift_const(WShiftOp::Shl, amount, x);
@@ -469,11 +367,6 @@ impl Translator {
             self.word_call(offset_of!(Callouts, byte), &[x, y], 8);
             return;
         };
-        if k >= U256::from(32) {
-            self.release2(x, y);
-            self.s.push_const(U256::ZERO);
-            return;
-        }
         let index = 31 - k.as_limbs()[0] as usize;
         let (limb, byte) = (index / 8, (index % 8) as u8);
         let dst = self.s.alloc();
@@ -643,8 +536,8 @@ impl Translator {
             return;
         };
         self.s.release(x);
-        let sign_bit = if k < U256::from(31) { 8 * k.as_limbs()[0] as u16 + 7 } else { 255 };
-        if self.bits(y) <= sign_bit || sign_bit == 255 {
+        let sign_bit = 8 * k.as_limbs()[0] as u16 + 7;
+        if self.bits(y) <= sign_bit {
             self.s.push(y);
             self.s.release(y);
             return;
