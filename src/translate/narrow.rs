@@ -113,12 +113,7 @@ impl Translator {
         self.s.kill_flags();
         self.s.pop();
         self.s.pop();
-        let dst = self.s.take_low(x);
-        let b = self.s.limb_or(y, 0, self.t0());
-        self.s.emit(Ins::Alu { op, flags: false, dst, a: dst, b });
-        self.s.release(x);
-        self.s.release(y);
-        self.s.push_narrow(dst, 64);
+        self.low_op(op, x, y, 64);
         self.s.unpin();
     }
 
