@@ -394,15 +394,15 @@ impl Translator {
             self.s.push_wide(q, bits - amount);
             return;
         }
-        self.limb_from(amount, bits - amount, y);
+        let dst = self.limb_from(amount, bits - amount, y);
+        self.s.push_narrow(dst, bits - amount);
     }
 
-    /// The `width` bits, 64 at most, of `y` from `bit` on, as a word: of at most two of its limbs.
-    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) {
-        let bits = self.bits(y);
+    /// `width` bits of `y` from `bit` on, at most 64, in a register; above them is what else the limbs hold that they come from. Releases `y`.
+    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) -> R {
         let (limb, low) = (usize::from(bit / 64), (bit % 64) as u8);
         let dst = self.s.alloc();
-        if low > 0 && usize::from(bits) > 64 * (limb + 1) {
+        if u16::from(low) + width > 64 {
             let hi = self.t0();
             self.s.limb_to(y, limb, dst);
             self.s.limb_to(y, limb + 1, hi);
@@ -414,7 +414,7 @@ impl Translator {
             self.s.limb_to(y, limb, dst);
         }
         self.s.release(y);
-        self.s.push_narrow(dst, width);
+        dst
     }
 
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
