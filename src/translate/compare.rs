@@ -3,7 +3,7 @@
 use super::Translator;
 use super::values::{Regs, ValueId, imm32, word_imm32};
 use crate::evm::U256;
-use crate::ir::{AluOp, Cond, Ins, Src, WSrc, Width};
+use crate::ir::{AluOp, Cond, Ins, R, Src, WSrc, Width};
 
 impl Translator {
     /// ISZERO.
@@ -36,6 +36,7 @@ impl Translator {
         let value = *self.s.value(x);
         if value.bits <= 64 {
             match self.s.limb_or(x, 0, t0) {
+                Src::R(a) if self.flags_tell(a) => {}
                 Src::R(a) => self.s.emit(Ins::Test { a, b: Src::R(a) }),
                 Src::M(mem) => self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(0) }),
                 Src::I(_) => unreachable!("constants are folded"),
@@ -51,6 +52,18 @@ impl Translator {
                 let a = self.s.quad(x);
                 self.s.emit(Ins::WIsZero { a, tmp: t0 });
             }
+        }
+    }
+
+    /// Whether the flags are `Eq` if the register `a` is zero, else `Ne`: the last instruction, but for a branch, has computed it.
+    fn flags_tell(&mut self, a: R) -> bool {
+        match self.s.out.as_mut_slice() {
+            [.., Ins::Alu { op: AluOp::And | AluOp::Or | AluOp::Xor | AluOp::Add | AluOp::Sub, flags, dst, .. }] if *dst == a => {
+                *flags = true;
+                true
+            }
+            [.., Ins::Alu { op: AluOp::Add | AluOp::Sub, flags: true, dst, .. }, Ins::Br { .. }] => *dst == a,
+            _ => false,
         }
     }
 
