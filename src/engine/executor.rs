@@ -214,7 +214,9 @@ impl Executor {
                 missed = true;
                 // Of what cannot be compiled, only the way to the next block is interpreted.
                 let is_refused = contract.is_refused(frame.pc);
-                origin = if is_refused { Origin::Start } else { Origin::Middle };
+                if !is_refused {
+                    origin = Origin::Middle;
+                }
                 match self.interpret_for(frame, contract, if is_refused { 1 } else { look }, 0) {
                     Exit::Hot => look = LAST_LOOK.min(2 * look),
                     exit => return exit,
@@ -222,7 +224,6 @@ impl Executor {
                 continue;
             };
             look = FIRST_LOOK;
-            origin = Origin::Start;
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
             // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
             let exit = unsafe { self.enter(frame, contract, generation, address, &mut missed) };

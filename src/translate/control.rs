@@ -1,10 +1,10 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
+use super::compare::invert;
 use super::context::{Context, Version, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::facts::Fact;
 use super::values::ValueId;
-use super::words::invert;
 use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;

@@ -98,7 +98,7 @@ impl Translator {
     }
 
     /// Sets the flags to `Eq` if `word` has no bits from `width` on, which is below 256.
-    fn test_above(&mut self, word: ValueId, width: u16) {
+    pub(super) fn test_above(&mut self, word: ValueId, width: u16) {
         let [t0, t1, _] = self.s.target.scratch;
         let (limb, low) = (usize::from(width / 64), (width % 64) as u8);
         self.s.limb_to(word, limb, t0);

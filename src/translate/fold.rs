@@ -98,6 +98,8 @@ fn of_top(opcode: u8, k: &U256) -> Option<Gives> {
         op::SHL | op::SHR if *k >= U256::from(256) => Some(Gives::Number(0)),
         op::BYTE if *k >= U256::from(32) => Some(Gives::Number(0)),
         op::LT if *k == U256::MAX => Some(Gives::Number(0)),
+        op::SLT if *k == U256::MAX >> 1 => Some(Gives::Number(0)),
+        op::SGT if *k == U256::ONE << 255 => Some(Gives::Number(0)),
         _ => None,
     }
 }
@@ -115,6 +117,8 @@ fn of_second(opcode: u8, k: &U256) -> Option<Gives> {
         }
         op::MOD | op::SMOD if *k <= U256::ONE => Some(Gives::Number(0)),
         op::GT if *k == U256::MAX => Some(Gives::Number(0)),
+        op::SLT if *k == U256::ONE << 255 => Some(Gives::Number(0)),
+        op::SGT if *k == U256::MAX >> 1 => Some(Gives::Number(0)),
         _ => None,
     }
 }

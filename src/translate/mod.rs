@@ -10,6 +10,7 @@
 
 mod chaos;
 mod checked;
+mod compare;
 mod constants;
 pub mod context;
 mod control;
@@ -23,6 +24,7 @@ mod memory;
 mod modular;
 mod multiply;
 mod narrow;
+mod operands;
 mod registers;
 mod signed;
 mod stubs;

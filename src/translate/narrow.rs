@@ -29,23 +29,26 @@ pub(super) struct Guess {
     pub gas: u32,
 }
 
-/// Whether of the word that the instruction before `pc` pushes only the low 64 bits are ever used: constants are added to it, and so on, until
-/// it is masked, all before the block's `end`.
-fn only_low_bits(code: &Code, mut pc: usize, end: usize) -> bool {
+/// How many low bits, at most 64, are ever used of the word that the instruction before `pc` pushes: constants are added to it, and so on, until
+/// it is masked, all before the block's `end`. `None` if it is not used like that.
+fn only_low_bits(code: &Code, mut pc: usize, end: usize) -> Option<u16> {
     for _ in 0..LOOK_AHEAD {
         let row = info(code.padded()[pc]);
         let (start, len) = (pc + 1, usize::from(row.immediate));
         if !(op::PUSH1..=op::PUSH32).contains(&code.padded()[pc]) || start + len >= end {
-            return false;
+            return None;
         }
         pc = start + len;
         match code.padded()[pc] {
-            op::AND => return code.padded()[start..start + len.saturating_sub(8)].iter().all(|&byte| byte == 0),
+            op::AND => {
+                let mask = U256::from_be_slice(&code.padded()[start..start + len]);
+                return Some(mask.bit_len() as u16).filter(|bits| *bits <= 64);
+            }
             op::ADD | op::SUB | op::MUL | op::OR | op::XOR => pc += 1,
-            _ => return false,
+            _ => return None,
         }
     }
-    false
+    None
 }
 
 impl Translator {
@@ -71,7 +74,7 @@ impl Translator {
                 return amount.is_some_and(|amount| wy <= 64 && self.guess_shift(job, amount, false, wy, pc));
             }
         };
-        if only_low_bits(job.code, pc + 1, self.block_end) {
+        if only_low_bits(job.code, pc + 1, self.block_end).is_some() {
             self.low_bits(alu, x, y);
             return true;
         }
@@ -95,15 +98,17 @@ impl Translator {
     /// SHR of the wide word `y` by a constant, if only low bits of it are ever used.
     fn low_of_shift(&mut self, job: &Job<'_>, pc: usize, amount: Option<U256>, y: ValueId) -> bool {
         let Some(amount) = amount.and_then(|k| u8::try_from(k).ok()) else { return false };
-        let bits = self.s.value(y).bits;
-        if bits <= u16::from(amount) + 64 || !only_low_bits(job.code, pc + 1, self.block_end) {
+        let bits = self.bits(y);
+        if bits <= u16::from(amount).max(64) {
             return false;
         }
+        let Some(used) = only_low_bits(job.code, pc + 1, self.block_end) else { return false };
         self.s.kill_flags();
         let top = self.s.pop();
         self.s.release(top);
         let y = self.s.pop();
-        self.limb_from(amount.into(), 64, y);
+        let dst = self.limb_from(amount.into(), used.min(bits - u16::from(amount)), y);
+        self.s.push_narrow(dst, 64);
         self.s.unpin();
         true
     }
@@ -113,12 +118,7 @@ impl Translator {
         self.s.kill_flags();
         self.s.pop();
         self.s.pop();
-        let dst = self.s.take_low(x);
-        let b = self.s.limb_or(y, 0, self.t0());
-        self.s.emit(Ins::Alu { op, flags: false, dst, a: dst, b });
-        self.s.release(x);
-        self.s.release(y);
-        self.s.push_narrow(dst, 64);
+        self.low_op(op, x, y, 64);
         self.s.unpin();
     }
 

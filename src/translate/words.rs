@@ -28,10 +28,10 @@ impl Translator {
             }
             op::DIV => self.div(x, y, false),
             op::MOD => self.div(x, y, true),
-            op::LT => self.compare(Cond::Ult, x, y),
-            op::GT => self.compare(Cond::Ult, y, x),
-            op::SLT => self.compare(Cond::Slt, x, y),
-            op::SGT => self.compare(Cond::Slt, y, x),
+            op::LT => self.less(Cond::Ult, x, y),
+            op::GT => self.less(Cond::Ult, y, x),
+            op::SLT => self.less(Cond::Slt, x, y),
+            op::SGT => self.less(Cond::Slt, y, x),
             op::EQ => self.equal(x, y),
             op::BYTE => self.byte(x, y),
             op::SHL => self.shift(WShiftOp::Shl, x, y),
@@ -58,12 +58,7 @@ impl Translator {
         let bits = self.bits(x).max(self.bits(y)) + 1;
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
-            let dst = self.s.take_low(x);
-            let b = self.s.limb_or(y, 0, self.t0());
-            self.s.emit(Ins::Alu { op: AluOp::Add, flags: false, dst, a: dst, b });
-            self.release2(x, y);
-            self.s.push_narrow(dst, bits);
-            return;
+            return self.low_op(AluOp::Add, x, y, bits);
         }
         self.word_op(WordOp::Add, x, y, bits.min(256));
     }
@@ -74,6 +69,15 @@ impl Translator {
         self.s.emit(Ins::W { op: WordOp::Sub, dst: q, a: q, b });
         self.release2(x, y);
         self.s.push_wide(q, 256);
+    }
+
+    /// `x op y` of low limbs, which is all that matters.
+    pub(super) fn low_op(&mut self, op: AluOp, x: ValueId, y: ValueId, bits: u16) {
+        let (dst, a) = self.s.low_for(x);
+        let b = self.s.limb_or(y, 0, self.t0());
+        self.s.emit(Ins::Alu { op, flags: false, dst, a, b });
+        self.release2(x, y);
+        self.s.push_narrow(dst, bits);
     }
 
     /// `x op y` for a commutative `op`.
@@ -113,11 +117,10 @@ impl Translator {
         }
         if bits <= 64 {
             // The narrower operand's upper limbs are zero, so only the low limbs matter.
-            let dst = self.s.take_low(x);
-            let b = self.s.limb_or(y, 0, self.t0());
-            if b != Src::I(-1) {
-                self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b });
+            if self.s.limb(y, 0) != Some(Src::I(-1)) {
+                return self.low_op(AluOp::And, x, y, bits);
             }
+            let dst = self.s.take_low(x);
             self.release2(x, y);
             self.s.push_narrow(dst, bits);
             return;
@@ -166,13 +169,8 @@ impl Translator {
             return;
         }
         if bits <= 64 {
-            let dst = self.s.take_low(x);
-            let b = self.s.limb_or(y, 0, self.t0());
-            let alu = if word == WordOp::Or { AluOp::Or } else { AluOp::Xor };
-            self.s.emit(Ins::Alu { op: alu, flags: false, dst, a: dst, b });
-            self.release2(x, y);
-            self.s.push_narrow(dst, bits);
-            return;
+            let op = if word == WordOp::Or { AluOp::Or } else { AluOp::Xor };
+            return self.low_op(op, x, y, bits);
         }
         self.word_op(word, x, y, bits);
     }
@@ -191,114 +189,6 @@ impl Translator {
         self.s.release(x);
         self.s.push_wide(q, 256);
         self.s.unpin();
-    }
-
-    /// ISZERO.
-    pub(super) fn is_zero(&mut self) {
-        let x = self.s.pop();
-        if let Some(k) = self.s.konst(x) {
-            self.s.release(x);
-            self.s.push_const(U256::from(k.is_zero()));
-            return;
-        }
-        if let Some(cond) = self.s.condition(x)
-            && self.s.is_last(x)
-        {
-            self.fact = self.told_by_negation(x);
-            self.s.release(x);
-            self.s.push_flags(invert(cond));
-            return;
-        }
-        self.s.kill_flags();
-        self.test_zero(x);
-        self.fact = self.told_by_negation(x);
-        self.s.release(x);
-        self.s.push_flags(Cond::Eq);
-        self.s.unpin();
-    }
-
-    /// Sets the flags to `Eq` if `x` is zero, else `Ne`.
-    pub(super) fn test_zero(&mut self, x: ValueId) {
-        let t0 = self.t0();
-        let value = *self.s.value(x);
-        if value.bits <= 64 {
-            match self.s.limb_or(x, 0, t0) {
-                Src::R(a) => self.s.emit(Ins::Test { a, b: Src::R(a) }),
-                Src::M(mem) => self.s.emit(Ins::CmpMem { width: Width::B64, mem, b: Src::I(0) }),
-                Src::I(_) => unreachable!("constants are folded"),
-            }
-            return;
-        }
-        match (value.regs, value.slot) {
-            (Regs::None, Some(slot)) => {
-                let (base, disp) = self.s.slot_at(slot);
-                self.s.emit(Ins::WIsZeroMem { base, disp, tmp: t0 });
-            }
-            _ => {
-                let a = self.s.quad(x);
-                self.s.emit(Ins::WIsZero { a, tmp: t0 });
-            }
-        }
-    }
-
-    /// `a < b`, unsigned or signed.
-    fn compare(&mut self, cond: Cond, a: ValueId, b: ValueId) {
-        let t0 = self.t0();
-        let (wa, wb) = (self.bits(a), self.bits(b));
-        let mut cond = cond;
-        if wa <= 64 && wb <= 64 {
-            // As words of 256 bits neither is negative.
-            cond = Cond::Ult;
-            let ra = self.s.low(a);
-            let rb = self.s.limb_or(b, 0, t0);
-            self.s.emit(Ins::Cmp { a: ra, b: rb });
-        } else {
-            let value = *self.s.value(a);
-            match (value.regs, value.konst, value.slot) {
-                (Regs::None, None, Some(slot)) => {
-                    let b = self.s.wsrc(b);
-                    let (a, a_disp) = self.s.slot_at(slot);
-                    self.s.emit(Ins::WCmpMem { a, a_disp, b, tmp: t0 });
-                }
-                _ => {
-                    let qa = self.s.quad(a);
-                    let b = self.s.wsrc(b);
-                    self.s.emit(Ins::WCmp { a: qa, b, tmp: t0 });
-                }
-            }
-        }
-        self.fact = if cond == Cond::Ult { self.told_by_less(a, b) } else { None };
-        self.release2(a, b);
-        self.s.push_flags(cond);
-    }
-
-    fn equal(&mut self, x: ValueId, y: ValueId) {
-        let [t0, t1, _] = self.s.target.scratch;
-        let (x, y) = self.constant_last(x, y);
-        if self.s.konst(y).is_some_and(|k| k.is_zero()) {
-            self.test_zero(x);
-        } else if self.bits(x) <= 64 && self.bits(y) <= 64 {
-            let a = self.s.low(x);
-            let b = self.s.limb_or(y, 0, t0);
-            self.s.emit(Ins::Cmp { a, b });
-        } else {
-            let value = *self.s.value(x);
-            match (value.regs, value.konst, value.slot) {
-                (Regs::None, None, Some(slot)) => {
-                    let b = self.s.wsrc(y);
-                    let (base, disp) = self.s.slot_at(slot);
-                    self.s.emit(Ins::WEqMem { base, disp, b, tmp: [t0, t1] });
-                }
-                _ => {
-                    let a = self.s.quad(x);
-                    let b = self.s.wsrc(y);
-                    self.s.emit(Ins::WEq { a, b, tmp: [t0, t1] });
-                }
-            }
-        }
-        self.fact = self.told_by_equal(x, y);
-        self.release2(x, y);
-        self.s.push_flags(Cond::Eq);
     }
 
     /// The exponent of two that `y` is, if it is a constant and one.
@@ -343,12 +233,7 @@ impl Translator {
 
     fn mul_narrow(&mut self, x: ValueId, y: ValueId, bits: u16) {
         if bits <= 64 {
-            let dst = self.s.take_low(x);
-            let b = self.s.limb_or(y, 0, self.t0());
-            self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst, a: dst, b });
-            self.release2(x, y);
-            self.s.push_narrow(dst, bits);
-            return;
+            return self.low_op(AluOp::Mul, x, y, bits);
         }
         let tmp = self.s.target.mul[0];
         let a = self.s.low(x);
@@ -487,8 +372,8 @@ impl Translator {
             self.s.release(y);
             self.s.push_const(U256::ZERO);
         } else if bits + amount <= 64 {
-            let dst = self.s.take_low(y);
-            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a: dst, amount: amount as u8 });
+            let (dst, a) = self.s.low_for(y);
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shl, dst, a, amount: amount as u8 });
             self.s.release(y);
             self.s.push_narrow(dst, bits + amount);
         } else {
@@ -509,24 +394,27 @@ impl Translator {
             self.s.push_wide(q, bits - amount);
             return;
         }
-        self.limb_from(amount, bits - amount, y);
+        let dst = self.limb_from(amount, bits - amount, y);
+        self.s.push_narrow(dst, bits - amount);
     }
 
-    /// The `width` bits, 64 at most, of `y` from `bit` on, as a word: of at most two of its limbs.
-    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) {
-        let bits = self.bits(y);
+    /// `width` bits of `y` from `bit` on, at most 64, in a register; above them is what else the limbs hold that they come from. Releases `y`.
+    pub(super) fn limb_from(&mut self, bit: u16, width: u16, y: ValueId) -> R {
         let (limb, low) = (usize::from(bit / 64), (bit % 64) as u8);
         let dst = self.s.alloc();
-        self.s.limb_to(y, limb, dst);
-        if low > 0 && usize::from(bits) > 64 * (limb + 1) {
+        if u16::from(low) + width > 64 {
             let hi = self.t0();
+            self.s.limb_to(y, limb, dst);
             self.s.limb_to(y, limb + 1, hi);
             self.s.emit(Ins::FunnelImm { dst, hi, lo: dst, amount: 64 - low, tmp: hi });
         } else if low > 0 {
-            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: dst, amount: low });
+            let a = self.s.limb_in(y, limb, dst);
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a, amount: low });
+        } else {
+            self.s.limb_to(y, limb, dst);
         }
         self.s.release(y);
-        self.s.push_narrow(dst, width);
+        dst
     }
 
     /// SIGNEXTEND: `x` is the index of the sign byte, from the least significant one.
@@ -600,25 +488,5 @@ impl Translator {
         self.load_field(R(4), offset_of!(Frame, memo));
         self.emit_callout(callout);
         self.s.push_slot(out, bits);
-    }
-}
-
-/// The opposite condition.
-pub(super) fn invert(cond: Cond) -> Cond {
-    match cond {
-        Cond::Eq => Cond::Ne,
-        Cond::Ne => Cond::Eq,
-        Cond::Ult => Cond::Uge,
-        Cond::Uge => Cond::Ult,
-        Cond::Ule => Cond::Ugt,
-        Cond::Ugt => Cond::Ule,
-        Cond::Slt => Cond::Sge,
-        Cond::Sge => Cond::Slt,
-        Cond::Sle => Cond::Sgt,
-        Cond::Sgt => Cond::Sle,
-        Cond::Overflow => Cond::NoOverflow,
-        Cond::NoOverflow => Cond::Overflow,
-        Cond::Neg => Cond::NotNeg,
-        Cond::NotNeg => Cond::Neg,
     }
 }
