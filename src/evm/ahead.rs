@@ -58,6 +58,16 @@ impl Top {
     }
 }
 
+/// What PUSH with an immediate of so many bytes pushes, of which four are there at least.
+#[inline]
+fn immediate(bytes: &[u8], len: u32) -> u32 {
+    match (len, bytes.first_chunk()) {
+        (1..=4, Some(four)) => u32::from_be_bytes(*four) >> (32 - 8 * len),
+        (0, _) => 0,
+        _ => UNKNOWN,
+    }
+}
+
 /// Where a look ahead ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
@@ -81,13 +91,7 @@ pub fn ahead(code: &Code, mut pc: usize) -> Ahead {
         let row = info(op);
         let next = pc + row.size();
         match row.class {
-            Class::Push => {
-                let value = padded[pc + 1..next].iter().try_fold(0u32, |value, &byte| match value >> 24 {
-                    0 => Some(value << 8 | u32::from(byte)),
-                    _ => None,
-                });
-                top.push(value.unwrap_or(UNKNOWN));
-            }
+            Class::Push => top.push(immediate(&padded[pc + 1..], row.immediate.into())),
             Class::Dup => top.dup(usize::from(op - opcode::DUP1) + 1),
             Class::Swap => top.swap(usize::from(op - opcode::SWAP1) + 1),
             Class::Jump if op == opcode::JUMP => {
@@ -100,9 +104,7 @@ pub fn ahead(code: &Code, mut pc: usize) -> Ahead {
             }
             Class::Terminal => return Ahead::Ends(op),
             Class::Pop | Class::Pure | Class::Env | Class::Memory | Class::Effect | Class::JumpDest => {
-                for _ in 0..row.inputs {
-                    top.pop();
-                }
+                top.len = top.len.saturating_sub(row.inputs.into());
                 for _ in 0..row.outputs {
                     top.push(UNKNOWN);
                 }

@@ -18,16 +18,18 @@ impl Loops {
     /// Looks through all of the code, once: eight bytes at a time for jumps, and before those for what they go to. Immediates are not told from
     /// instructions.
     pub fn of(code: &Code) -> Loops {
-        let bytes = code.bytes();
-        let mut back = vec![0; bytes.len().div_ceil(64)];
-        for (at, chunk) in bytes.chunks(8).enumerate() {
-            let mut eight = [0; 8];
-            eight[..chunk.len()].copy_from_slice(chunk);
-            let mut jumps = jumps_among(eight);
+        let len = code.bytes().len();
+        let mut back = vec![0; len.div_ceil(64)];
+        // Behind the code are zeros, which are no jumps.
+        let (eights, _) = code.padded().as_chunks();
+        for (n, eight) in eights[..len.div_ceil(8)].iter().enumerate() {
+            let mut jumps = jumps_among(*eight);
             while jumps != 0 {
-                let pc = 8 * at + jumps.trailing_zeros() as usize / 8;
-                for destination in destinations(bytes, pc) {
-                    if destination < pc {
+                let pc = 8 * n + jumps.trailing_zeros() as usize / 8;
+                let before = before(code, pc);
+                for (bits, push) in [(8, opcode::PUSH1), (16, opcode::PUSH2), (24, opcode::PUSH3)] {
+                    let destination = (before & ((1 << bits) - 1)) as usize;
+                    if (before >> bits) as u8 == push && destination < pc {
                         back[destination / 64] |= 1 << (destination % 64);
                     }
                 }
@@ -64,13 +66,14 @@ fn jumps_among(bytes: [u8; 8]) -> u64 {
     !(((other & LOW) + LOW) | other | LOW)
 }
 
-/// What PUSH1, PUSH2 and PUSH3 right before `pc` would push.
-fn destinations(bytes: &[u8], pc: usize) -> impl Iterator<Item = usize> {
-    (1..=3).filter_map(move |len| {
-        let push = pc.checked_sub(len + 1)?;
-        let is_push = bytes[push] == opcode::PUSH1 + (len - 1) as u8;
-        is_push.then(|| bytes[push + 1..pc].iter().fold(0, |to, &byte| to << 8 | usize::from(byte)))
-    })
+/// The four bytes before `pc`, the last the lowest; where there are fewer, zeros, which push nothing, before them.
+#[inline]
+fn before(code: &Code, pc: usize) -> u32 {
+    let bytes = &code.padded()[pc.saturating_sub(4)..pc];
+    match bytes.first_chunk() {
+        Some(four) => u32::from_be_bytes(*four),
+        None => bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)),
+    }
 }
 
 #[cfg(test)]

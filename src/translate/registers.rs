@@ -34,7 +34,7 @@ impl State {
         while (self.free & !self.pinned).count_ones() < 4 {
             self.evict();
         }
-        Quad(std::array::from_fn(|_| self.take_free()))
+        Quad([self.take_free(), self.take_free(), self.take_free(), self.take_free()])
     }
 
     /// As [`State::alloc_quad`], for a result to be made from `v`, which stays where it is.
