@@ -112,6 +112,8 @@ pub struct Version {
     pub widens: Option<Wide>,
     /// It is reached from a loop.
     pub looping: bool,
+    /// Header of the loop that it is reached from and that began late: in the generic version of its header.
+    pub late: Option<Pc>,
     /// Where the compiled code began that leads to it.
     pub origin: Origin,
     /// The next version of the same block, plus one.
@@ -242,7 +244,7 @@ impl Versions {
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
         let head = &mut self.heads[self.origin as usize][pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, origin: self.origin, next });
+        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, late: None, origin: self.origin, next });
         VersionId(self.list.len() as u32 - 1)
     }
 

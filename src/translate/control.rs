@@ -22,6 +22,9 @@ const MAX_VERSIONS: usize = 10;
 /// only the generic one.
 const GENERAL_VERSIONS: usize = 2;
 
+/// Versions besides, one for each loop that began late, in the generic version of its header: else it would go through generic ones.
+const LATE_VERSIONS: usize = 8;
+
 /// What an edge to an existing version may cost before a version of its own is made, by the number of versions there are.
 const TOLERANCE: [Loss; MAX_VERSIONS] = [0, 2, 4, 6, 8, 8, 10, 10, 12, 12];
 
@@ -162,12 +165,26 @@ impl Translator {
     /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
     fn fresh(&mut self, job: &mut Job<'_>, to: Pc) -> VersionId {
         let made = made(job, to);
-        if is_full(job, made) || self.s.dice.one_in(8) {
+        if self.is_spent(job, to, made) || self.s.dice.one_in(8) {
             return job.versions.generic(to);
         }
         let general = job.is_loop(to) || made > MAX_VERSIONS || self.s.dice.one_in(4);
         let context = if general { self.capture_general(job, to, made) } else { self.capture(job) };
-        job.versions.add(to, context, self.looping)
+        self.new_version(job, to, context)
+    }
+
+    /// Whether the block at `to`, of which so many versions were made, may have no more for an edge from here.
+    fn is_spent(&self, job: &Job<'_>, to: Pc, made: usize) -> bool {
+        let has_room = || made <= MAX_VERSIONS + GENERAL_VERSIONS + LATE_VERSIONS && !job.frugal;
+        let is_first = || job.versions.of(to).all(|(_, version)| version.late != self.late);
+        is_full(job, made) && !(self.late.is_some() && has_room() && is_first())
+    }
+
+    /// A new version that an edge from here leads to.
+    fn new_version(&self, job: &mut Job<'_>, to: Pc, context: Context) -> VersionId {
+        let id = job.versions.add(to, context, self.looping);
+        job.versions.get_mut(id).late = self.late;
+        id
     }
 
     /// The context of the state as it is, settled.
@@ -240,7 +257,7 @@ impl Translator {
         let id = match self.existing(job, to) {
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
-            None if room && !is_full(job, made(job, to)) => {
+            None if room && !self.is_spent(job, to, made(job, to)) => {
                 self.guard(job, to)?;
                 return Ok(Some(self.begin_loop(job, to)));
             }
@@ -253,7 +270,7 @@ impl Translator {
     fn begin_loop(&mut self, job: &mut Job<'_>, header: Pc) -> Next {
         let context = self.capture_general(job, header, made(job, header));
         self.looping = true;
-        let id = job.versions.add(header, context, true);
+        let id = self.new_version(job, header, context);
         self.move_to(&context, job.versions);
         // Whoever else comes here knows what the context says and no more.
         self.begin(id, &context, job.versions);
@@ -278,6 +295,9 @@ impl Translator {
         self.guard(job, pc)?;
         if self.s.out.len() == checked {
             return Ok(Some(next));
+        }
+        if is_generic {
+            self.late = Some(pc);
         }
         self.s.settle();
         // Nothing may be lost, or two versions could send each other the same words without end: so each knows more than the one before.

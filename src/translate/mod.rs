@@ -203,6 +203,8 @@ pub struct Translator {
     memory_known: u32,
     /// The code is part of a loop, or reached from one.
     looping: bool,
+    /// Header of that loop, if it began late: in the generic version of its header.
+    late: Option<Pc>,
     /// The lowest position that surely exists.
     floor: i32,
     /// Positions below this are surely within the stack's limit.
@@ -256,6 +258,7 @@ impl Translator {
             fused: 0,
             memory_known: 0,
             looping: false,
+            late: None,
             floor: 0,
             ceil: 0,
         }
@@ -304,9 +307,9 @@ impl Translator {
         if let Some(notes) = &mut self.notes {
             notes.clear();
         }
-        let Version { pc, context, widens, looping, .. } = *job.versions.get(id);
+        let Version { pc, context, widens, looping, late, .. } = *job.versions.get(id);
         let is_loop = job.is_loop(pc);
-        self.looping = looping || is_loop;
+        (self.looping, self.late) = (looping || is_loop, late);
         self.close();
         self.begin(id, &context, job.versions);
         self.widened = widens == Some(Wide::Result);
