@@ -24,7 +24,7 @@ mod state;
 mod table;
 pub(crate) mod word;
 
-pub use calls::{Outcome, resume_call, resume_create};
+pub use calls::{Outcome, resume_call, resume_call_lent, resume_create};
 pub use enter::Entry;
 pub use memo::{HashCounts, Memo};
 pub use state::ensure_environment;
@@ -154,6 +154,13 @@ fn length(word: &U256) -> Flow<u64> {
 fn saturated(word: &U256) -> u64 {
     let [low, a, b, c] = *word.as_limbs();
     if a | b | c != 0 { u64::MAX } else { low }
+}
+
+/// Whether `word` is 0, limb by limb: where operands were written so just before, a wide load waits until they are in the cache.
+#[inline(always)]
+fn is_zero(word: &U256) -> bool {
+    let [a, b, c, d] = *word.as_limbs();
+    a | b | c | d == 0
 }
 
 /// The low 20 bytes.
