@@ -45,18 +45,12 @@ fn request_call<H: Host>(frame: &mut Frame, kind: CallKind) -> Flow {
     let output = range(frame, ranges + 2)?;
     let gas_limit = price_call::<H>(frame, kind, to, with_value, wanted_gas)?;
 
-    let parent_value = matches!(kind, CallKind::DelegateCall);
-    frame.request = Request::Call(CallRequest {
-        kind,
-        gas_limit,
-        code_address: to,
-        target: if matches!(kind, CallKind::CallCode | CallKind::DelegateCall) { frame.address } else { to },
-        caller: if parent_value { address(&frame.caller_word) } else { frame.address },
-        value: if parent_value { frame.value } else { value },
-        is_static: frame.is_static || kind == CallKind::StaticCall,
-        input,
-        output,
-    });
+    // Copied from its place or written as a whole, as it will be read; limb by limb only where there is value.
+    let usual = *if kind == CallKind::DelegateCall { &frame.value } else { &U256::ZERO };
+    frame.request = Request::Call(CallRequest { kind, gas_limit, code_address: to, value: usual, input, output });
+    if with_value && let Request::Call(request) = &mut frame.request {
+        request.value = value;
+    }
     frame.drop_operands(ranges + 3);
     Err(Exit::Suspend)
 }

@@ -163,10 +163,16 @@ fn is_zero(word: &U256) -> bool {
     a | b | c | d == 0
 }
 
-/// The low 20 bytes.
+/// The low 20 bytes. They are put together in the pieces in which addresses are read: 8, 8 and 4 bytes by hashers, 16 and 4 by what copies and
+/// compares. A read of what was written in other pieces waits until those are in the cache.
 #[inline(always)]
 fn address(word: &U256) -> Address {
-    Address::from_word(word.to_be_bytes::<32>().into())
+    let [low, middle, high, _] = *word.as_limbs();
+    let (first, second) = ((high << 32 | middle >> 32).to_be(), (middle << 32 | low >> 32).to_be());
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&word::side_by_side(first, second));
+    bytes[16..].copy_from_slice(&(low as u32).to_be_bytes());
+    Address::new(bytes)
 }
 
 /// Words that `bytes` bytes take.
