@@ -262,7 +262,12 @@ where
             journal.checkpoint_revert(checkpoint);
             return Ok(Some(Outcome::early(error.into(), gas_limit)));
         }
-        match self.run_precompile(inputs) {
+        let lent = self.lend_memory(inputs);
+        let answer = self.precompiles.run(self.host.ctx, inputs);
+        if lent {
+            self.take_memory_back();
+        }
+        match answer {
             Ok(None) => {}
             Ok(Some(result)) => return Ok(Some(self.end_precompile(result, checkpoint))),
             Err(error) => return Err(ContextError::Custom(error)),
@@ -329,19 +334,22 @@ where
         None
     }
 
-    /// Offers the call to the precompiles. Input that lies in the caller's memory is shown to them in revm's shared buffer, which that
-    /// memory takes the place of meanwhile.
-    #[inline(always)]
-    fn run_precompile(&mut self, inputs: &CallInputs) -> Result<Option<InterpreterResult>, String> {
-        let lend = self.works.pool.active() > 0 && !inputs.input.is_empty();
-        if !lend {
-            return self.precompiles.run(self.host.ctx, inputs);
+    /// Shows input that lies in the caller's memory to precompiles, in revm's shared buffer, which that memory takes the place of meanwhile. Says
+    /// whether it was necessary.
+    #[inline]
+    fn lend_memory(&mut self, inputs: &CallInputs) -> bool {
+        let lends = self.works.pool.active() > 0 && !inputs.input.is_empty();
+        if lends {
+            self.swap_shared_buffer();
         }
-        self.swap_shared_buffer();
-        let result = self.precompiles.run(self.host.ctx, inputs);
+        lends
+    }
+
+    /// Gives the caller back its memory.
+    #[inline]
+    fn take_memory_back(&mut self) {
         self.swap_shared_buffer();
         self.works.pool.top().restore_memory();
-        result
     }
 
     /// Exchanges the top frame's memory with revm's shared buffer.
