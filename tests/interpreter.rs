@@ -189,10 +189,7 @@ fn request(input: &FrameInput) -> Request {
                 },
                 gas_limit: call.gas_limit,
                 code_address: call.bytecode_address,
-                target: call.target_address,
-                caller: call.caller,
                 value: call.value.get(),
-                is_static: call.is_static,
                 input: range(input),
                 output: range(&call.return_memory_offset),
             })

@@ -13,8 +13,19 @@ macro_rules! exits {
             pub const ALL: &[Exit] = &[$(Exit::$name,)*];
 
             /// The exit with this code. `None` for 0 ("go on") and for numbers that are no exit.
+            #[inline]
             pub const fn from_code(code: u32) -> Option<Exit> {
-                match code { $($code => Some(Exit::$name),)* _ => None }
+                const CODES: usize = {
+                    let mut above = 0;
+                    $(if $code >= above { above = $code + 1; })*
+                    above
+                };
+                const BY_CODE: [Option<Exit>; CODES] = {
+                    let mut exits = [None; CODES];
+                    $(exits[$code] = Some(Exit::$name);)*
+                    exits
+                };
+                if (code as usize) < CODES { BY_CODE[code as usize] } else { None }
             }
         }
     };

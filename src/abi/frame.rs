@@ -56,7 +56,7 @@ pub enum CallKind {
     StaticCall,
 }
 
-/// A message call that a frame asks for. Gas is already taken from the caller.
+/// A message call that a frame asks for. Gas is already taken from the caller. What else the child is told follows from the kind and the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallRequest {
     /// Which CALL.
@@ -65,14 +65,8 @@ pub struct CallRequest {
     pub gas_limit: u64,
     /// Account whose code runs.
     pub code_address: Address,
-    /// Account whose storage is used (ADDRESS in the child).
-    pub target: Address,
-    /// CALLER in the child.
-    pub caller: Address,
     /// CALLVALUE in the child; moved from caller to target for CALL (and checked for CALLCODE), only apparent for DELEGATECALL.
     pub value: U256,
-    /// The child must not change state.
-    pub is_static: bool,
     /// Input: offset and length in the caller's memory (which is grown to hold it).
     pub input: (usize, usize),
     /// Output area: offset and length in the caller's memory (which is grown to hold it).

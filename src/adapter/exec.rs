@@ -6,7 +6,7 @@
 use super::frames::{NOTHING, Shared, Start};
 use super::host::JournalHost;
 use super::runner::{Runner, Works};
-use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Host, Request};
+use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
 use crate::runtime::{self, record::Child};
@@ -110,6 +110,8 @@ struct Exec<'a, CTX, P> {
 #[derive(Clone, Copy)]
 struct Outcome {
     result: InstructionResult,
+    /// The result as a parent sees it.
+    how: runtime::Outcome,
     gas_left: u64,
     refund: i64,
     output: Output,
@@ -131,7 +133,7 @@ enum Output {
 impl Outcome {
     /// Ended before a frame came to be.
     fn early(result: InstructionResult, gas_limit: u64) -> Outcome {
-        Outcome { result, gas_left: gas_limit, refund: 0, output: Output::Empty, had_frame: false }
+        Outcome { result, how: how(result), gas_left: gas_limit, refund: 0, output: Output::Empty, had_frame: false }
     }
 }
 
@@ -161,17 +163,22 @@ where
         };
         match begun {
             Some(outcome) => Ok(outcome),
-            None => self.run_frames(),
+            None => {
+                let mut inputs = self.works.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
+                let outcome = self.run_frames(&mut inputs);
+                self.works.child_inputs = Some(inputs);
+                outcome
+            }
         }
     }
 
-    /// Executes the first frame, and every one that it calls or creates, to its end.
+    /// Executes the first frame, and every one that it calls or creates, to its end. `inputs` is room for the calls.
     #[inline]
-    fn run_frames(&mut self) -> Result<Outcome, ContextDbError<CTX>> {
+    fn run_frames(&mut self, inputs: &mut CallInputs) -> Result<Outcome, ContextDbError<CTX>> {
         loop {
             let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
             let outcome = match exit {
-                Exit::Suspend => match self.start_child()? {
+                Exit::Suspend => match self.start_child(inputs)? {
                     None => continue,
                     Some(outcome) => outcome,
                 },
@@ -201,18 +208,17 @@ where
     }
 
     /// Starts what the top frame asks for.
-    fn start_child(&mut self) -> Begun<CTX> {
-        match self.works.pool.top().frame.request {
+    #[inline(always)]
+    fn start_child(&mut self, inputs: &mut CallInputs) -> Begun<CTX> {
+        let parent = self.works.pool.top();
+        match parent.frame.request {
             Request::Call(ref request) => {
                 let input = request.input;
-                let mut inputs = self.works.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
-                describe_call(&mut inputs, request);
+                describe_call(inputs, &parent.frame, request);
                 // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
                 inputs.known_bytecode.0 = self.host.memory.target.0;
                 core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
-                let begun = self.call(&inputs, Some(input));
-                self.works.child_inputs = Some(inputs);
-                begun
+                self.call(inputs, Some(input))
             }
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
@@ -239,6 +245,9 @@ where
     }
 
     /// `make_call_frame`. `input` is the place of the call data in the caller's memory, if there is a caller.
+    ///
+    /// Inlined, so that whether there is an outcome already is no byte in memory that is read again by a wider load, which takes 9 ns.
+    #[inline(always)]
     fn call(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>) -> Begun<CTX> {
         let depth = self.depth();
         let gas_limit = inputs.gas_limit;
@@ -253,8 +262,15 @@ where
             journal.checkpoint_revert(checkpoint);
             return Ok(Some(Outcome::early(error.into(), gas_limit)));
         }
-        if let Some(result) = self.run_precompile(inputs)? {
-            return Ok(Some(self.end_precompile(result, checkpoint)));
+        let lent = self.lend_memory(inputs);
+        let answer = self.precompiles.run(self.host.ctx, inputs);
+        if lent {
+            self.take_memory_back();
+        }
+        match answer {
+            Ok(None) => {}
+            Ok(Some(result)) => return Ok(Some(self.end_precompile(result, checkpoint))),
+            Err(error) => return Err(ContextError::Custom(error)),
         }
         if inputs.known_bytecode.1.is_empty() {
             self.host.ctx.journal_mut().checkpoint_commit();
@@ -318,20 +334,22 @@ where
         None
     }
 
-    /// Offers the call to the precompiles. Input that lies in the caller's memory is shown to them in revm's shared buffer, which that
-    /// memory takes the place of meanwhile.
+    /// Shows input that lies in the caller's memory to precompiles, in revm's shared buffer, which that memory takes the place of meanwhile. Says
+    /// whether it was necessary.
     #[inline]
-    fn run_precompile(&mut self, inputs: &CallInputs) -> Result<Option<InterpreterResult>, ContextDbError<CTX>> {
-        let lend = self.works.pool.active() > 0 && !inputs.input.is_empty();
-        if lend {
+    fn lend_memory(&mut self, inputs: &CallInputs) -> bool {
+        let lends = self.works.pool.active() > 0 && !inputs.input.is_empty();
+        if lends {
             self.swap_shared_buffer();
         }
-        let result = self.precompiles.run(self.host.ctx, inputs);
-        if lend {
-            self.swap_shared_buffer();
-            self.works.pool.top().restore_memory();
-        }
-        result.map_err(ContextError::Custom)
+        lends
+    }
+
+    /// Gives the caller back its memory.
+    #[inline]
+    fn take_memory_back(&mut self) {
+        self.swap_shared_buffer();
+        self.works.pool.top().restore_memory();
     }
 
     /// Exchanges the top frame's memory with revm's shared buffer.
@@ -364,6 +382,7 @@ where
         self.returned = Some(result.output);
         Outcome {
             result: result.result,
+            how: how(result.result),
             gas_left: returned.remaining(),
             refund: returned.refunded(),
             output: Output::Returned,
@@ -377,6 +396,7 @@ where
         let slot = self.works.pool.top();
         let mut outcome = Outcome {
             result: instruction_result(exit),
+            how: runtime::Outcome::of(exit),
             gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
             refund: slot.frame.refund,
             output: match exit {
@@ -388,7 +408,7 @@ where
         let journal = self.host.ctx.journal_mut();
         match slot.created {
             Some(created) => self.end_creation(&mut outcome, created),
-            None if outcome.result.is_ok() => journal.checkpoint_commit(),
+            None if outcome.how == runtime::Outcome::Success => journal.checkpoint_commit(),
             None => journal.checkpoint_revert(slot.checkpoint),
         }
         self.works.pool.pop();
@@ -406,7 +426,7 @@ where
         let gas = gas(slot.gas_limit, outcome.gas_left, outcome.refund);
         let mut result = InterpreterResult::new(outcome.result, code, gas);
         return_create(self.host.ctx, slot.checkpoint, &mut result, created);
-        outcome.result = result.result;
+        (outcome.result, outcome.how) = (result.result, how(result.result));
         outcome.gas_left = result.gas.remaining();
         if deploys {
             self.returned = Some(result.output);
@@ -419,37 +439,31 @@ where
         if self.host.ctx.error().is_err() {
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
-        assert_ne!(outcome.result, InstructionResult::FatalExternalError, "a fatal error without its reason");
-        let Outcome { result, gas_left, refund, output, had_frame } = outcome;
-        let how = if result.is_ok() {
-            runtime::Outcome::Success
-        } else if result.is_revert() {
-            runtime::Outcome::Revert
-        } else {
-            runtime::Outcome::Halt
-        };
+        let Outcome { result, how, gas_left, refund, output, had_frame } = outcome;
+        if how == runtime::Outcome::Halt {
+            assert!(result != InstructionResult::FatalExternalError, "a fatal error without its reason");
+        }
         let (parent, ended) = self.works.pool.top_and_ended();
-        let created = ended.filter(|_| had_frame).and_then(|ended| ended.created);
-        let (data, owned): (&[u8], Bytes) = match (output, ended) {
-            (Output::Returned, _) => (self.returned.as_ref().map_or(&[], |bytes| bytes), self.returned.clone().unwrap_or_default()),
-            (Output::Ended, Some(ended)) => (ended.output(), Bytes::new()),
-            (Output::Empty, _) | (Output::Ended, None) => (&[], Bytes::new()),
+        let created = || ended.filter(|_| had_frame).and_then(|ended| ended.created).unwrap_or_default();
+        let data: &[u8] = match (output, ended) {
+            (Output::Returned, _) => self.returned.as_ref().map_or(&[], |bytes| bytes),
+            (Output::Ended, Some(ended)) => ended.output(),
+            (Output::Empty, _) | (Output::Ended, None) => &[],
         };
         if let Some(tape) = &mut parent.tape {
-            let address = created.unwrap_or_default();
-            tape.resume(Child { outcome: how, gas: gas_left, refund, address, output: Bytes::copy_from_slice(data) });
+            let output = Bytes::copy_from_slice(data);
+            tape.resume(Child { outcome: how, gas: gas_left, refund, address: created(), output });
         }
-        match parent.frame.request {
-            Request::Call(CallRequest { output: (offset, len), .. }) => {
-                let len = len.min(data.len());
-                if len != 0 && how != runtime::Outcome::Halt {
-                    parent.frame.buffer[offset..][..len].copy_from_slice(&data[..len]);
+        let frame = &mut parent.frame;
+        match frame.request {
+            Request::Call(CallRequest { output: range, .. }) => {
+                runtime::resume_call_lent(frame, how, gas_left, refund, data, range);
+                if let Output::Returned = output {
+                    frame.return_bytes = self.returned.take().unwrap_or_default();
                 }
-                runtime::resume_call(&mut parent.frame, how, gas_left, refund, owned, (0, 0));
-                parent.lend_return_data(data);
             }
             Request::Create(_) => {
-                runtime::resume_create(&mut parent.frame, how, created.unwrap_or_default(), gas_left, refund, owned);
+                runtime::resume_create(frame, how, created(), gas_left, refund, Bytes::new());
                 if how == runtime::Outcome::Revert {
                     parent.lend_return_data(data);
                 }
@@ -498,15 +512,23 @@ pub(super) fn blank_inputs() -> CallInputs {
     }
 }
 
-/// Makes `inputs` describe `request`, except for the code.
-fn describe_call(inputs: &mut CallInputs, request: &CallRequest) {
+/// Makes `inputs` describe what `parent` asks for, except for the code. Addresses are copied from place to place: one that was chosen before it is
+/// written is written in pieces, and read in others, which takes 5 ns.
+#[inline(always)]
+fn describe_call(inputs: &mut CallInputs, parent: &Frame, request: &CallRequest) {
     inputs.input = CallInput::SharedBuffer(span(request.input));
     inputs.return_memory_offset = span(request.output);
     inputs.gas_limit = request.gas_limit;
     inputs.bytecode_address = request.code_address;
-    inputs.target_address = request.target;
-    inputs.caller = request.caller;
-    inputs.is_static = request.is_static;
+    inputs.target_address = *match request.kind {
+        CallKind::Call | CallKind::StaticCall => &request.code_address,
+        CallKind::CallCode | CallKind::DelegateCall => &parent.address,
+    };
+    inputs.caller = parent.address;
+    if request.kind == CallKind::DelegateCall {
+        inputs.caller = Address::from_word(parent.caller_word.into());
+    }
+    inputs.is_static = parent.is_static || request.kind == CallKind::StaticCall;
     let value = request.value;
     (inputs.scheme, inputs.value) = match request.kind {
         CallKind::Call => (CallScheme::Call, CallValue::Transfer(value)),
@@ -556,7 +578,19 @@ fn open_creation<CTX: ContextTr>(
     }
 }
 
+/// What a result is to a parent.
+fn how(result: InstructionResult) -> runtime::Outcome {
+    if result.is_ok() {
+        runtime::Outcome::Success
+    } else if result.is_revert() {
+        runtime::Outcome::Revert
+    } else {
+        runtime::Outcome::Halt
+    }
+}
+
 /// revm's name for an exit.
+#[inline(always)]
 fn instruction_result(exit: Exit) -> InstructionResult {
     match exit {
         Exit::Stop => InstructionResult::Stop,

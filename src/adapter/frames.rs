@@ -45,7 +45,7 @@ pub(super) const NOTHING: *const u8 = ptr::NonNull::dangling().as_ptr();
 pub(super) struct Slot {
     /// The frame.
     pub(super) frame: Frame,
-    /// What it executes.
+    /// What it executes. Only [`Slot::hold`] changes it.
     pub(super) contract: Arc<Contract>,
     /// The journal when it began.
     pub(super) checkpoint: JournalCheckpoint,
@@ -103,17 +103,27 @@ pub(super) struct Start {
 
 impl Slot {
     fn new(contract: Arc<Contract>) -> Slot {
-        Slot {
+        let mut slot = Slot {
             // Every field that `begin` does not set has its final value here.
             frame: Frame { buffer: vec![0; FIRST_MEMORY], ..Frame::blank() },
-            contract,
+            contract: contract.clone(),
             checkpoint: JournalCheckpoint::default(),
             created: None,
             gas_limit: 0,
             tape: None,
             last_stack: 0,
             kept: 0,
-        }
+        };
+        slot.hold(contract);
+        slot
+    }
+
+    /// Makes `contract` what the frame executes.
+    fn hold(&mut self, contract: Arc<Contract>) {
+        self.contract = contract;
+        let (frame, code) = (&mut self.frame, &self.contract.code);
+        (frame.code, frame.code_len, frame.code_object) = (code.padded().as_ptr(), code.bytes().len() as u64, code);
+        (frame.pc_index, frame.code_base) = (ptr::null(), ptr::null());
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
@@ -131,11 +141,6 @@ impl Slot {
         (frame.sp, frame.stack, frame.stack_limit) = (stack, stack, stack.wrapping_add(STACK_LIMIT));
         frame.clear_memory(memory_limit);
         frame.pc = 0;
-        frame.code = self.contract.code.padded().as_ptr();
-        frame.code_len = self.contract.code.bytes().len() as u64;
-        frame.code_object = &self.contract.code;
-        frame.pc_index = ptr::null();
-        frame.code_base = ptr::null();
         (frame.input, frame.input_len) = (start.input.0, start.input.1 as u64);
         (frame.return_data, frame.return_data_len) = (NOTHING, 0);
         frame.callouts = shared.callouts;
@@ -285,7 +290,7 @@ impl FramePool {
     /// Lets go of the contracts of frames that have ended.
     pub(super) fn let_go(&mut self) {
         for slot in &mut self.slots[self.active..] {
-            slot.contract = self.nothing.clone();
+            slot.hold(self.nothing.clone());
         }
     }
 
@@ -304,7 +309,7 @@ impl FramePool {
         let slot = match above.first_mut() {
             Some(slot) => {
                 if !Arc::ptr_eq(&slot.contract, contract) {
-                    slot.contract = contract.clone();
+                    slot.hold(contract.clone());
                 }
                 slot
             }

@@ -140,6 +140,7 @@ impl Contract {
 
     /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
     /// "Competitive snoopy caching", 1988), so that compiling never takes more than a `payback`th of what interpreting all of it and detours take.
+    #[inline]
     pub(super) fn missing_work(&self, pc: u64, payback: u64, least: u64) -> u64 {
         let left = self.code.bytes().len().saturating_sub(usize::try_from(pc).unwrap_or(usize::MAX));
         let next = UNIT_WORK + BYTE_WORK * left.min(EXPECTED_BYTES) as u64;

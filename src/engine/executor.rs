@@ -41,8 +41,8 @@ const LAST_LOOK: u64 = 64;
 #[derive(Debug)]
 pub struct Executor {
     pub(super) engine: Engine,
-    /// Frames not yet added to the engine's counters, which all threads share.
-    frames: u64,
+    /// Frames until they are added to the engine's counters, which all threads share; the rest of [`FRAMES_APART`] is not yet.
+    until_told: u64,
     /// What runtime functions remember. Frames point to it while they run.
     memo: Box<Memo>,
     /// What of the memo's counts the engine knows.
@@ -61,7 +61,7 @@ impl Drop for Executor {
 impl Executor {
     pub(super) fn new(engine: Engine) -> Executor {
         let memo = Box::new(Memo::new(engine.inner.config.remember_hashes));
-        Executor { engine, frames: 0, memo, told: HashCounts::default() }
+        Executor { engine, until_told: FRAMES_APART, memo, told: HashCounts::default() }
     }
 
     /// The engine.
@@ -136,16 +136,17 @@ impl Executor {
     /// Counts an activation.
     #[inline]
     pub(super) fn count_frame(&mut self) {
-        self.frames += 1;
-        if self.frames == FRAMES_APART {
+        self.until_told -= 1;
+        if self.until_told == 0 {
             self.tell();
         }
     }
 
     /// Adds what was counted apart to the engine's counters.
+    #[cold]
     fn tell(&mut self) {
         let (counters, counts) = (&self.engine.inner.counters, self.memo.hash_counts());
-        Counters::add(&counters.frames, std::mem::take(&mut self.frames));
+        Counters::add(&counters.frames, FRAMES_APART - std::mem::replace(&mut self.until_told, FRAMES_APART));
         Counters::add(&counters.hashes, counts.asked - self.told.asked);
         Counters::add(&counters.hashes_known, counts.known - self.told.known);
         self.told = counts;

@@ -1,6 +1,6 @@
 //! CALL*, CREATE*: their price, the request that they leave in the frame, and how the frame goes on when the child has ended.
 
-use super::{Flow, address, length, run, words};
+use super::{Flow, address, is_zero, length, run, words};
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::evm::fork::KECCAK_WORD;
 use revm_primitives::{Address, Bytes, U256};
@@ -35,27 +35,22 @@ fn request_call<H: Host>(frame: &mut Frame, kind: CallKind) -> Flow {
     let wanted_gas = super::saturated(&frame.operand(1));
     let to = address(&frame.operand(2));
     let value = if sends_value { frame.operand(3) } else { U256::ZERO };
-    if kind == CallKind::Call && frame.is_static && !value.is_zero() {
+    let with_value = !is_zero(&value);
+    if kind == CallKind::Call && frame.is_static && with_value {
         return Err(Exit::CallInStatic);
     }
     let ranges = if sends_value { 4 } else { 3 };
     frame.require_stack(ranges + 3)?;
     let input = range(frame, ranges)?;
     let output = range(frame, ranges + 2)?;
-    let gas_limit = price_call::<H>(frame, kind, to, !value.is_zero(), wanted_gas)?;
+    let gas_limit = price_call::<H>(frame, kind, to, with_value, wanted_gas)?;
 
-    let parent_value = matches!(kind, CallKind::DelegateCall);
-    frame.request = Request::Call(CallRequest {
-        kind,
-        gas_limit,
-        code_address: to,
-        target: if matches!(kind, CallKind::CallCode | CallKind::DelegateCall) { frame.address } else { to },
-        caller: if parent_value { address(&frame.caller_word) } else { frame.address },
-        value: if parent_value { frame.value } else { value },
-        is_static: frame.is_static || kind == CallKind::StaticCall,
-        input,
-        output,
-    });
+    // Copied from its place or written as a whole, as it will be read; limb by limb only where there is value.
+    let usual = *if kind == CallKind::DelegateCall { &frame.value } else { &U256::ZERO };
+    frame.request = Request::Call(CallRequest { kind, gas_limit, code_address: to, value: usual, input, output });
+    if with_value && let Request::Call(request) = &mut frame.request {
+        request.value = value;
+    }
     frame.drop_operands(ranges + 3);
     Err(Exit::Suspend)
 }
@@ -153,17 +148,16 @@ impl Outcome {
 }
 
 impl Frame {
-    /// Takes back a child's gas and refund, and sets the return data.
-    fn settle(&mut self, outcome: Outcome, gas_left: u64, refund: i64, return_data: Bytes) {
+    /// Takes back a child's gas and refund; `return_data`, which the frame does not own, becomes what RETURNDATACOPY sees.
+    #[inline]
+    fn settle(&mut self, outcome: Outcome, gas_left: u64, refund: i64, return_data: &[u8]) {
         if outcome != Outcome::Halt {
             self.gas += gas_left as i64;
         }
         if outcome == Outcome::Success {
             self.refund += refund;
         }
-        self.return_data = return_data.as_ptr();
-        self.return_data_len = return_data.len() as u64;
-        self.return_bytes = return_data;
+        (self.return_data, self.return_data_len) = (return_data.as_ptr(), return_data.len() as u64);
         self.request = Request::None;
     }
 }
@@ -171,6 +165,13 @@ impl Frame {
 /// Gives a frame the result of the call it is suspended for: pushes success, copies output to `out_range` (offset and length in memory,
 /// from the request), sets the return data, takes back gas and refund.
 pub fn resume_call(frame: &mut Frame, outcome: Outcome, gas_left: u64, refund: i64, output: Bytes, out_range: (usize, usize)) {
+    resume_call_lent(frame, outcome, gas_left, refund, &output, out_range);
+    frame.return_bytes = output;
+}
+
+/// [`resume_call`] with output that stays where it is until the frame's next call.
+#[inline]
+pub fn resume_call_lent(frame: &mut Frame, outcome: Outcome, gas_left: u64, refund: i64, output: &[u8], out_range: (usize, usize)) {
     let (offset, len) = out_range;
     let copied = len.min(output.len());
     if copied != 0 && outcome != Outcome::Halt {
@@ -183,7 +184,8 @@ pub fn resume_call(frame: &mut Frame, outcome: Outcome, gas_left: u64, refund: i
 /// Gives a frame the result of the creation it is suspended for: pushes the address or 0, keeps the output of a REVERT as return data, takes back
 /// gas and refund.
 pub fn resume_create(frame: &mut Frame, outcome: Outcome, address: Address, gas_left: u64, refund: i64, output: Bytes) {
-    let return_data = if outcome == Outcome::Revert { output } else { Bytes::new() };
-    frame.settle(outcome, gas_left, refund, return_data);
+    let output = if outcome == Outcome::Revert { output } else { Bytes::new() };
+    frame.settle(outcome, gas_left, refund, &output);
+    frame.return_bytes = output;
     frame.replace(0, if outcome == Outcome::Success { address.into_word().into() } else { U256::ZERO });
 }

@@ -65,9 +65,11 @@ impl Frame {
     /// which much was used begins anew.
     #[inline]
     pub(crate) fn clear_memory(&mut self, limit: u64) {
-        match self.buffer.get_mut(..self.memory_len as usize) {
-            Some(used) if used.len() <= AHEAD.1 => used.fill(0),
-            _ => self.buffer.clear(),
+        if self.memory_len != 0 {
+            match self.buffer.get_mut(..self.memory_len as usize) {
+                Some(used) if used.len() <= AHEAD.1 => used.fill(0),
+                _ => self.buffer.clear(),
+            }
         }
         self.memory = self.buffer.as_mut_ptr();
         (self.memory_len, self.memory_words, self.memory_paid) = (0, 0, 0);

@@ -24,7 +24,7 @@ mod state;
 mod table;
 pub(crate) mod word;
 
-pub use calls::{Outcome, resume_call, resume_create};
+pub use calls::{Outcome, resume_call, resume_call_lent, resume_create};
 pub use enter::Entry;
 pub use memo::{HashCounts, Memo};
 pub use state::ensure_environment;
@@ -156,10 +156,23 @@ fn saturated(word: &U256) -> u64 {
     if a | b | c != 0 { u64::MAX } else { low }
 }
 
-/// The low 20 bytes.
+/// Whether `word` is 0, limb by limb: where operands were written so just before, a wide load waits until they are in the cache.
+#[inline(always)]
+fn is_zero(word: &U256) -> bool {
+    let [a, b, c, d] = *word.as_limbs();
+    a | b | c | d == 0
+}
+
+/// The low 20 bytes. They are put together in the pieces in which addresses are read: 8, 8 and 4 bytes by hashers, 16 and 4 by what copies and
+/// compares. A read of what was written in other pieces waits until those are in the cache.
 #[inline(always)]
 fn address(word: &U256) -> Address {
-    Address::from_word(word.to_be_bytes::<32>().into())
+    let [low, middle, high, _] = *word.as_limbs();
+    let (first, second) = ((high << 32 | middle >> 32).to_be(), (middle << 32 | low >> 32).to_be());
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&word::side_by_side(first, second));
+    bytes[16..].copy_from_slice(&(low as u32).to_be_bytes());
+    Address::new(bytes)
 }
 
 /// Words that `bytes` bytes take.

@@ -24,6 +24,23 @@ pub(crate) unsafe fn limbs<'w>(at: *const U256) -> &'w [u64; 4] {
     unsafe { &*at.cast() }
 }
 
+/// Two limbs side by side, `low` first, in one vector register where the target has them.
+#[inline(always)]
+pub(crate) fn side_by_side(low: u64, high: u64) -> [u8; 16] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: every x86-64 processor has SSE2. Both types are 16 bytes, of which any are valid.
+        unsafe { core::mem::transmute(core::arch::x86_64::_mm_set_epi64x(high as i64, low as i64)) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&low.to_ne_bytes());
+        bytes[8..].copy_from_slice(&high.to_ne_bytes());
+        bytes
+    }
+}
+
 /// Writes a word.
 ///
 /// # Safety
