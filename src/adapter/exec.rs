@@ -619,3 +619,36 @@ fn instruction_result(exit: Exit) -> InstructionResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the child is told of addresses and value, by kind (Yellow Paper, appendix H; EIP-7, EIP-214).
+    #[test]
+    fn each_kind_of_call_names_its_accounts() {
+        let [own, sender, code] = [1, 2, 3].map(Address::with_last_byte);
+        let mut parent = Frame { address: own, caller_word: U256::from(2), ..Frame::blank() };
+        let value = U256::from(7);
+        let expected = [
+            (CallKind::Call, code, own, CallScheme::Call, CallValue::Transfer(value), false),
+            (CallKind::CallCode, own, own, CallScheme::CallCode, CallValue::Transfer(value), false),
+            (CallKind::DelegateCall, own, sender, CallScheme::DelegateCall, CallValue::Apparent(value), false),
+            (CallKind::StaticCall, code, own, CallScheme::StaticCall, CallValue::Transfer(value), true),
+        ];
+        // One that is filled again and again, as in `Exec`.
+        let mut inputs = blank_inputs();
+        for (kind, target, caller, scheme, told, is_static) in expected {
+            let request = CallRequest { kind, gas_limit: 9, code_address: code, value, input: (4, 5), output: (6, 0) };
+            for parent_is_static in [false, true] {
+                parent.is_static = parent_is_static;
+                describe_call(&mut inputs, &parent, &request);
+                assert_eq!((inputs.target_address, inputs.caller, inputs.bytecode_address), (target, caller, code), "{kind:?}");
+                assert_eq!((inputs.scheme, &inputs.value), (scheme, &told), "{kind:?}");
+                assert_eq!(inputs.is_static, is_static || parent_is_static, "{kind:?}");
+                assert_eq!((inputs.gas_limit, inputs.return_memory_offset.clone()), (9, usize::MAX..usize::MAX));
+                assert!(matches!(&inputs.input, CallInput::SharedBuffer(range) if *range == (4..9)));
+            }
+        }
+    }
+}
