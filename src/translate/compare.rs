@@ -1,7 +1,7 @@
 //! Comparisons: their results are the machine's flags until something else needs these.
 
 use super::Translator;
-use super::values::{Regs, ValueId, imm32, word_imm32};
+use super::values::{Regs, ValueId, word_imm32};
 use crate::evm::U256;
 use crate::ir::{AluOp, Cond, Ins, R, Src, WSrc, Width};
 
@@ -143,13 +143,7 @@ impl Translator {
             return cond;
         }
         for (i, &limb) in k.as_limbs().iter().enumerate() {
-            let b = match imm32(limb) {
-                Some(value) => Src::I(value),
-                None => {
-                    self.s.emit(Ins::Imm { dst: t1, value: limb });
-                    Src::R(t1)
-                }
-            };
+            let b = self.imm_or(limb, t1);
             if i == 0 {
                 let a = self.s.limb_in(word, 0, t0);
                 self.s.emit(Ins::Cmp { a, b });

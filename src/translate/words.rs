@@ -139,7 +139,7 @@ impl Translator {
                 self.s.limb_to(x, i, dst);
             }
             if limb != u64::MAX {
-                let b = self.imm_or(limb);
+                let b = self.imm_or(limb, self.t0());
                 self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst, a: dst, b });
             }
         }
@@ -147,14 +147,13 @@ impl Translator {
         self.s.push_wide(q, bits);
     }
 
-    /// A 64-bit constant as an operand, through the first scratch register if it is large.
-    fn imm_or(&mut self, limb: u64) -> Src {
+    /// A 64-bit constant as an operand, through `tmp` if it is large. Flags survive.
+    pub(super) fn imm_or(&mut self, limb: u64, tmp: R) -> Src {
         match imm32(limb) {
             Some(i) => Src::I(i),
             None => {
-                let dst = self.t0();
-                self.s.emit(Ins::Imm { dst, value: limb });
-                Src::R(dst)
+                self.s.emit(Ins::Imm { dst: tmp, value: limb });
+                Src::R(tmp)
             }
         }
     }
