@@ -39,7 +39,7 @@ fn scalar() {
     #[rustfmt::skip]
     let expected = [
         "lea rax,[rdi+rsi]", "lea rax,[rdi+8]", "mov rax,rdi", "add rax,8", "neg rax", "add rax,rdi", "movzx eax,dil",
-        "test rdi,rdi", "setb al", "movzx eax,al", "mulx rsi,rdi,rax", "shlx rax,rdi,rsi", "movbe rax,[rbx+rdi+18h]",
+        "test rdi,rdi", "mov eax,0", "setb al", "mulx rsi,rdi,rax", "shlx rax,rdi,rsi", "movbe rax,[rbx+rdi+18h]",
     ];
     assert_eq!(listing(Features::all(), &ins), expected);
 }
