@@ -23,8 +23,9 @@ pub struct R(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct V(pub u8);
 
-/// Four registers holding a 256-bit word, least significant limb first. They must be distinct.
+/// Four registers holding a 256-bit word, least significant limb first. They must be distinct. Aligned so that it is copied at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(align(4))]
 pub struct Quad(pub [R; 4]);
 
 /// A position in the stream.

@@ -1,7 +1,7 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
 use super::compare::invert;
-use super::context::{Context, Version, VersionId, Versions, Wide};
+use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::facts::Fact;
 use super::values::ValueId;
@@ -77,7 +77,7 @@ fn is_destination(code: &Code, k: &U256) -> bool {
 
 /// Versions that the block at `to` has.
 fn made(job: &Job<'_>, to: Pc) -> usize {
-    job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
+    job.versions.made(to).all.into()
 }
 
 /// Whether a block of which so many versions were made may have no more.
@@ -139,8 +139,7 @@ impl Translator {
 
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
-        match job.versions.of(to).filter(|(_, version)| special(version)).count() {
+        match usize::from(job.versions.made(to).special) {
             0 => None,
             _ if self.s.dice.one_in(3) => None,
             _ if self.s.dice.one_in(2) => self.best(job, to, Loss::MAX),
@@ -154,7 +153,7 @@ impl Translator {
         let mut best = None;
         for (id, version) in job.versions.of(to) {
             let context = &version.context;
-            if !facts.suffice(context, self.s.height()) {
+            if !facts.suffice(context, self.s.height()) || !self.s.has_anchor(version.anchor) {
                 continue;
             }
             self.s.extend(context.names.into(), 0);
