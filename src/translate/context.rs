@@ -6,6 +6,7 @@
 //! nothing: every element is at home in the EVM stack. Elements that a context does not mention are at home and up to 256 bits wide.
 
 use crate::evm::U256;
+use crate::evm::ahead::Looks;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::loops::Loops;
@@ -188,6 +189,7 @@ pub struct Versions {
     /// Of what is being compiled.
     origin: Origin,
     loops: Loops,
+    looks: Looks,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
     /// How often one of them loads from memory.
@@ -201,7 +203,7 @@ impl Versions {
     pub fn new(code: &Code) -> Versions {
         let len = code.bytes().len();
         let heads = [vec![0; len + 1], Vec::new()];
-        Versions { heads, wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
+        Versions { heads, wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), looks: Looks::new(code), ..Versions::default() }
     }
 
     /// From now on, a block's versions are those of `origin`.
@@ -214,6 +216,11 @@ impl Versions {
     /// Where the contract's loops are.
     pub fn loops(&mut self) -> &mut Loops {
         &mut self.loops
+    }
+
+    /// What certainly lies ahead in the contract.
+    pub fn looks(&mut self) -> &mut Looks {
+        &mut self.looks
     }
 
     /// A version.
@@ -412,7 +419,8 @@ impl Versions {
     pub fn add_constant(&mut self, value: U256) -> u32 {
         // Neighbouring contexts hold the same constants.
         let recent = self.consts.len().saturating_sub(8);
-        if let Some(at) = self.consts[recent..].iter().rposition(|k| *k == value) {
+        let low = value.as_limbs()[0];
+        if let Some(at) = self.consts[recent..].iter().rposition(|k| k.as_limbs()[0] == low && *k == value) {
             return (recent + at) as u32;
         }
         self.consts.push(value);

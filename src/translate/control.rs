@@ -8,7 +8,6 @@ use super::values::ValueId;
 use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::ahead::ahead;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
@@ -469,7 +468,7 @@ impl Translator {
             self.learn(fact, false);
             return self.after_branch(job, fall);
         }
-        let (out, cond, on, holds) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
+        let (out, cond, on, holds) = if job.versions.looks().reverts(job.code, fall.index()) || self.s.dice.one_in(3) {
             (fall, invert(cond), to, true)
         } else {
             (to, cond, fall, false)
