@@ -199,9 +199,8 @@ impl State {
         self.stack.clear();
         self.slot_owner.clear();
         for entry in versions.entries(context).rev() {
-            let i = names - usize::from(entry.depth);
-            self.begin_homes(i);
-            self.begin_element(i, entry, versions);
+            self.begin_homes(entry.index());
+            self.begin_element(entry.index(), entry, versions);
         }
         self.begin_homes(names);
         self.slot_owner.resize(names + SPILL_SLOTS, None);
@@ -221,33 +220,31 @@ impl State {
     #[inline]
     fn begin_element(&mut self, i: usize, entry: Entry, versions: &Versions) {
         let v = ValueId::new(i + 1);
-        let slot = entry.home.then_some(i as i32 - self.need);
-        let value = Value { slot, ..Value::of_width(entry.bits) };
-        let (Place::Narrow(r) | Place::Wide(Quad([r, ..]))) = entry.place else {
-            let konst = match entry.place {
-                Place::Const(k) => {
-                    debug_assert_eq!(usize::from(entry.bits), versions.constant(k).bit_len(), "constants know their width");
-                    self.consts.push(Const { value: *versions.constant(k), shared: k });
-                    NonZeroU16::new(self.consts.len() as u16).map(ConstId)
+        let slot = entry.is_home().then_some(i as i32 - self.need);
+        let (mut konst, mut regs) = (None, Regs::None);
+        match entry.place() {
+            Place::Home => {}
+            Place::Const(k) => {
+                debug_assert_eq!(usize::from(entry.bits()), versions.constant(k).bit_len(), "constants know their width");
+                self.consts.push(Const { value: *versions.constant(k), shared: k });
+                konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
+            }
+            Place::Narrow(r) => {
+                if let Some(same) = self.reg_owner[number(r)] {
+                    return self.begin_alias(same, slot);
                 }
-                Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
-            };
-            return self.begin_value(i, Value { konst, ..value });
-        };
-        if let Some(same) = self.reg_owner[number(r)] {
-            return self.begin_alias(same, slot);
-        }
-        let regs = match entry.place {
-            Place::Wide(q) => {
-                self.own_quad(q, v);
-                Regs::Wide(q)
-            }
-            Place::Narrow(_) | Place::Home | Place::Const(_) => {
                 self.own(r, v);
-                Regs::Narrow(r)
+                regs = Regs::Narrow(r);
             }
-        };
-        self.begin_value(i, Value { regs, ..value });
+            Place::Wide(q) => {
+                if let Some(same) = self.reg_owner[number(q.0[0])] {
+                    return self.begin_alias(same, slot);
+                }
+                self.own_quad(q, v);
+                regs = Regs::Wide(q);
+            }
+        }
+        self.begin_value(i, Value { slot, konst, regs, ..Value::of_width(entry.bits()) });
     }
 
     /// The next element, at `i`, is a value of its own.
