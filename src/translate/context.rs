@@ -224,7 +224,17 @@ impl Versions {
     pub fn new(code: &Code) -> Versions {
         let len = code.bytes().len();
         let heads = [vec![0; len + 1], Vec::new()];
-        Versions { heads, wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), looks: Looks::new(code), ..Versions::default() }
+        // Room for what contracts that are compiled whole come to about: growing means to copy.
+        let (list, entries) = (Vec::with_capacity(len / 16), Vec::with_capacity(len / 4));
+        Versions {
+            list,
+            entries,
+            heads,
+            wide: vec![0; len.div_ceil(64)],
+            loops: Loops::of(code),
+            looks: Looks::new(code),
+            ..Versions::default()
+        }
     }
 
     /// From now on, a block's versions are those of `origin`.

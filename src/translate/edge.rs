@@ -143,7 +143,7 @@ impl State {
             let value = self.value(self.at(i));
             let home = value.slot == Some(self.position(i));
             match (entries.next_if(|e| usize::from(e.depth()) == self.len() - i), value.konst, value.regs) {
-                (None, None, Regs::None) => value.bits >= 256,
+                (None, None, Regs::None) => value.bits >= 256 && home,
                 (None, _, _) => false,
                 (Some(e), konst, regs) => {
                     let place = match (e.place(), konst, regs) {

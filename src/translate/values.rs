@@ -83,6 +83,8 @@ const UNSHARED: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct State {
     pub target: &'static Target,
+    /// The target's registers for words.
+    words: u32,
     pub out: Vec<Ins>,
     /// The first is none.
     values: Vec<Value>,
@@ -138,6 +140,13 @@ pub(super) fn has_bits(mut mask: u32, least: u32) -> bool {
     mask != 0
 }
 
+/// A constant that fits 64 bits.
+#[inline]
+pub(super) fn one_limb(value: &U256) -> Option<u64> {
+    let [low, upper @ ..] = value.as_limbs();
+    (upper[0] | upper[1] | upper[2] == 0).then_some(*low)
+}
+
 /// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
 pub(super) fn imm32(limb: u64) -> Option<i32> {
     i32::try_from(limb as i64).ok()
@@ -160,6 +169,7 @@ impl State {
     pub fn new(target: &'static Target) -> State {
         State {
             target,
+            words: masks(target.words),
             out: Vec::new(),
             values: Vec::new(),
             consts: Vec::new(),
@@ -190,7 +200,7 @@ impl State {
         self.grow = 0;
         self.base = -context.lead;
         self.reg_owner = [None; 32];
-        self.free = masks(self.target.words);
+        self.free = self.words;
         self.pinned = 0;
         self.flags = None;
         self.moved = false;
@@ -467,7 +477,8 @@ impl State {
     pub fn swap(&mut self, n: usize) {
         let top = self.stack.len() - 1;
         let low = top - n;
-        self.moved = true;
+        let in_memory = |v: ValueId| self.value(v).regs == Regs::None && self.value(v).konst.is_none();
+        self.moved |= in_memory(self.stack[top]) || in_memory(self.stack[low]);
         self.clean = self.clean.min(low);
         self.stack.swap(top, low);
         let value = self.value_mut(self.stack[low]);
