@@ -33,6 +33,9 @@ const GUARDED: usize = 8;
 /// The largest number that counters begin with.
 const FIRST: U256 = U256::ONE;
 
+/// Instructions that going around a loop may take to put words where they were, before another version is made to go around twice.
+const TURN: usize = 4;
+
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
 
@@ -256,6 +259,7 @@ impl Translator {
         let room =
             self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH && !self.s.dice.one_in(4);
         let id = match self.existing(job, to) {
+            Some(id) if is_loop && room && self.turns(job, to, id) => return Ok(Some(self.begin_loop(job, to))),
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_spent(job, to, made(job, to)) => {
@@ -265,6 +269,21 @@ impl Translator {
             None => self.fresh(job, to),
         };
         self.depart(job, id).map(|()| None)
+    }
+
+    /// Whether what goes around the loop to the version `id` of its `header`, the only one in this unit, is moved so much that it had better go
+    /// around twice: variables that take turns then end in the registers that they came in.
+    fn turns(&mut self, job: &Job<'_>, header: Pc, id: VersionId) -> bool {
+        let mut here = self.entries.iter().filter(|(other, _)| job.versions.get(*other).pc == header);
+        if !matches!((here.next(), here.next()), (Some((only, _)), None) if *only == id)
+            || self.is_spent(job, header, made(job, header))
+        {
+            return false;
+        }
+        let first = self.edges.len();
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
+        let moves = self.edges.drain(first..).count();
+        moves >= TURN
     }
 
     /// Begins the version for those that come around the loop at `header`, in line.
