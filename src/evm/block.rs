@@ -85,29 +85,33 @@ impl Block {
         block
     }
 
-    /// As [`Block::scan`], reusing this block's allocation.
+    /// As [`Block::scan`], reusing this block's allocation. Apart from its callers, so that its loop has all registers.
+    #[inline(never)]
     pub fn rescan(&mut self, padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) {
         self.sections.clear();
         self.start = start;
         let mut pc = start.index();
         let (mut height, mut low, mut high) = (0i32, 0i32, 0i32);
         let mut section = Section { start, gas: 0, instructions: 0 };
-        let mut left = limit;
+        // Instructions that there may be still, and how many there could be when the section began.
+        let (mut left, mut before) = (limit, limit);
         self.finish = loop {
-            if pc >= len {
-                break End::Terminal(opcode::STOP);
-            }
             let op = padded[pc];
             let row = &schedule.rows[op as usize];
-            if left == 0 || row.class == Class::JumpDest && left < limit {
-                break End::Fall;
-            }
-            if row.class == Class::Undefined {
-                break End::Unknown;
+            // Behind the code are zeros, which are not plain.
+            if left == 0 || !row.plain {
+                if pc >= len {
+                    break End::Terminal(opcode::STOP);
+                }
+                if left == 0 || row.class == Class::JumpDest && left < limit {
+                    break End::Fall;
+                }
+                if row.class == Class::Undefined {
+                    break End::Unknown;
+                }
             }
             left -= 1;
             section.gas += u32::from(row.gas);
-            section.instructions += 1;
             height -= i32::from(row.inputs);
             low = low.min(height);
             height += i32::from(row.outputs);
@@ -118,8 +122,10 @@ impl Block {
             }
             match row.class {
                 Class::Effect => {
+                    section.instructions = (before - left) as u32;
                     self.sections.push(section);
                     section = Section { start: Pc(pc as u32), gas: 0, instructions: 0 };
+                    before = left;
                 }
                 Class::Terminal => break End::Terminal(op),
                 Class::Call => break End::Call,
@@ -136,6 +142,7 @@ impl Block {
                 | Class::Undefined => {}
             }
         };
+        section.instructions = (before - left) as u32;
         if section.instructions > 0 {
             self.sections.push(section);
         }

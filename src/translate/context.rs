@@ -118,6 +118,28 @@ pub struct Version {
     pub origin: Origin,
     /// The next version of the same block, plus one.
     next: u32,
+    /// What is looked at before the context is.
+    pub(super) anchor: Anchor,
+    /// How many versions the block has, this and the older ones.
+    made: Made,
+}
+
+/// The topmost element that a context says to be a constant. Most contexts that do not hold are told by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Anchor {
+    /// 1 is the top; 0 if there is none.
+    pub depth: u16,
+    /// The constant's low bits.
+    pub low: u32,
+}
+
+/// Numbers of versions of a block, but for those that widen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// All.
+    pub all: u8,
+    /// Those that are not generic.
+    pub special: u8,
 }
 
 /// Where compiled code began. What is compiled for one keeps to itself: code from the middle knows less, and would take the place of better.
@@ -240,11 +262,41 @@ impl Versions {
         })
     }
 
+    /// How many versions the block at `pc` has.
+    pub(super) fn made(&self, pc: Pc) -> Made {
+        let head = self.heads[self.origin as usize].get(pc.index()).and_then(|head| head.checked_sub(1));
+        head.map_or(Made::default(), |head| self.list[head as usize].made)
+    }
+
     /// A new version of the block at `pc`, which is a position in the code or its end.
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
+        let Made { all, special } = self.made(pc);
+        let made = Made { all: all.saturating_add(1), special: special.saturating_add(u8::from(!context.is_generic())) };
+        let id = self.push(pc, context, looping, made);
+        let constant = self.entries(&context).find_map(|entry| match entry.place {
+            Place::Const(k) => Some(Anchor { depth: entry.depth, low: self.constant(k).as_limbs()[0] as u32 }),
+            Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
+        });
+        self.get_mut(id).anchor = constant.unwrap_or_default();
+        id
+    }
+
+    fn push(&mut self, pc: Pc, context: Context, looping: bool, made: Made) -> VersionId {
         let head = &mut self.heads[self.origin as usize][pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, late: None, origin: self.origin, next });
+        self.list.push(Version {
+            pc,
+            context,
+            address: 0,
+            slot: 0,
+            widens: None,
+            looping,
+            late: None,
+            origin: self.origin,
+            next,
+            anchor: Anchor::default(),
+            made,
+        });
         VersionId(self.list.len() as u32 - 1)
     }
 
@@ -256,7 +308,7 @@ impl Versions {
 
     /// As [`Versions::add`], for where `wide` does not fit 64 bits.
     pub fn add_widening(&mut self, pc: Pc, context: Context, wide: Wide) -> VersionId {
-        let id = self.add(pc, context, true);
+        let id = self.push(pc, context, true, self.made(pc));
         self.get_mut(id).widens = Some(wide);
         id
     }
@@ -337,9 +389,18 @@ impl Versions {
     }
 
     /// The entries of a context, the top first.
-    pub fn entries(&self, context: &Context) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
+    pub fn entries(&self, context: &Context) -> impl DoubleEndedIterator<Item = Entry> + Clone + '_ {
         let names = context.names;
         self.entries[context.entries.0 as usize..context.entries.1 as usize].iter().rev().map(move |entry| entry.entry(names))
+    }
+
+    /// Of how many of the lowest elements two contexts say the same, if as many have names: of all, or up to the index of the first that they differ on.
+    pub(super) fn common(&self, a: &Context, b: &Context) -> usize {
+        let of = |context: &Context| &self.entries[context.entries.0 as usize..context.entries.1 as usize];
+        let (a, b) = (of(a), of(b));
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        let index = |entries: &[Packed]| entries.get(same).map_or(usize::MAX, |entry| entry.index().into());
+        index(a).min(index(b))
     }
 
     /// A constant.
@@ -366,9 +427,11 @@ impl Versions {
     /// Begins a context with the entries of `other` for elements below `index`.
     pub(super) fn begin_like(&mut self, other: &Context, index: usize) -> u32 {
         let first = self.begin_context();
-        let (from, to) = (other.entries.0 as usize, other.entries.1 as usize);
-        let above = self.entries[from..to].iter().rev().take_while(|entry| usize::from(entry.index()) >= index).count();
-        self.entries.extend_from_within(from..to - above);
+        let (from, mut to) = (other.entries.0 as usize, other.entries.1 as usize);
+        while to > from && usize::from(self.entries[to - 1].index()) >= index {
+            to -= 1;
+        }
+        self.entries.extend_from_within(from..to);
         first
     }
 

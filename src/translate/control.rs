@@ -1,7 +1,7 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
 use super::compare::invert;
-use super::context::{Context, Version, VersionId, Versions, Wide};
+use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::facts::Fact;
 use super::values::ValueId;
@@ -33,6 +33,9 @@ const GUARDED: usize = 8;
 
 /// The largest number that counters begin with.
 const FIRST: U256 = U256::ONE;
+
+/// Instructions that going around a loop may take to put words where they were, before another version is made to go around twice.
+const TURN: usize = 4;
 
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
@@ -74,7 +77,7 @@ fn is_destination(code: &Code, k: &U256) -> bool {
 
 /// Versions that the block at `to` has.
 fn made(job: &Job<'_>, to: Pc) -> usize {
-    job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
+    job.versions.made(to).all.into()
 }
 
 /// Whether a block of which so many versions were made may have no more.
@@ -136,8 +139,7 @@ impl Translator {
 
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
-        match job.versions.of(to).filter(|(_, version)| special(version)).count() {
+        match usize::from(job.versions.made(to).special) {
             0 => None,
             _ if self.s.dice.one_in(3) => None,
             _ if self.s.dice.one_in(2) => self.best(job, to, Loss::MAX),
@@ -151,7 +153,7 @@ impl Translator {
         let mut best = None;
         for (id, version) in job.versions.of(to) {
             let context = &version.context;
-            if !facts.suffice(context, self.s.height()) {
+            if !facts.suffice(context, self.s.height()) || !self.s.has_anchor(version.anchor) {
                 continue;
             }
             self.s.extend(context.names.into(), 0);
@@ -255,6 +257,7 @@ impl Translator {
         let room =
             self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH && !self.s.dice.one_in(4);
         let id = match self.existing(job, to) {
+            Some(id) if is_loop && room && self.turns(job, to, id) => return Ok(Some(self.begin_loop(job, to))),
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_spent(job, to, made(job, to)) => {
@@ -264,6 +267,21 @@ impl Translator {
             None => self.fresh(job, to),
         };
         self.depart(job, id).map(|()| None)
+    }
+
+    /// Whether what goes around the loop to the version `id` of its `header`, the only one in this unit, is moved so much that it had better go
+    /// around twice: variables that take turns then end in the registers that they came in.
+    fn turns(&mut self, job: &Job<'_>, header: Pc, id: VersionId) -> bool {
+        let mut here = self.entries.iter().filter(|(other, _)| job.versions.get(*other).pc == header);
+        if !matches!((here.next(), here.next()), (Some((only, _)), None) if *only == id)
+            || self.is_spent(job, header, made(job, header))
+        {
+            return false;
+        }
+        let first = self.edges.len();
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
+        let moves = self.edges.drain(first..).count();
+        moves >= TURN
     }
 
     /// Begins the version for those that come around the loop at `header`, in line.
