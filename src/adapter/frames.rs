@@ -122,7 +122,7 @@ impl Slot {
     fn hold(&mut self, contract: Arc<Contract>) {
         self.contract = contract;
         let (frame, code) = (&mut self.frame, &self.contract.code);
-        (frame.code, frame.code_len, frame.code_object) = (code.padded().as_ptr(), code.bytes().len() as u64, code);
+        (frame.code, frame.code_len, frame.code_object) = (code.runnable().as_ptr(), code.bytes().len() as u64, code);
         (frame.pc_index, frame.code_base) = (ptr::null(), ptr::null());
     }
 
