@@ -159,11 +159,23 @@ impl Translator {
             if !self.s.has_anchor(version.anchor) {
                 continue;
             }
-            if let Some(loss) = self.s.fit(facts, context, job.versions, limit, |k| is_destination(job.code, k)) {
+            // Of two that suit as well, the one to which fewer words are moved: in this unit, where that is most likely for a loop.
+            let rival = best.filter(|_| self.entries.iter().any(|e| e.0 == id));
+            let most = limit.saturating_add(rival.is_some().into());
+            if let Some(loss) = self.s.fit(facts, context, job.versions, most, |k| is_destination(job.code, k))
+                && (loss < limit || rival.is_some_and(|rival| self.moves(job, id) < self.moves(job, rival)))
+            {
                 (best, limit) = (Some(id), loss);
             }
         }
         best
+    }
+
+    /// How many instructions it takes to go on with a version that fits.
+    fn moves(&mut self, job: &Job<'_>, id: VersionId) -> usize {
+        let first = self.edges.len();
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
+        self.edges.drain(first..).count()
     }
 
     /// The version that an edge out of the unit goes to where none that exists is good enough: a new one, or the generic one.
@@ -256,8 +268,7 @@ impl Translator {
     fn go(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Next>, Refusal> {
         self.s.settle();
         let is_loop = job.is_loop(to);
-        let room =
-            self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH && !self.s.dice.one_in(4);
+        let room = self.has_room() && !self.s.dice.one_in(4);
         let id = match self.existing(job, to) {
             Some(id) if is_loop && room && self.turns(job, to, id) => return Ok(Some(self.begin_loop(job, to))),
             Some(id) => id,
@@ -271,19 +282,17 @@ impl Translator {
         self.depart(job, id).map(|()| None)
     }
 
+    /// Whether the unit may go on with another block.
+    fn has_room(&self) -> bool {
+        self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH
+    }
+
     /// Whether what goes around the loop to the version `id` of its `header`, the only one in this unit, is moved so much that it had better go
     /// around twice: variables that take turns then end in the registers that they came in.
     fn turns(&mut self, job: &Job<'_>, header: Pc, id: VersionId) -> bool {
         let mut here = self.entries.iter().filter(|(other, _)| job.versions.get(*other).pc == header);
-        if !matches!((here.next(), here.next()), (Some((only, _)), None) if *only == id)
-            || self.is_spent(job, header, made(job, header))
-        {
-            return false;
-        }
-        let first = self.edges.len();
-        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
-        let moves = self.edges.drain(first..).count();
-        moves >= TURN
+        let is_only = matches!((here.next(), here.next()), (Some((only, _)), None) if *only == id);
+        is_only && !self.is_spent(job, header, made(job, header)) && self.moves(job, id) >= TURN
     }
 
     /// Begins the version for those that come around the loop at `header`, in line.
@@ -485,16 +494,16 @@ impl Translator {
 
     /// Branches to `to` if `cond`, else goes on at `fall`; the likely side in line, where what the condition tells is known.
     fn branch(&mut self, job: &mut Job<'_>, cond: Cond, (to, fall): (Pc, Pc), fact: Option<Fact>) -> Result<Option<Next>, Refusal> {
-        if let Some(id) = self.existing(job, to) {
+        let known = self.existing(job, to);
+        let again = known.is_some_and(|id| job.is_loop(to) && self.has_room() && self.turns(job, to, id));
+        if let Some(id) = known.filter(|_| !again) {
             self.branch_to(job, cond, id)?;
             self.learn(fact, false);
             return self.after_branch(job, fall);
         }
-        let (out, cond, on, holds) = if job.versions.looks().reverts(job.code, fall.index()) || self.s.dice.one_in(3) {
-            (fall, invert(cond), to, true)
-        } else {
-            (to, cond, fall, false)
-        };
+        let reverts = |job: &mut Job<'_>| job.versions.looks().reverts(job.code, fall.index());
+        let (out, cond, on, holds) =
+            if again || reverts(job) || self.s.dice.one_in(3) { (fall, invert(cond), to, true) } else { (to, cond, fall, false) };
         let known = if out == to { None } else { self.existing(job, out) };
         let id = match known {
             Some(id) => id,
