@@ -90,17 +90,21 @@ impl Block {
     pub fn rescan(&mut self, padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) {
         self.sections.clear();
         self.start = start;
-        let mut pc = start.index();
-        let (mut height, mut low, mut high) = (0i32, 0i32, 0i32);
+        let code = padded.get(start.index()..).unwrap_or_default();
+        // The sum of all steps: bytes, gas and the stack's growth side by side. A block has few enough instructions for each to have room.
+        let mut sum = 0u64;
+        let (bytes, gas) = (|sum: u64| usize::from(sum as u16), |sum: u64| (sum >> 16) as u32);
+        let limit = limit.min(MAX_INSTRUCTIONS);
+        let (mut low, mut high) = (0i32, 0i32);
         let mut section = Section { start, gas: 0, instructions: 0 };
-        // Instructions that there may be still, and how many there could be when the section began.
-        let (mut left, mut before) = (limit, limit);
+        // Instructions that there may be still, and how many there could be and what the sum was when the section began.
+        let (mut left, mut before, mut gas_before) = (limit, limit, 0);
         self.finish = loop {
-            let op = padded[pc];
-            let row = &schedule.rows[op as usize];
+            let op = code.get(bytes(sum)).copied().unwrap_or(opcode::STOP);
+            let row = &schedule.rows[usize::from(op)];
             // Behind the code are zeros, which are not plain.
             if left == 0 || !row.plain {
-                if pc >= len {
+                if start.index() + bytes(sum) >= len {
                     break End::Terminal(opcode::STOP);
                 }
                 if left == 0 || row.class == Class::JumpDest && left < limit {
@@ -111,21 +115,19 @@ impl Block {
                 }
             }
             left -= 1;
-            section.gas += u32::from(row.gas);
-            height -= i32::from(row.inputs);
-            low = low.min(height);
-            height += i32::from(row.outputs);
-            high = high.max(height);
-            pc += usize::from(row.size);
+            let height = |sum: u64| (sum as i64 >> 48) as i32;
+            low = low.min(height(sum) - i32::from(row.inputs));
+            sum = sum.wrapping_add(row.step);
+            high = high.max(height(sum));
             if row.plain {
                 continue;
             }
             match row.class {
                 Class::Effect => {
-                    section.instructions = (before - left) as u32;
+                    (section.gas, section.instructions) = (gas(sum) - gas_before, (before - left) as u32);
                     self.sections.push(section);
-                    section = Section { start: Pc(pc as u32), gas: 0, instructions: 0 };
-                    before = left;
+                    section.start = Pc((start.index() + bytes(sum)) as u32);
+                    (before, gas_before) = (left, gas(sum));
                 }
                 Class::Terminal => break End::Terminal(op),
                 Class::Call => break End::Call,
@@ -142,13 +144,13 @@ impl Block {
                 | Class::Undefined => {}
             }
         };
-        section.instructions = (before - left) as u32;
+        (section.gas, section.instructions) = (gas(sum) - gas_before, (before - left) as u32);
         if section.instructions > 0 {
             self.sections.push(section);
         }
-        self.end = Pc(pc as u32);
+        self.end = Pc((start.index() + bytes(sum)) as u32);
         self.need = low.unsigned_abs();
         self.grow = high as u32;
-        self.delta = height;
+        self.delta = (sum as i64 >> 48) as i32;
     }
 }

@@ -4,11 +4,10 @@ use super::compare::invert;
 use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::facts::Fact;
-use super::values::ValueId;
+use super::values::{ValueId, one_limb};
 use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::ahead::ahead;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
@@ -72,7 +71,7 @@ pub(super) enum To {
 
 /// Whether a constant is a jump destination.
 fn is_destination(code: &Code, k: &U256) -> bool {
-    u32::try_from(*k).is_ok_and(|pc| code.is_jump_destination(pc.into()))
+    one_limb(k).is_some_and(|pc| code.is_jump_destination(pc))
 }
 
 /// Versions that the block at `to` has.
@@ -153,10 +152,13 @@ impl Translator {
         let mut best = None;
         for (id, version) in job.versions.of(to) {
             let context = &version.context;
-            if !facts.suffice(context, self.s.height()) || !self.s.has_anchor(version.anchor) {
+            if !facts.suffice(context, self.s.height()) {
                 continue;
             }
             self.s.extend(context.names.into(), 0);
+            if !self.s.has_anchor(version.anchor) {
+                continue;
+            }
             if let Some(loss) = self.s.fit(facts, context, job.versions, limit, |k| is_destination(job.code, k)) {
                 (best, limit) = (Some(id), loss);
             }
@@ -488,7 +490,7 @@ impl Translator {
             self.learn(fact, false);
             return self.after_branch(job, fall);
         }
-        let (out, cond, on, holds) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
+        let (out, cond, on, holds) = if job.versions.looks().reverts(job.code, fall.index()) || self.s.dice.one_in(3) {
             (fall, invert(cond), to, true)
         } else {
             (to, cond, fall, false)

@@ -142,18 +142,18 @@ impl State {
         let all = (0..self.len()).rev().all(|i| {
             let value = self.value(self.at(i));
             let home = value.slot == Some(self.position(i));
-            match (entries.next_if(|e| usize::from(e.depth) == self.len() - i), value.konst, value.regs) {
-                (None, None, Regs::None) => value.bits >= 256,
+            match (entries.next_if(|e| usize::from(e.depth()) == self.len() - i), value.konst, value.regs) {
+                (None, None, Regs::None) => value.bits >= 256 && home,
                 (None, _, _) => false,
                 (Some(e), konst, regs) => {
-                    let place = match (e.place, konst, regs) {
+                    let place = match (e.place(), konst, regs) {
                         (Place::Const(k), Some(konst), _) => versions.constant(k) == self.const_of(konst),
                         (Place::Narrow(r), None, Regs::Narrow(own)) => r == own,
                         (Place::Wide(q), None, Regs::Wide(own)) => q == own,
                         (Place::Home, None, Regs::None) => true,
                         _ => false,
                     };
-                    place && e.home == home && e.bits == value.bits
+                    place && e.is_home() == home && e.bits() == value.bits
                 }
             }
         });
@@ -240,7 +240,7 @@ impl State {
                 if loss >= limit {
                     return None;
                 }
-                loss += match entries.next_if(|entry| usize::from(entry.depth) == len - i) {
+                loss += match entries.next_if(|entry| usize::from(entry.depth()) == len - i) {
                     None => self.loss_at_home(i, &is_destination),
                     Some(entry) => {
                         if let Some(bits) = entry.registers() {
@@ -254,7 +254,7 @@ impl State {
         }
         for entry in entries {
             // Elements that nobody has, or that are as the context says: only whether they are one value is open.
-            let i = len.checked_sub(entry.depth.into())?;
+            let i = len.checked_sub(entry.depth().into())?;
             if let Some(bits) = entry.registers() {
                 self.alias(self.at(i), bits, &mut used, &entry, versions, context)?;
             }
@@ -280,13 +280,13 @@ impl State {
     #[inline]
     fn loss_as(&self, i: usize, entry: &Entry, versions: &Versions, is_destination: impl Fn(&U256) -> bool) -> Option<Loss> {
         let value = self.value(self.at(i));
-        if value.bits > entry.bits {
+        if value.bits > entry.bits() {
             return None;
         }
         let away = Loss::from(value.slot != Some(self.position(i)));
         let konst = value.konst.map(|k| self.const_of(k));
         let lost = |k: &U256, loss: Loss| if is_destination(k) { LOST_DESTINATION } else { loss };
-        let loss = match (entry.place, konst, value.regs) {
+        let loss = match (entry.place(), konst, value.regs) {
             (Place::Const(k), Some(konst), _) if konst == versions.constant(k) => 0,
             (Place::Const(_), _, _) => return None,
             (Place::Home | Place::Wide(_), Some(k), _) => lost(k, 2),
@@ -298,7 +298,7 @@ impl State {
             (Place::Wide(_), None, Regs::Narrow(_)) => 4,
             (Place::Wide(_), None, Regs::None) => 2,
         };
-        Some(loss + if entry.home { 2 * away } else { 0 })
+        Some(loss + if entry.is_home() { 2 * away } else { 0 })
     }
 
     /// The lowest elements that can be compared with a context by what the last one says: so many.
@@ -326,8 +326,8 @@ impl State {
             *used |= bits;
             return Some(());
         }
-        let same = versions.entries(context).find(|e| e.place == entry.place)?;
-        let other = self.at(self.len() - usize::from(same.depth));
+        let same = versions.entries(context).find(|e| e.place() == entry.place())?;
+        let other = self.at(self.len() - usize::from(same.depth()));
         (other == v || self.konst(v).is_some() && self.konst(v) == self.konst(other)).then_some(())
     }
 
@@ -337,17 +337,17 @@ impl State {
             return;
         }
         let (len, same) = (self.len(), self.same_as(context, versions));
-        let entries = versions.entries(context).take_while(|entry| same == 0 || len - usize::from(entry.depth) >= same);
+        let entries = versions.entries(context).take_while(|entry| entry.index() >= same);
         let (mut moves, mut fills) = (Moves::default(), false);
         let mut rest = entries.clone().peekable();
         for i in (same..len).rev() {
-            let entry = rest.next_if(|e| usize::from(e.depth) == len - i);
+            let entry = rest.next_if(|e| usize::from(e.depth()) == len - i);
             let value = self.value(self.at(i));
-            let stays = entry.is_some_and(|e| !e.home && e.place != Place::Home);
+            let stays = entry.is_some_and(|e| !e.is_home() && e.place() != Place::Home);
             if !stays && value.slot != Some(self.position(i)) {
                 self.store_home(value, i, out);
             }
-            match (entry.map(|e| e.place), value.regs) {
+            match (entry.map(|e| e.place()), value.regs) {
                 (Some(Place::Narrow(r)), Regs::Narrow(from)) => moves.add(r, from),
                 (Some(Place::Narrow(r)), Regs::Wide(from)) => moves.add(r, from.0[0]),
                 (Some(Place::Wide(q)), Regs::Wide(from)) => (0..4).for_each(|l| moves.add(q.0[l], from.0[l])),
@@ -384,12 +384,12 @@ impl State {
     /// Fills an entry's registers with what comes from no register.
     fn load_entry(&self, entry: &Entry, out: &mut Vec<Ins>) {
         let len = self.len() as i32;
-        let i = len - i32::from(entry.depth);
+        let i = len - i32::from(entry.depth());
         let value = (i >= 0).then(|| self.value(self.at(i as usize)));
         let konst = value.and_then(|v| v.konst).map(|k| *self.const_of(k).as_limbs());
         let regs = value.map_or(Regs::None, |v| v.regs);
-        let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth));
-        match (entry.place, konst, regs) {
+        let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth()));
+        match (entry.place(), konst, regs) {
             (Place::Narrow(dst), Some(limbs), Regs::None) => out.push(Ins::Imm { dst, value: limbs[0] }),
             (Place::Narrow(dst), None, Regs::None) => {
                 out.push(Ins::Load { width: Width::B64, signed: false, dst, mem: at(base, disp) });
@@ -407,7 +407,7 @@ impl State {
 impl Entry {
     /// The registers that it is in, as a mask, if it is in any.
     fn registers(&self) -> Option<u32> {
-        match self.place {
+        match self.place() {
             Place::Narrow(r) => Some(mask(r)),
             Place::Wide(q) => Some(quad_mask(q)),
             Place::Home | Place::Const(_) => None,

@@ -1,6 +1,6 @@
 //! MLOAD, MSTORE, MSTORE8, MSIZE: inline, with growth out of line.
 
-use super::values::{Regs, ValueId, at, imm32};
+use super::values::{Regs, ValueId, at, imm32, one_limb};
 use super::{Cold, Job, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
@@ -41,7 +41,7 @@ impl Translator {
     /// base in the second scratch register. The third scratch register may be part of it, or a register of `v`.
     pub(super) fn access(&mut self, v: ValueId, len: u8) -> Mem {
         let [t0, base, t2] = self.s.target.scratch;
-        let konst = self.s.konst(v);
+        let konst = self.s.known(v).and_then(one_limb);
         let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(end_of);
         if let Some((disp, end)) = small {

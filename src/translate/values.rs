@@ -83,6 +83,8 @@ const UNSHARED: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct State {
     pub target: &'static Target,
+    /// The target's registers for words.
+    words: u32,
     pub out: Vec<Ins>,
     /// The first is none.
     values: Vec<Value>,
@@ -138,6 +140,13 @@ pub(super) fn has_bits(mut mask: u32, least: u32) -> bool {
     mask != 0
 }
 
+/// A constant that fits 64 bits.
+#[inline]
+pub(super) fn one_limb(value: &U256) -> Option<u64> {
+    let [low, upper @ ..] = value.as_limbs();
+    (upper[0] | upper[1] | upper[2] == 0).then_some(*low)
+}
+
 /// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
 pub(super) fn imm32(limb: u64) -> Option<i32> {
     i32::try_from(limb as i64).ok()
@@ -160,6 +169,7 @@ impl State {
     pub fn new(target: &'static Target) -> State {
         State {
             target,
+            words: masks(target.words),
             out: Vec::new(),
             values: Vec::new(),
             consts: Vec::new(),
@@ -190,7 +200,7 @@ impl State {
         self.grow = 0;
         self.base = -context.lead;
         self.reg_owner = [None; 32];
-        self.free = masks(self.target.words);
+        self.free = self.words;
         self.pinned = 0;
         self.flags = None;
         self.moved = false;
@@ -199,9 +209,8 @@ impl State {
         self.stack.clear();
         self.slot_owner.clear();
         for entry in versions.entries(context).rev() {
-            let i = names - usize::from(entry.depth);
-            self.begin_homes(i);
-            self.begin_element(i, entry, versions);
+            self.begin_homes(entry.index());
+            self.begin_element(entry.index(), entry, versions);
         }
         self.begin_homes(names);
         self.slot_owner.resize(names + SPILL_SLOTS, None);
@@ -221,33 +230,31 @@ impl State {
     #[inline]
     fn begin_element(&mut self, i: usize, entry: Entry, versions: &Versions) {
         let v = ValueId::new(i + 1);
-        let slot = entry.home.then_some(i as i32 - self.need);
-        let value = Value { slot, ..Value::of_width(entry.bits) };
-        let (Place::Narrow(r) | Place::Wide(Quad([r, ..]))) = entry.place else {
-            let konst = match entry.place {
-                Place::Const(k) => {
-                    debug_assert_eq!(usize::from(entry.bits), versions.constant(k).bit_len(), "constants know their width");
-                    self.consts.push(Const { value: *versions.constant(k), shared: k });
-                    NonZeroU16::new(self.consts.len() as u16).map(ConstId)
+        let slot = entry.is_home().then_some(i as i32 - self.need);
+        let (mut konst, mut regs) = (None, Regs::None);
+        match entry.place() {
+            Place::Home => {}
+            Place::Const(k) => {
+                debug_assert_eq!(usize::from(entry.bits()), versions.constant(k).bit_len(), "constants know their width");
+                self.consts.push(Const { value: *versions.constant(k), shared: k });
+                konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
+            }
+            Place::Narrow(r) => {
+                if let Some(same) = self.reg_owner[number(r)] {
+                    return self.begin_alias(same, slot);
                 }
-                Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
-            };
-            return self.begin_value(i, Value { konst, ..value });
-        };
-        if let Some(same) = self.reg_owner[number(r)] {
-            return self.begin_alias(same, slot);
-        }
-        let regs = match entry.place {
-            Place::Wide(q) => {
-                self.own_quad(q, v);
-                Regs::Wide(q)
-            }
-            Place::Narrow(_) | Place::Home | Place::Const(_) => {
                 self.own(r, v);
-                Regs::Narrow(r)
+                regs = Regs::Narrow(r);
             }
-        };
-        self.begin_value(i, Value { regs, ..value });
+            Place::Wide(q) => {
+                if let Some(same) = self.reg_owner[number(q.0[0])] {
+                    return self.begin_alias(same, slot);
+                }
+                self.own_quad(q, v);
+                regs = Regs::Wide(q);
+            }
+        }
+        self.begin_value(i, Value { slot, konst, regs, ..Value::of_width(entry.bits()) });
     }
 
     /// The next element, at `i`, is a value of its own.
@@ -470,7 +477,8 @@ impl State {
     pub fn swap(&mut self, n: usize) {
         let top = self.stack.len() - 1;
         let low = top - n;
-        self.moved = true;
+        let in_memory = |v: ValueId| self.value(v).regs == Regs::None && self.value(v).konst.is_none();
+        self.moved |= in_memory(self.stack[top]) || in_memory(self.stack[low]);
         self.clean = self.clean.min(low);
         self.stack.swap(top, low);
         let value = self.value_mut(self.stack[low]);
