@@ -107,6 +107,26 @@ fn touched_accounts_are_those_of_revm() {
     }
 }
 
+/// Code may end in any instruction, and within any immediate. What is executed there lies in revm's own allocation, with no more padding than revm needs.
+#[test]
+fn codes_end_anywhere() {
+    let ends = |op: u8| {
+        [vec![op], vec![0x5b, op], vec![0x60, 1, 0x60, 1, op], vec![0x61, op, 0xff], vec![op, 0x5b], vec![op; 32], vec![op; 33]]
+    };
+    let jump = |code: &[u8]| [&[0x60, code.len() as u8 + 3, 0x56][..], code, &[0x5b]].concat();
+    for mode in [Mode::Off, Mode::Always] {
+        let engine = Engine::new(Config::with_mode(mode));
+        for op in 0..=0xff {
+            for code in ends(op).into_iter().flat_map(|code| [jump(&code), code]) {
+                let contracts = [(A, code)];
+                let expected = context(database(&contracts), SpecId::OSAKA).build_mainnet().transact(call(A)).unwrap();
+                let found = context(database(&contracts), SpecId::OSAKA).build_ejit(&engine).transact(call(A)).unwrap();
+                assert_eq!(found, expected, "{mode:?} {:02x?}", contracts[0].1);
+            }
+        }
+    }
+}
+
 #[test]
 fn huge_gas_limits_go_to_revm() {
     let run = |gas_limit| {

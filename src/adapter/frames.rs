@@ -162,14 +162,11 @@ impl Slot {
     }
 
     /// Makes the frame's view of its memory right again after the buffer was lent out, however long the borrower left it. Borrowers may add to a
-    /// buffer, and take away what they added, as revm's frames do; what was there they leave as it was.
+    /// buffer, as revm's frames do; what was there they leave as it was.
     pub(super) fn restore_memory(&mut self) {
         let frame = &mut self.frame;
-        if frame.buffer.len() < frame.memory_len as usize {
-            frame.buffer.resize(frame.memory_len as usize, 0);
-        }
+        frame.buffer.resize(frame.memory_ready as usize, 0);
         frame.memory = frame.buffer.as_mut_ptr();
-        frame.memory_ready = frame.memory_ready.min(frame.buffer.len() as u64);
     }
 
     /// Makes `data`, which stays where it is until the next call, the return data.

@@ -9,6 +9,11 @@ use core::ffi::c_void;
 /// Hashes remembered.
 const HASHES: usize = 256;
 
+/// So many unknown hashes in a row, and only one in so many is looked for from then on, until one is known again: chains of hashes of what was
+/// hashed are never known.
+const PATIENCE: u32 = 1024;
+const SELDOM: u32 = 16;
+
 /// The memory of one executor. Runtime functions find it through [`Frame::memo`](crate::abi::Frame); without it, they compute everything anew.
 #[derive(Debug)]
 pub struct Memo {
@@ -17,6 +22,8 @@ pub struct Memo {
     hashes: Vec<Hash>,
     /// How often hashes were forgotten.
     epoch: u64,
+    /// Hashes since one was known.
+    unknown: u32,
     counts: HashCounts,
 }
 
@@ -46,7 +53,7 @@ impl Memo {
     pub fn new(remember_hashes: bool) -> Memo {
         let places = if remember_hashes { HASHES } else { 0 };
         let hashes = vec![Hash::NONE; places];
-        Memo { reciprocals: Reciprocals::new(), hashes, epoch: 0, counts: HashCounts::default() }
+        Memo { reciprocals: Reciprocals::new(), hashes, epoch: 0, unknown: 0, counts: HashCounts::default() }
     }
 
     /// Forgets all hashes; counts go on.
@@ -62,14 +69,20 @@ impl Memo {
     /// The hash of `N` lanes, which are 4 or 8.
     #[inline]
     fn hash_lanes<const N: usize>(&mut self, lanes: &[u64; N]) -> Word {
-        let tag = self.epoch << 4 | N as u64;
-        let Some(place) = self.hashes.get_mut(place(lanes)) else {
+        if self.hashes.is_empty() {
             return keccak::hash_lanes(lanes);
-        };
+        }
         self.counts.asked += 1;
+        self.unknown = self.unknown.wrapping_add(1);
+        if self.unknown > PATIENCE && !self.unknown.is_multiple_of(SELDOM) {
+            return keccak::hash_lanes(lanes);
+        }
+        let tag = self.epoch << 4 | N as u64;
+        let place = &mut self.hashes[place(lanes)];
         let different = (0..N).fold(0, |all, i| all | (place.input[i] ^ lanes[i]));
         if different == 0 && place.tag == tag {
             self.counts.known += 1;
+            self.unknown = 0;
             return place.digest;
         }
         let digest = keccak::hash_lanes(lanes);
@@ -143,6 +156,23 @@ mod tests {
         memo.forget_hashes();
         hash(&inputs[0], Some(&mut memo));
         assert_eq!(memo.hash_counts(), HashCounts { asked: 20_001, ..counts });
+    }
+
+    #[test]
+    fn is_looked_at_seldom_while_nothing_is_known() {
+        let mut memo = Memo::new(true);
+        let mut chain = vec![0; 32];
+        for _ in 0..2 * PATIENCE {
+            let next = keccak256(&chain).0.to_vec();
+            assert_eq!(U256::from_limbs(hash(&chain, Some(&mut memo))), U256::from_be_slice(&next));
+            chain = next;
+        }
+        assert_eq!(memo.hash_counts(), HashCounts { asked: 2 * u64::from(PATIENCE), known: 0 });
+        for _ in 0..3 * SELDOM {
+            hash(&chain, Some(&mut memo));
+        }
+        assert_eq!(memo.unknown, 0, "known, and looked for each time again");
+        assert!(memo.hash_counts().known >= u64::from(SELDOM), "{:?}", memo.hash_counts());
     }
 
     #[test]

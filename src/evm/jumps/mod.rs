@@ -20,6 +20,8 @@ use std::sync::OnceLock;
 const BLOCK: usize = 128;
 /// Codes of at most this many bytes are walked as soon as they are known: that takes less than being asked for it later.
 pub(super) const SHORT: usize = 128;
+/// So many times must a PUSH have come again before it is taken for likely that it goes on so.
+const ROW: u32 = 4;
 /// Analysis goes on to a multiple of this many bytes past the destination that was asked for.
 const STRIDE: usize = 4 * BLOCK;
 
@@ -123,13 +125,28 @@ fn walk(code: &[u8], from: Frontier, bits: &[AtomicU8], limit: usize) -> Frontie
     let (mut left, mut end) = (limit, code.len());
     // The byte of the map that the last destination is in, and its bits so far.
     let (mut index, mut found) = (0, 0);
+    // The last PUSH, and how often it came again in a row.
+    let (mut last, mut again) = (0, 0);
     while let Some(&byte) = code[..end].get(at) {
         if left == 0 {
             end = end.min((at + 1).next_multiple_of(BLOCK));
         }
         left = left.wrapping_sub(1);
         match byte {
-            PUSH1..=PUSH32 => at += (byte - PUSH1) as usize + 2,
+            PUSH1..=PUSH32 => {
+                let size = (byte - PUSH1) as usize + 2;
+                at += size;
+                again = if byte == last { again + 1 } else { 0 };
+                last = byte;
+                if again == ROW {
+                    // As long as it is the same again, what is added is known before the byte is read: no read waits for the one before.
+                    while left != 0 && code[..end].get(at) == Some(&byte) {
+                        at += size;
+                        left -= 1;
+                    }
+                    again = 0;
+                }
+            }
             JUMPDEST => {
                 if index != at / 8 {
                     store(bits, index, found);
