@@ -160,6 +160,8 @@ pub struct Frame {
     pub interpreted: u64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
+    /// Static gas that blocks of outlined code began with since the frame was entered, as far as nobody has asked.
+    pub outlined: u64,
     /// Where compiled code keeps its registers for words when it leaves for a while, or around an out-of-line callout.
     pub saved: [u64; SAVED_REGISTERS],
     /// A word that a callout returns to compiled code.
@@ -229,6 +231,7 @@ impl Frame {
             interpreted: 0,
             gas_of_effects: 0,
             compiled: 0,
+            outlined: 0,
             saved: [0; SAVED_REGISTERS],
             scratch: U256::ZERO,
             address_word: U256::ZERO,

@@ -106,6 +106,8 @@ pub struct Version {
     pub context: Context,
     /// Address of its code; 0 before it is published.
     pub address: u64,
+    /// That code calls routines: others reach it through its link slot, so that better can take its place.
+    pub outlined: bool,
     /// Address of its link slot; 0 if it has none.
     pub slot: u64,
     /// It goes on where a word did not fit 64 bits: what is to be made for wide words from now on.
@@ -199,6 +201,17 @@ impl Versions {
         &self.list[id.0 as usize]
     }
 
+    /// Whether a version is part of a loop or reached from one.
+    pub fn is_looping(&mut self, id: VersionId, code: &Code) -> bool {
+        let Version { pc, looping, .. } = *self.get(id);
+        looping || self.loops.is_header(code, pc.index())
+    }
+
+    /// The versions whose code calls routines.
+    pub fn outlined(&mut self) -> impl Iterator<Item = &mut Version> {
+        self.list.iter_mut().filter(|version| version.outlined)
+    }
+
     /// A version, to note its addresses.
     pub fn get_mut(&mut self, id: VersionId) -> &mut Version {
         &mut self.list[id.0 as usize]
@@ -244,7 +257,18 @@ impl Versions {
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
         let head = &mut self.heads[self.origin as usize][pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
-        self.list.push(Version { pc, context, address: 0, slot: 0, widens: None, looping, late: None, origin: self.origin, next });
+        self.list.push(Version {
+            pc,
+            context,
+            address: 0,
+            outlined: false,
+            slot: 0,
+            widens: None,
+            looping,
+            late: None,
+            origin: self.origin,
+            next,
+        });
         VersionId(self.list.len() as u32 - 1)
     }
 
