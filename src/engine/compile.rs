@@ -8,7 +8,7 @@ use crate::evm::block::Pc;
 use crate::ir::R;
 use crate::lower::{Features, Lowerer};
 use crate::runtime::Entry;
-use crate::translate::context::{Origin, VersionId};
+use crate::translate::context::{Origin, Version, VersionId};
 use crate::translate::{AARCH64, Job, Options, Refusal, Routines, Slots, Stubs, Target, Translator, X86_64, stubs};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -125,7 +125,7 @@ impl Compiler {
         let base = self.arena.code_base() as u64;
         for version in versions.outlined() {
             contract.forget_offset(version.pc, (version.address - base) as u32);
-            (version.address, version.outlined) = (0, false);
+            (version.address, version.outlined, version.forgotten) = (0, false, version.address);
             if version.slot != 0 {
                 self.arena.set_slot_at(version.slot, self.wanting);
             }
@@ -177,6 +177,13 @@ impl Compiler {
                 break (unit, bytes, translated);
             }
             outlined = true;
+            let forgotten = versions.get(id).forgotten;
+            if forgotten != 0 {
+                // There is no better.
+                let code = self.wanting.offset(forgotten - self.wanting.address());
+                link(&self.arena, contract, versions.get_mut(id), code, true);
+                return Ok(forgotten);
+            }
         };
         let native = bytes.len() as u64;
         let lowered = Instant::now();
@@ -184,20 +191,12 @@ impl Compiler {
             Counters::add(&counters.refused_full, 1);
             return Err(Refusal::Full);
         };
-        let base = self.arena.code_base() as u64;
         let mut widenings = 0;
         for &(id, label) in unit.entries {
             let offset = self.lowerer.label_offset(label).expect("the unit binds its labels");
-            let target = code.offset(offset.into());
             let version = versions.get_mut(id);
-            (version.address, version.outlined) = (target.address(), unit.outlined);
             widenings += u64::from(version.widens.is_some());
-            if version.context.is_generic() && (origin == Origin::Start || contract.offset(version.pc.0.into()).is_none()) {
-                contract.set_offset(version.pc, (target.address() - base) as u32);
-            }
-            if version.slot != 0 {
-                self.arena.set_slot_at(version.slot, target);
-            }
+            link(&self.arena, contract, version, code.offset(offset.into()), unit.outlined);
         }
         contract.add_unit(unit.bytes, unit.outlined);
         let published = Instant::now();
@@ -214,6 +213,17 @@ impl Compiler {
         Counters::add(&counters.lower_ns, (lowered - translated).as_nanos() as u64);
         Counters::add(&counters.publish_ns, (published - lowered).as_nanos() as u64);
         Ok(versions.get(id).address)
+    }
+}
+
+/// A version's code is at `target` from now on.
+fn link(arena: &Arena, contract: &Contract, version: &mut Version, target: CodePtr, outlined: bool) {
+    (version.address, version.outlined) = (target.address(), outlined);
+    if version.context.is_generic() && (version.origin == Origin::Start || contract.offset(version.pc.0.into()).is_none()) {
+        contract.set_offset(version.pc, (target.address() - arena.code_base() as u64) as u32);
+    }
+    if version.slot != 0 {
+        arena.set_slot_at(version.slot, target);
     }
 }
 

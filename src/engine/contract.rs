@@ -39,9 +39,9 @@ pub struct Contract {
     pub(super) compiled_bytes: [AtomicU64; 2],
     /// Gas of plain instructions that were executed, and what detours for want of compiled code come to.
     work: AtomicU64,
-    /// Gas of outlined code that was executed.
+    /// What executing outlined code has taken, in gas of plain instructions.
     outlined: AtomicU64,
-    /// Such gas from which on compiling it otherwise has paid; 0 where nothing is outlined, or that has happened.
+    /// What it has taken when it is better compiled otherwise; 0 where nothing is outlined, or that has happened.
     promotion: AtomicU64,
     promoted: AtomicBool,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
@@ -52,8 +52,10 @@ pub struct Contract {
 const UNIT_WORK: u64 = 12_000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
-/// How many times the price of compiling them otherwise outlined units have run when that is done.
+/// How many times the price of compiling them otherwise outlined units have taken when that is done.
 const PROMOTION: u64 = 3;
+/// What a gas of outlined code takes, likewise: calls that come once each are badly predicted.
+const OUTLINED_WORK: u64 = 4;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
 const CODE_WORK: u64 = 6;
 /// What the first unit takes besides, likewise: the compiler itself is not in the processor's caches then.
@@ -164,7 +166,7 @@ impl Contract {
 
     /// Notes gas of outlined code that was executed; whether that is now so much that it is better compiled otherwise.
     pub(super) fn add_outlined(&self, gas: u64) -> bool {
-        self.outlined.store(self.outlined.load(Relaxed).saturating_add(gas), Relaxed);
+        self.outlined.store(self.outlined.load(Relaxed).saturating_add(OUTLINED_WORK * gas), Relaxed);
         let promotion = self.promotion.load(Relaxed);
         promotion > 0 && self.outlined.load(Relaxed) >= promotion
     }

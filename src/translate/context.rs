@@ -108,6 +108,8 @@ pub struct Version {
     pub address: u64,
     /// That code calls routines: others reach it through its link slot, so that better can take its place.
     pub outlined: bool,
+    /// Address of such code that was forgotten, for if there is no better.
+    pub forgotten: u64,
     /// Address of its link slot; 0 if it has none.
     pub slot: u64,
     /// It goes on where a word did not fit 64 bits: what is to be made for wide words from now on.
@@ -262,6 +264,7 @@ impl Versions {
             context,
             address: 0,
             outlined: false,
+            forgotten: 0,
             slot: 0,
             widens: None,
             looping,
