@@ -81,6 +81,32 @@ fn unknown_configurations_go_to_revm() {
     assert_eq!(evm.counters().handed_to_revm, 1);
 }
 
+/// A call that sends nothing touches what it calls, which a revert takes back. The next call touches it again.
+#[test]
+fn touched_accounts_are_those_of_revm() {
+    let [reverts, empty] = [0xc3, 0xd4].map(address);
+    let plain = |to| Asm::new().call(0xf1, 50_000, to, 0, (0, 0), (0, 0)).ops(&[0x50]);
+    let calls = |targets: &[Address]| targets.iter().flat_map(|&to| plain(to).build()).collect::<Vec<u8>>();
+    let reverting = |targets: &[Address]| [calls(targets), Asm::new().push(0).push(0).ops(&[0xfd]).build()].concat();
+    let codes = |first: Vec<u8>, second: Vec<u8>| [(A, first), (B, vec![0x00]), (reverts, second)];
+    let identity = address(4);
+    let cases = [
+        codes(calls(&[B, B, empty, empty]), vec![]),
+        codes(calls(&[reverts, B, empty]), reverting(&[B, empty, B, empty])),
+        codes(calls(&[reverts, reverts]), reverting(&[B, empty])),
+        codes(calls(&[identity, B, reverts, identity, B]), reverting(&[identity, B])),
+        codes(calls(&[B, empty, reverts]), reverting(&[B, empty, identity])),
+        codes(calls(&[A, reverts, A, empty]), reverting(&[reverts, empty])),
+    ];
+    for fork in [SpecId::HOMESTEAD, SpecId::BYZANTIUM, SpecId::CANCUN] {
+        for case in &cases {
+            let expected = context(database(case), fork).build_mainnet().transact(call(A)).unwrap();
+            let found = context(database(case), fork).build_ejit(&engine()).transact(call(A)).unwrap();
+            assert_eq!(found, expected, "{fork:?} {case:02x?}");
+        }
+    }
+}
+
 #[test]
 fn huge_gas_limits_go_to_revm() {
     let run = |gas_limit| {

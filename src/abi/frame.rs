@@ -122,7 +122,7 @@ pub struct Frame {
     pub memory_words: u64,
     /// Program counter: valid whenever an engine has handed the frame back.
     pub pc: u64,
-    /// Bytecode; at least 33 zero bytes follow it.
+    /// Bytecode, followed by what its instructions read beyond its end, the implicit STOP included.
     pub code: *const u8,
     /// Its length in bytes, padding excluded.
     pub code_len: u64,
@@ -254,7 +254,7 @@ impl Frame {
 
     /// Gives the frame code and an empty stack.
     pub fn start(&mut self, code: &Code, stack: &mut StackBuffer) {
-        self.code = code.padded().as_ptr();
+        self.code = code.runnable().as_ptr();
         self.code_len = code.bytes().len() as u64;
         self.code_object = code;
         let stack = stack.0.as_mut_ptr();

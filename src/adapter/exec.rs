@@ -6,6 +6,7 @@
 use super::frames::{NOTHING, Shared, Start};
 use super::host::JournalHost;
 use super::runner::{Runner, Works};
+use super::touched::Touched;
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
@@ -56,8 +57,17 @@ where
         host.env();
     }
     works.counters.transactions += 1;
-    let mut exec =
-        Exec { host, precompiles, works, shared, input: None, returned: None, first_precompile: None, base_depth: first.depth };
+    let mut exec = Exec {
+        host,
+        precompiles,
+        works,
+        shared,
+        touched: Touched::default(),
+        input: None,
+        returned: None,
+        first_precompile: None,
+        base_depth: first.depth,
+    };
     let outcome = match exec.run(&first.frame_input) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -97,6 +107,8 @@ struct Exec<'a, CTX, P> {
     precompiles: &'a mut P,
     works: &'a mut Works,
     shared: Shared,
+    /// Accounts to which a transfer of nothing can be left out.
+    touched: Touched,
     /// Call data of the first frame, where it is not the transaction's own.
     input: Option<Bytes>,
     /// Output that lies in no frame's memory: of a precompile, or of a creation.
@@ -257,15 +269,26 @@ where
         let journal = self.host.ctx.journal_mut();
         let checkpoint = journal.checkpoint();
         if let CallValue::Transfer(value) = inputs.value
-            && let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value)
+            && !(value.is_zero() && self.touched.knows(&inputs.target_address))
         {
-            journal.checkpoint_revert(checkpoint);
-            return Ok(Some(Outcome::early(error.into(), gas_limit)));
+            if let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value) {
+                journal.checkpoint_revert(checkpoint);
+                self.touched.forget();
+                return Ok(Some(Outcome::early(error.into(), gas_limit)));
+            }
+            if inputs.caller != inputs.target_address {
+                self.touched.note(&inputs.target_address);
+            }
         }
-        let lent = self.lend_memory(inputs);
+        // Precompiles find input that lies in the caller's memory in revm's shared buffer, which that memory takes the place of meanwhile.
+        let lends = input.is_some_and(|(_, len)| len > 0);
+        if lends {
+            self.swap_shared_buffer();
+        }
         let answer = self.precompiles.run(self.host.ctx, inputs);
-        if lent {
-            self.take_memory_back();
+        if lends {
+            self.swap_shared_buffer();
+            self.works.pool.top().restore_memory();
         }
         match answer {
             Ok(None) => {}
@@ -294,19 +317,21 @@ where
             gas_limit: inputs.gas_limit,
             input: (input.as_ptr(), input.len()),
             env: self.host.known_env(),
-            address: inputs.target_address,
-            caller: inputs.caller,
-            value: inputs.value.get(),
+            address: &inputs.target_address,
+            caller: &inputs.caller,
+            value: match &inputs.value {
+                CallValue::Transfer(value) | CallValue::Apparent(value) => value,
+            },
             is_static: inputs.is_static,
             depth: depth as u32,
-            checkpoint,
+            checkpoint: &checkpoint,
             created: None,
         };
         self.works.keep_up();
         let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
         counters.frames += 1;
         let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
-        pool.push(start, contract, &self.shared);
+        pool.push(&start, contract, &self.shared);
     }
 
     /// The frame of a creation that was opened, or how it ended already.
@@ -319,37 +344,19 @@ where
             gas_limit: creation.gas_limit,
             input: (NOTHING, 0),
             env: self.host.known_env(),
-            address: created,
-            caller: creation.caller,
-            value: creation.value,
+            address: &created,
+            caller: &creation.caller,
+            value: &creation.value,
             is_static: false,
             depth: self.depth() as u32,
-            checkpoint,
+            checkpoint: &checkpoint,
             created: Some(created),
         };
         let Works { executor, pool, counters, .. } = &mut *self.works;
         counters.frames += 1;
         let contract = executor.init_code(self.shared.fork, code());
-        pool.push(start, &contract, &self.shared);
+        pool.push(&start, &contract, &self.shared);
         None
-    }
-
-    /// Shows input that lies in the caller's memory to precompiles, in revm's shared buffer, which that memory takes the place of meanwhile. Says
-    /// whether it was necessary.
-    #[inline]
-    fn lend_memory(&mut self, inputs: &CallInputs) -> bool {
-        let lends = self.works.pool.active() > 0 && !inputs.input.is_empty();
-        if lends {
-            self.swap_shared_buffer();
-        }
-        lends
-    }
-
-    /// Gives the caller back its memory.
-    #[inline]
-    fn take_memory_back(&mut self) {
-        self.swap_shared_buffer();
-        self.works.pool.top().restore_memory();
     }
 
     /// Exchanges the top frame's memory with revm's shared buffer.
@@ -372,6 +379,7 @@ where
                 logs = journal.logs()[checkpoint.log_i..].to_vec();
             }
             journal.checkpoint_revert(checkpoint);
+            self.touched.forget();
         }
         if is_first {
             self.first_precompile = Some(Box::new((result.gas, logs)));
@@ -409,7 +417,10 @@ where
         match slot.created {
             Some(created) => self.end_creation(&mut outcome, created),
             None if outcome.how == runtime::Outcome::Success => journal.checkpoint_commit(),
-            None => journal.checkpoint_revert(slot.checkpoint),
+            None => {
+                journal.checkpoint_revert(slot.checkpoint);
+                self.touched.forget();
+            }
         }
         self.works.pool.pop();
         outcome
@@ -426,6 +437,7 @@ where
         let gas = gas(slot.gas_limit, outcome.gas_left, outcome.refund);
         let mut result = InterpreterResult::new(outcome.result, code, gas);
         return_create(self.host.ctx, slot.checkpoint, &mut result, created);
+        self.touched.forget();
         (outcome.result, outcome.how) = (result.result, how(result.result));
         outcome.gas_left = result.gas.remaining();
         if deploys {

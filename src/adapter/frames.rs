@@ -76,9 +76,9 @@ pub(super) struct Shared {
     pub(super) record: bool,
 }
 
-/// How a frame begins.
+/// How a frame begins. What is long is copied from where it is to where it goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
+pub(super) struct Start<'a> {
     /// Gas it may spend.
     pub(super) gas_limit: u64,
     /// Where the call data is, which stays there while the frame runs, and its length.
@@ -86,17 +86,17 @@ pub(super) struct Start {
     /// The environment, or null while nothing has needed it.
     pub(super) env: *const Env,
     /// ADDRESS.
-    pub(super) address: Address,
+    pub(super) address: &'a Address,
     /// CALLER.
-    pub(super) caller: Address,
+    pub(super) caller: &'a Address,
     /// CALLVALUE.
-    pub(super) value: U256,
+    pub(super) value: &'a U256,
     /// State changes are forbidden.
     pub(super) is_static: bool,
     /// Depth, 0 for the first frame.
     pub(super) depth: u32,
     /// The journal as it begins.
-    pub(super) checkpoint: JournalCheckpoint,
+    pub(super) checkpoint: &'a JournalCheckpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
 }
@@ -122,15 +122,15 @@ impl Slot {
     fn hold(&mut self, contract: Arc<Contract>) {
         self.contract = contract;
         let (frame, code) = (&mut self.frame, &self.contract.code);
-        (frame.code, frame.code_len, frame.code_object) = (code.padded().as_ptr(), code.bytes().len() as u64, code);
+        (frame.code, frame.code_len, frame.code_object) = (code.runnable().as_ptr(), code.bytes().len() as u64, code);
         (frame.pc_index, frame.code_base) = (ptr::null(), ptr::null());
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
     #[inline(always)]
-    fn begin(&mut self, start: &Start, stack: *mut U256, shared: &Shared, memory_limit: u64) {
+    fn begin(&mut self, start: &Start<'_>, stack: *mut U256, shared: &Shared, memory_limit: u64) {
         let frame = &mut self.frame;
-        self.checkpoint = start.checkpoint;
+        self.checkpoint = *start.checkpoint;
         self.created = start.created;
         self.gas_limit = start.gas_limit;
         // Gas limits above i64::MAX never get here: `exec_loop` is not entered with them, and children have no more than their parent.
@@ -147,26 +147,29 @@ impl Slot {
         frame.env = start.env;
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
-        frame.address_word = word(start.address);
-        frame.caller_word = word(start.caller);
-        frame.value = start.value;
+        frame.address_word = word(*start.address);
+        frame.caller_word = word(*start.caller);
+        frame.value = *start.value;
         (frame.out_offset, frame.out_len) = (0, 0);
         frame.refund = 0;
         frame.is_static = start.is_static;
         frame.depth = start.depth;
-        frame.address = start.address;
+        frame.address = *start.address;
         frame.request = Request::None;
         if !frame.return_bytes.is_empty() {
             frame.return_bytes = Bytes::new();
         }
     }
 
-    /// Makes the frame's view of its memory right again after the buffer was lent out, whatever the borrower did to it.
+    /// Makes the frame's view of its memory right again after the buffer was lent out, however long the borrower left it. Borrowers may add to a
+    /// buffer, and take away what they added, as revm's frames do; what was there they leave as it was.
     pub(super) fn restore_memory(&mut self) {
         let frame = &mut self.frame;
-        frame.buffer.resize(frame.memory_len as usize, 0);
+        if frame.buffer.len() < frame.memory_len as usize {
+            frame.buffer.resize(frame.memory_len as usize, 0);
+        }
         frame.memory = frame.buffer.as_mut_ptr();
-        frame.memory_ready = frame.memory_len;
+        frame.memory_ready = frame.memory_ready.min(frame.buffer.len() as u64);
     }
 
     /// Makes `data`, which stays where it is until the next call, the return data.
@@ -301,7 +304,7 @@ impl FramePool {
 
     /// Starts a frame above the present one.
     #[inline(always)]
-    pub(super) fn push(&mut self, start: Start, contract: &Arc<Contract>, shared: &Shared) {
+    pub(super) fn push(&mut self, start: &Start<'_>, contract: &Arc<Contract>, shared: &Shared) {
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last();
         let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
@@ -319,7 +322,7 @@ impl FramePool {
             }
         };
         slot.last_stack = last_stack;
-        slot.begin(&start, stack, shared, memory_limit);
+        slot.begin(start, stack, shared, memory_limit);
         self.active += 1;
         self.used = self.used.max(self.active);
     }

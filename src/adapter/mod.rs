@@ -21,6 +21,7 @@ mod exec;
 mod frames;
 mod host;
 mod runner;
+mod touched;
 
 #[cfg(feature = "alloy")]
 pub use alloy::{EjitAlloyEvm, EjitEvmFactory};

@@ -253,9 +253,13 @@ impl Known {
     }
 }
 
-/// Our copy of revm's code: the padding it needs, and the jump destinations that revm knows already, unless `own_analysis` is asked for.
+/// revm's code as we execute it: where it is, and with the jump destinations that revm knows already, unless `own_analysis` is asked for.
 fn code(bytecode: &Bytecode, own_analysis: bool) -> Code {
-    let code = Code::new(bytecode.original_byte_slice());
+    if !bytecode.is_legacy() {
+        return Code::new(bytecode.original_byte_slice());
+    }
+    // SAFETY: revm executes legacy code as it is in a `Bytecode`, whose makers answer for the padding (`Bytecode::new_analyzed`).
+    let code = unsafe { Code::from_runnable(bytecode.bytes(), bytecode.len()) };
     match bytecode.legacy_jump_table() {
         Some(table) if !own_analysis && table.len() >= bytecode.len() => code.with_jump_destinations(JumpTableOf(bytecode.clone())),
         _ => code,

@@ -19,15 +19,15 @@ pub(super) fn leave_at_site(frame: &mut Frame, contract: &Contract, words: &[R])
 pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions, registers: &[R]) {
     let register = |r: R| frame.saved[registers.iter().position(|word| *word == r).expect("contexts name registers for words")];
     let top = frame.sp.wrapping_offset(context.lead as isize);
-    for entry in versions.entries(context).filter(|entry| !entry.home) {
-        let value = match entry.place {
+    for entry in versions.entries(context).filter(|entry| !entry.is_home()) {
+        let value = match entry.place() {
             Place::Home => continue,
             Place::Const(k) => *versions.constant(k),
             Place::Narrow(r) => U256::from(register(r)),
             Place::Wide(quad) => U256::from_limbs(quad.0.map(register)),
         };
         // SAFETY: the context held, so that the stack has this element: its slot is below the top and not below the stack's first.
-        unsafe { top.sub(entry.depth.into()).write(value) };
+        unsafe { top.sub(entry.depth().into()).write(value) };
     }
     frame.sp = top;
 }

@@ -116,6 +116,36 @@ pub fn ahead(code: &Code, mut pc: usize) -> Ahead {
     Ahead::Open
 }
 
+/// What was found ahead of the positions of one code, so that each is looked at once.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    /// Bitmap of positions that were looked at.
+    taken: Vec<u64>,
+    /// Bitmap of those from where the frame certainly reverts or fails.
+    reverting: Vec<u64>,
+}
+
+impl Looks {
+    /// None taken yet in `code`.
+    pub fn new(code: &Code) -> Looks {
+        let words = code.bytes().len() / 64 + 1;
+        Looks { taken: vec![0; words], reverting: vec![0; words] }
+    }
+
+    /// As [`Ahead::reverts`] of what lies ahead of `pc`, in the code that this was made for.
+    pub fn reverts(&mut self, code: &Code, pc: usize) -> bool {
+        let (at, bit) = (pc / 64, 1 << (pc % 64));
+        let (Some(taken), Some(reverting)) = (self.taken.get_mut(at), self.reverting.get_mut(at)) else {
+            return false;
+        };
+        if *taken & bit == 0 {
+            *taken |= bit;
+            *reverting |= if ahead(code, pc).reverts() { bit } else { 0 };
+        }
+        *reverting & bit != 0
+    }
+}
+
 impl Ahead {
     /// Whether the frame certainly reverts or fails: a branch that leads there is taken to be unlikely.
     pub fn reverts(self) -> bool {
@@ -128,7 +158,10 @@ mod tests {
     use super::*;
 
     fn at(bytes: &[u8]) -> bool {
-        ahead(&Code::new(bytes), 0).reverts()
+        let (code, mut looks) = (Code::new(bytes), Looks::new(&Code::new(bytes)));
+        let found = ahead(&code, 0).reverts();
+        assert_eq!([looks.reverts(&code, 0), looks.reverts(&code, 0)], [found; 2]);
+        found
     }
 
     #[test]

@@ -85,41 +85,49 @@ impl Block {
         block
     }
 
-    /// As [`Block::scan`], reusing this block's allocation.
+    /// As [`Block::scan`], reusing this block's allocation. Apart from its callers, so that its loop has all registers.
+    #[inline(never)]
     pub fn rescan(&mut self, padded: &[u8], len: usize, start: Pc, schedule: &Schedule, limit: usize) {
         self.sections.clear();
         self.start = start;
-        let mut pc = start.index();
-        let (mut height, mut low, mut high) = (0i32, 0i32, 0i32);
+        let code = padded.get(start.index()..).unwrap_or_default();
+        // The sum of all steps: bytes, gas and the stack's growth side by side. A block has few enough instructions for each to have room.
+        let mut sum = 0u64;
+        let (bytes, gas) = (|sum: u64| usize::from(sum as u16), |sum: u64| (sum >> 16) as u32);
+        let limit = limit.min(MAX_INSTRUCTIONS);
+        let (mut low, mut high) = (0i32, 0i32);
         let mut section = Section { start, gas: 0, instructions: 0 };
-        let mut left = limit;
+        // Instructions that there may be still, and how many there could be and what the sum was when the section began.
+        let (mut left, mut before, mut gas_before) = (limit, limit, 0);
         self.finish = loop {
-            if pc >= len {
-                break End::Terminal(opcode::STOP);
-            }
-            let op = padded[pc];
-            let row = &schedule.rows[op as usize];
-            if left == 0 || row.class == Class::JumpDest && left < limit {
-                break End::Fall;
-            }
-            if row.class == Class::Undefined {
-                break End::Unknown;
+            let op = code.get(bytes(sum)).copied().unwrap_or(opcode::STOP);
+            let row = &schedule.rows[usize::from(op)];
+            // Behind the code are zeros, which are not plain.
+            if left == 0 || !row.plain {
+                if start.index() + bytes(sum) >= len {
+                    break End::Terminal(opcode::STOP);
+                }
+                if left == 0 || row.class == Class::JumpDest && left < limit {
+                    break End::Fall;
+                }
+                if row.class == Class::Undefined {
+                    break End::Unknown;
+                }
             }
             left -= 1;
-            section.gas += u32::from(row.gas);
-            section.instructions += 1;
-            height -= i32::from(row.inputs);
-            low = low.min(height);
-            height += i32::from(row.outputs);
-            high = high.max(height);
-            pc += usize::from(row.size);
+            let height = |sum: u64| (sum as i64 >> 48) as i32;
+            low = low.min(height(sum) - i32::from(row.inputs));
+            sum = sum.wrapping_add(row.step);
+            high = high.max(height(sum));
             if row.plain {
                 continue;
             }
             match row.class {
                 Class::Effect => {
+                    (section.gas, section.instructions) = (gas(sum) - gas_before, (before - left) as u32);
                     self.sections.push(section);
-                    section = Section { start: Pc(pc as u32), gas: 0, instructions: 0 };
+                    section.start = Pc((start.index() + bytes(sum)) as u32);
+                    (before, gas_before) = (left, gas(sum));
                 }
                 Class::Terminal => break End::Terminal(op),
                 Class::Call => break End::Call,
@@ -136,12 +144,13 @@ impl Block {
                 | Class::Undefined => {}
             }
         };
+        (section.gas, section.instructions) = (gas(sum) - gas_before, (before - left) as u32);
         if section.instructions > 0 {
             self.sections.push(section);
         }
-        self.end = Pc(pc as u32);
+        self.end = Pc((start.index() + bytes(sum)) as u32);
         self.need = low.unsigned_abs();
         self.grow = high as u32;
-        self.delta = height;
+        self.delta = (sum as i64 >> 48) as i32;
     }
 }

@@ -1,6 +1,7 @@
 //! Bytecode and its jump destinations.
 //!
-//! [`Code`] is immutable, zero-padded bytecode that any number of threads and frames share. Which JUMPDEST bytes are jump
+//! [`Code`] is immutable bytecode that any number of threads and frames share. What the embedder has made ready to be executed is executed where
+//! it is, and copied only when something is to be compiled of it. Which JUMPDEST bytes are jump
 //! destinations is found when a jump asks (in codes of a hundred bytes, at once), and only as far into the code as that jump goes: a call that
 //! runs a few hundred bytes of a contract of 24 KB does not pay for the rest. It knows no fork and no opcode but PUSH and JUMPDEST.
 //!
@@ -13,18 +14,29 @@
 
 use super::{jumps, jumps::JumpMap, opcode::JUMPDEST};
 use revm_primitives::{Bytes, alloy_primitives::bytes};
+use std::sync::OnceLock;
 
-/// Zero bytes that follow every code, so that a truncated PUSH32 and the implicit STOP need no check.
+/// Zero bytes that follow [`Code::padded`], so that a truncated PUSH32 and the implicit STOP need no check, nor does looking a few instructions ahead.
 pub const PADDING: usize = 40;
 
-/// Bytecode, zero-padded, with its jump destinations.
+/// Bytecode with its jump destinations.
 #[derive(Debug)]
 pub struct Code {
-    /// The code and at least [`PADDING`] zero bytes.
-    padded: Bytes,
+    /// The code, and behind it what its instructions read beyond its end, the implicit STOP included.
+    runnable: Bytes,
     /// Bytes of code.
     len: usize,
+    padding: Padding,
     jumps: Jumps,
+}
+
+/// What follows the code where it is executed.
+#[derive(Debug)]
+enum Padding {
+    /// [`PADDING`] zero bytes and more.
+    Full,
+    /// Just enough to execute it; a copy has more, and is made when it is asked for.
+    Least(OnceLock<Bytes>),
 }
 
 /// Where the jump destinations come from.
@@ -41,7 +53,7 @@ enum Jumps {
 impl Code {
     /// Code from raw bytes, which are copied and padded.
     pub fn new(raw: &[u8]) -> Code {
-        Code { padded: pad(raw), len: raw.len(), jumps: Jumps::of(raw) }
+        Code { runnable: pad(raw), len: raw.len(), padding: Padding::Full, jumps: Jumps::of(raw) }
     }
 
     /// Code of `len` bytes at the start of `bytes`. Shares them if at least [`PADDING`] zero bytes follow, else copies.
@@ -50,9 +62,22 @@ impl Code {
     /// If `bytes` is shorter than `len`.
     pub fn from_padded(bytes: Bytes, len: usize) -> Code {
         let (code, padding) = bytes.split_at(len);
-        let padded = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) { bytes } else { pad(code) };
-        let jumps = Jumps::of(&padded[..len]);
-        Code { padded, len, jumps }
+        let runnable = if padding.len() >= PADDING && padding.iter().all(|&byte| byte == 0) { bytes } else { pad(code) };
+        let jumps = Jumps::of(&runnable[..len]);
+        Code { runnable, len, padding: Padding::Full, jumps }
+    }
+
+    /// Code of `len` bytes at the start of `bytes`, which are shared.
+    ///
+    /// # Panics
+    /// If `bytes` is shorter than `len`.
+    ///
+    /// # Safety
+    /// What is executed lies within `bytes`: where instructions follow each other from the code's start, the immediates of the last one do, and a
+    /// STOP after it unless it ends the frame. (revm's `analyze_legacy` pads so.)
+    pub unsafe fn from_runnable(bytes: Bytes, len: usize) -> Code {
+        let jumps = Jumps::of(&bytes[..len]);
+        Code { runnable: bytes, len, padding: Padding::Least(OnceLock::new()), jumps }
     }
 
     /// The same code with jump destinations that the embedder knows already: a bit per byte of code, the lowest bit of each
@@ -69,13 +94,22 @@ impl Code {
     /// The code without padding.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.padded[..self.len]
+        &self.runnable[..self.len]
+    }
+
+    /// The code followed by all that executing it reads.
+    #[inline]
+    pub fn runnable(&self) -> &[u8] {
+        &self.runnable
     }
 
     /// The code followed by at least [`PADDING`] zero bytes.
     #[inline]
     pub fn padded(&self) -> &[u8] {
-        &self.padded
+        match &self.padding {
+            Padding::Full => &self.runnable,
+            Padding::Least(copy) => copy.get_or_init(|| pad(self.bytes())),
+        }
     }
 
     /// Whether `pc` is known to be a jump destination already. Short enough to inline without a call; what it does not know,
@@ -145,6 +179,12 @@ mod tests {
         let short = Code::from_padded(padded.slice(..100 + PADDING - 1), 100);
         assert_ne!(short.padded().as_ptr(), padded.as_ptr());
         assert_eq!(short.padded().len(), 100 + PADDING);
+
+        // SAFETY: JUMPDESTs and the STOP behind them are all within.
+        let least = unsafe { Code::from_runnable(padded.slice(..101), 100) };
+        assert_eq!((least.runnable().as_ptr(), least.runnable().len()), (padded.as_ptr(), 101));
+        assert_eq!((least.bytes(), least.padded()), (shared.bytes(), short.padded()));
+        assert!(least.is_jump_destination(99) && !least.is_jump_destination(100));
 
         let dirty = Code::from_padded(vec![0x5b; 100 + PADDING].into(), 100);
         assert_eq!(dirty.bytes(), shared.bytes());

@@ -34,8 +34,8 @@ pub struct Row {
     pub size: u8,
     /// Elements taken from the stack.
     pub inputs: u8,
-    /// Elements put on the stack.
-    pub outputs: u8,
+    /// What it adds up to, for the splitter: its bytes in bits 0 to 15, its gas in 16 to 47, in the others by how many elements the stack grows.
+    pub(super) step: u64,
     /// Kind of opcode; [`Class::Undefined`] also for what the compiler leaves to the interpreter: opcodes that the fork does not have, and
     /// [`Class::StackN`].
     pub class: Class,
@@ -108,7 +108,7 @@ const FRONTIER: Schedule = {
         fork: SpecId::FRONTIER,
         static_gas: [0; 256],
         active: [false; 256],
-        rows: [Row { gas: 0, size: 1, inputs: 0, outputs: 0, class: Class::Undefined, plain: false }; 256],
+        rows: [Row { gas: 0, size: 1, inputs: 0, step: 1, class: Class::Undefined, plain: false }; 256],
         exp_byte: 10,
         cold_account: 0,
         warm_access: 0,
@@ -338,7 +338,9 @@ impl Schedule {
                 | Class::Undefined => false,
             };
             let Info { inputs, outputs, immediate, .. } = *info;
-            self.rows[op] = Row { gas: self.static_gas[op], size: immediate + 1, inputs, outputs, class, plain };
+            let (gas, size) = (self.static_gas[op], immediate + 1);
+            let step = size as u64 | (gas as u64) << 16 | ((outputs as i64 - inputs as i64) << 48) as u64;
+            self.rows[op] = Row { gas, size, inputs, step, class, plain };
             op += 1;
         }
         self

@@ -5,10 +5,11 @@ use super::step::{Registers, step, with_fast_opcodes};
 use crate::abi::Frame;
 use crate::evm::opcode::*;
 
-/// Executes until an exit, whose code is returned.
+/// Executes until an exit, whose code is returned. Not inlined, so that who may call it need not save what it uses.
 ///
 /// # Safety
 /// `frame` satisfies its invariants, and all that it points to is valid.
+#[inline(never)]
 pub(super) unsafe fn execute<const COUNT: bool>(frame: &mut Frame) -> u64 {
     // SAFETY: `ip` stays within code and its padding, which ends in STOP; `step` and `exact` get the frame as they demand.
     unsafe {

@@ -53,23 +53,41 @@ unsafe fn big_endian(at: *const u8) -> u64 {
     u64::from_be_bytes(unsafe { at.cast::<[u8; 8]>().read_unaligned() })
 }
 
-/// The `len` bytes at `at` as a number.
+/// The `len` bytes at `at` as a number, of which nothing beyond is read.
 ///
 /// # Safety
-/// As many bytes as whole limbs take are readable.
+/// They are readable.
 #[inline(always)]
 unsafe fn number(at: *const u8, len: usize) -> Word {
     let limb = |n: usize| {
-        // SAFETY: the caller's promise; a limb that is not whole is read from the first byte on.
+        // SAFETY: the caller's promise.
         unsafe {
             match len as isize - 8 * n as isize {
                 left @ 8.. => big_endian(at.offset(left - 8)),
-                left @ 1.. => big_endian(at) >> (64 - 8 * left),
+                left @ 1.. => short(at, left as usize),
                 _ => 0,
             }
         }
     };
     [limb(0), limb(1), limb(2), limb(3)]
+}
+
+/// The `len` bytes at `at`, fewer than 8, as a number: in one read, or in two that meet or overlap.
+///
+/// # Safety
+/// They are readable.
+#[inline(always)]
+unsafe fn short(at: *const u8, len: usize) -> u64 {
+    // SAFETY: the caller's promise; each read ends with the last byte or before.
+    unsafe {
+        let half = |at: *const u8| u64::from(u32::from_be_bytes(at.cast::<[u8; 4]>().read_unaligned()));
+        let quarter = |at: *const u8| u64::from(u16::from_be_bytes(at.cast::<[u8; 2]>().read_unaligned()));
+        match len {
+            4.. => half(at) << (8 * (len - 4)) | half(at.add(len - 4)),
+            2.. => quarter(at) << (8 * (len - 2)) | quarter(at.add(len - 2)),
+            _ => u64::from(*at),
+        }
+    }
 }
 
 /// Whether a word fits 64 bits.
@@ -260,8 +278,8 @@ impl Registers {
 #[inline(always)]
 pub(super) unsafe fn step<const OP: u8, const COUNT: bool>(registers: &mut Registers, frame: &mut Frame) -> bool {
     let r = registers;
-    // SAFETY: each arm checks for its operands before it reads them, and for room before it writes; immediates are followed by padding
-    // longer than the longest; `env`, `input` are valid as the frame says.
+    // SAFETY: each arm checks for its operands before it reads them, and for room before it writes; immediates are within code or its
+    // padding; `env`, `input` are valid as the frame says.
     unsafe {
         match OP {
             ADD => r.binary::<OP>(frame, word::add),

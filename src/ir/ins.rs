@@ -23,8 +23,9 @@ pub struct R(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct V(pub u8);
 
-/// Four registers holding a 256-bit word, least significant limb first. They must be distinct.
+/// Four registers holding a 256-bit word, least significant limb first. They must be distinct. Aligned so that it is copied at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(align(4))]
 pub struct Quad(pub [R; 4]);
 
 /// A position in the stream.
@@ -283,8 +284,8 @@ pub enum Ins {
     WIsZero { a: Quad, tmp: R },
     /// As `WIsZero` for a word in memory.
     WIsZeroMem { base: R, disp: i32, tmp: R },
-    /// `dst = a shifted by a constant` 1..=255. `dst` is `a` or disjoint. Clobbers `tmp`, which is in neither.
-    WShiftImm { op: WShiftOp, dst: Quad, a: Quad, amount: u8, tmp: R },
+    /// `dst = a shifted by a constant` 1..=255. `dst` is `a` or disjoint. Clobbers `tmp` (three registers, distinct, in neither).
+    WShiftImm { op: WShiftOp, dst: Quad, a: Quad, amount: u8, tmp: [R; 3] },
     /// `dst = a shifted by amount`, a register holding 0..=255 that is not in `dst`. In place (`dst` is also the input). Clobbers `tmp`
     /// (two registers, distinct, not in `dst`, not `amount`; on x86-64 one of `amount`, `tmp` need not be rcx).
     WShift { op: WShiftOp, dst: Quad, amount: R, tmp: [R; 2] },

@@ -106,7 +106,7 @@ impl Ins {
             Ins::StoreImm { width: _, value: _, mem } => v.mem(mem),
             Ins::W { op: _, dst, a, b } => v.read_quad(a).word(b).write_quad(dst),
             Ins::WNot { dst, a } => v.read_quad(a).write_quad(dst),
-            Ins::WShiftImm { op: _, dst, a, amount: _, tmp } => v.read_quad(a).write_quad(dst).temp(tmp),
+            Ins::WShiftImm { op: _, dst, a, amount: _, tmp: [t, u, w] } => v.read_quad(a).write_quad(dst).temp(t).temp(u).temp(w),
             Ins::WMov { dst, src } => v.read_quad(src).write_quad(dst),
             Ins::WLoad { dst, base, disp: _ } => v.read(base).write_quad(dst),
             Ins::WStore { src, base, disp: _ } => v.word(src).read(base),

@@ -178,7 +178,7 @@ impl Display for Ins {
             Ins::WEqMem { base, disp, b, tmp: [t, u] } => write!(f, "weq {}, {b}, tmp {t} {u}", WordAt(base, disp)),
             Ins::WIsZero { a, tmp } => write!(f, "wiszero {a}, tmp {tmp}"),
             Ins::WIsZeroMem { base, disp, tmp } => write!(f, "wiszero {}, tmp {tmp}", WordAt(base, disp)),
-            Ins::WShiftImm { op, dst, a, amount, tmp } => write!(f, "{op} {dst}, {a}, {amount}, tmp {tmp}"),
+            Ins::WShiftImm { op, dst, a, amount, tmp: [t, u, v] } => write!(f, "{op} {dst}, {a}, {amount}, tmp {t} {u} {v}"),
             Ins::WShift { op, dst, amount, tmp: [t, u] } => write!(f, "{op} {dst}, {amount}, tmp {t} {u}"),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp: [t, u, v] } => {
                 write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))

@@ -11,7 +11,7 @@ use revm_primitives::{Address, Bytes, U256};
 /// As [`FrameOp`](crate::abi::FrameOp); `H` is the type of `frame.host`.
 pub(super) unsafe extern "C" fn call<H: Host, const KIND: u8>(frame: *mut Frame) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { run(frame, |frame| request_call::<H>(frame, const { kind(KIND) })) }
+    unsafe { run(frame, |frame| request_call::<H, KIND>(frame)) }
 }
 
 const fn kind(kind: u8) -> CallKind {
@@ -20,6 +20,7 @@ const fn kind(kind: u8) -> CallKind {
 }
 
 /// Grows memory to the range that operands `at` (offset) and `at + 1` (length) describe. An empty range is wherever it is.
+#[inline(always)]
 fn range(frame: &mut Frame, at: usize) -> Flow<(usize, usize)> {
     let len = length(&frame.operand(at + 1))?;
     if len == 0 {
@@ -30,7 +31,9 @@ fn range(frame: &mut Frame, at: usize) -> Flow<(usize, usize)> {
     Ok((offset as usize, len as usize))
 }
 
-fn request_call<H: Host>(frame: &mut Frame, kind: CallKind) -> Flow {
+#[inline(always)]
+fn request_call<H: Host, const KIND: u8>(frame: &mut Frame) -> Flow {
+    let kind = const { kind(KIND) };
     let sends_value = matches!(kind, CallKind::Call | CallKind::CallCode);
     let wanted_gas = super::saturated(&frame.operand(1));
     let to = address(&frame.operand(2));
@@ -57,6 +60,7 @@ fn request_call<H: Host>(frame: &mut Frame, kind: CallKind) -> Flow {
 
 /// Loads the called account, and the one it delegates to; pays for both, for value and creation, and for the child's gas, which is returned with
 /// the stipend. Nothing is paid before the host has answered, so that the instruction can be repeated.
+#[inline(always)]
 fn price_call<H: Host>(frame: &mut Frame, kind: CallKind, to: Address, with_value: bool, wanted_gas: u64) -> Flow<u64> {
     let schedule = frame.schedule();
     let mut left = frame.gas as u64;

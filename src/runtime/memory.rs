@@ -64,7 +64,7 @@ impl Frame {
     /// Makes memory empty, of which there may be `limit` bytes from now on. What little was used is zeroed, so that as much is ready at once; a buffer of
     /// which much was used begins anew.
     #[inline]
-    pub(crate) fn clear_memory(&mut self, limit: u64) {
+    pub fn clear_memory(&mut self, limit: u64) {
         if self.memory_len != 0 {
             match self.buffer.get_mut(..self.memory_len as usize) {
                 Some(used) if used.len() <= AHEAD.1 => used.fill(0),

@@ -3,7 +3,7 @@
 
 use super::Translator;
 use super::context::VersionId;
-use super::values::{Regs, State};
+use super::values::{Regs, State, has_bits};
 use crate::evm::block::MAX_INSTRUCTIONS;
 use crate::evm::code::Code;
 use core::num::NonZeroU64;
@@ -73,7 +73,7 @@ impl State {
         let Some(i) = self.any_element() else { return };
         let v = self.at(i);
         let value = self.value(v);
-        if value.regs == Regs::None && value.flags.is_none() && self.free.count_ones() >= 4 {
+        if value.regs == Regs::None && value.flags.is_none() && has_bits(self.free, 4) {
             self.load_regs(v);
             self.unpin();
         }

@@ -6,13 +6,14 @@
 //! nothing: every element is at home in the EVM stack. Elements that a context does not mention are at home and up to 256 bits wide.
 
 use crate::evm::U256;
+use crate::evm::ahead::Looks;
 use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::loops::Loops;
 use crate::evm::opcode;
 use crate::ir::{Quad, R};
 
-/// Where an element is, besides its home if [`Entry::home`].
+/// Where an element is, besides its home if [`Entry::is_home`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// At home: its slot of the EVM stack.
@@ -25,23 +26,19 @@ pub enum Place {
     Wide(Quad),
 }
 
-/// What is known of one stack element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// 1 is the top.
-    pub depth: u16,
-    /// Upper bound of its width in bits.
-    pub bits: u16,
-    /// It is at home too.
-    pub home: bool,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// An entry as it is stored: from the lowest bit, its place (32 bits), the width (9), the kind of place (2), whether it is at home, and from bit 48
-/// its index among the elements with names, 0 being the lowest. So what lies deep in the stack is stored alike however high the stack is.
+/// What is known of one stack element, as it is stored: from the lowest bit, its place (32 bits), the width (9), the kind of place (2), whether it is
+/// at home, and from bit 48 its index among the elements with names, 0 being the lowest. So what lies deep in the stack is stored alike however
+/// high the stack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Packed(u64);
+
+/// What is known of one stack element. It is taken apart where it is looked at, which spares a branch on the kind of place.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    packed: Packed,
+    /// So many elements have names.
+    names: u16,
+}
 
 impl Packed {
     const BITS: u32 = 32;
@@ -61,22 +58,47 @@ impl Packed {
         Packed(u64::from(payload) | known | u64::from(index) << Packed::INDEX)
     }
 
+    #[inline]
     fn index(self) -> u16 {
         (self.0 >> Packed::INDEX) as u16
     }
+}
 
-    /// The entry, where so many elements have names.
+impl Entry {
+    /// 1 is the top.
     #[inline]
-    fn entry(self, names: u16) -> Entry {
-        let payload = self.0 as u32;
-        let place = match self.0 >> Packed::KIND & 3 {
+    pub fn depth(self) -> u16 {
+        self.names - self.packed.index()
+    }
+
+    /// Its index among the elements with names, 0 being the lowest.
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.packed.index().into()
+    }
+
+    /// Upper bound of its width in bits.
+    #[inline]
+    pub fn bits(self) -> u16 {
+        (self.packed.0 >> Packed::BITS & 0x1ff) as u16
+    }
+
+    /// It is at home too.
+    #[inline]
+    pub fn is_home(self) -> bool {
+        self.packed.0 >> Packed::HOME & 1 != 0
+    }
+
+    /// Where it is.
+    #[inline]
+    pub fn place(self) -> Place {
+        let payload = self.packed.0 as u32;
+        match self.packed.0 >> Packed::KIND & 3 {
             0 => Place::Home,
             1 => Place::Const(payload),
             2 => Place::Narrow(R(payload as u8)),
             _ => Place::Wide(Quad(payload.to_le_bytes().map(R))),
-        };
-        let bits = (self.0 >> Packed::BITS & 0x1ff) as u16;
-        Entry { depth: names - self.index(), bits, home: self.0 >> Packed::HOME & 1 != 0, place }
+        }
     }
 }
 
@@ -122,6 +144,28 @@ pub struct Version {
     pub origin: Origin,
     /// The next version of the same block, plus one.
     next: u32,
+    /// What is looked at before the context is.
+    pub(super) anchor: Anchor,
+    /// How many versions the block has, this and the older ones.
+    made: Made,
+}
+
+/// The topmost element that a context says to be a constant. Most contexts that do not hold are told by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Anchor {
+    /// 1 is the top; 0 if there is none.
+    pub depth: u16,
+    /// The constant's low bits.
+    pub low: u32,
+}
+
+/// Numbers of versions of a block, but for those that widen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// All.
+    pub all: u8,
+    /// Those that are not generic.
+    pub special: u8,
 }
 
 /// Where compiled code began. What is compiled for one keeps to itself: code from the middle knows less, and would take the place of better.
@@ -170,6 +214,7 @@ pub struct Versions {
     /// Of what is being compiled.
     origin: Origin,
     loops: Loops,
+    looks: Looks,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
     /// How often one of them loads from memory.
@@ -183,7 +228,17 @@ impl Versions {
     pub fn new(code: &Code) -> Versions {
         let len = code.bytes().len();
         let heads = [vec![0; len + 1], Vec::new()];
-        Versions { heads, wide: vec![0; len.div_ceil(64)], loops: Loops::of(code), ..Versions::default() }
+        // Room for what contracts that are compiled whole come to about: growing means to copy.
+        let (list, entries) = (Vec::with_capacity(len / 16), Vec::with_capacity(len / 4));
+        Versions {
+            list,
+            entries,
+            heads,
+            wide: vec![0; len.div_ceil(64)],
+            loops: Loops::of(code),
+            looks: Looks::new(code),
+            ..Versions::default()
+        }
     }
 
     /// From now on, a block's versions are those of `origin`.
@@ -196,6 +251,11 @@ impl Versions {
     /// Where the contract's loops are.
     pub fn loops(&mut self) -> &mut Loops {
         &mut self.loops
+    }
+
+    /// What certainly lies ahead in the contract.
+    pub fn looks(&mut self) -> &mut Looks {
+        &mut self.looks
     }
 
     /// A version.
@@ -236,8 +296,8 @@ impl Versions {
 
     /// Whether the element at `depth` is this constant in a version of the block at `pc`; `None` if it is a constant in none.
     pub fn has_constant(&self, pc: Pc, depth: u16, value: &U256) -> Option<bool> {
-        let of = |context| self.entries(context).find(|entry| entry.depth == depth);
-        let constants = self.of(pc).filter_map(|(_, version)| match of(&version.context)?.place {
+        let of = |context| self.entries(context).find(|entry| entry.depth() == depth);
+        let constants = self.of(pc).filter_map(|(_, version)| match of(&version.context)?.place() {
             Place::Const(k) => Some(self.constant(k) == value),
             Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
         });
@@ -255,8 +315,26 @@ impl Versions {
         })
     }
 
+    /// How many versions the block at `pc` has.
+    pub(super) fn made(&self, pc: Pc) -> Made {
+        let head = self.heads[self.origin as usize].get(pc.index()).and_then(|head| head.checked_sub(1));
+        head.map_or(Made::default(), |head| self.list[head as usize].made)
+    }
+
     /// A new version of the block at `pc`, which is a position in the code or its end.
     pub fn add(&mut self, pc: Pc, context: Context, looping: bool) -> VersionId {
+        let Made { all, special } = self.made(pc);
+        let made = Made { all: all.saturating_add(1), special: special.saturating_add(u8::from(!context.is_generic())) };
+        let id = self.push(pc, context, looping, made);
+        let constant = self.entries(&context).find_map(|entry| match entry.place() {
+            Place::Const(k) => Some(Anchor { depth: entry.depth(), low: self.constant(k).as_limbs()[0] as u32 }),
+            Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
+        });
+        self.get_mut(id).anchor = constant.unwrap_or_default();
+        id
+    }
+
+    fn push(&mut self, pc: Pc, context: Context, looping: bool, made: Made) -> VersionId {
         let head = &mut self.heads[self.origin as usize][pc.index()];
         let next = core::mem::replace(head, self.list.len() as u32 + 1);
         self.list.push(Version {
@@ -271,6 +349,8 @@ impl Versions {
             late: None,
             origin: self.origin,
             next,
+            anchor: Anchor::default(),
+            made,
         });
         VersionId(self.list.len() as u32 - 1)
     }
@@ -283,7 +363,7 @@ impl Versions {
 
     /// As [`Versions::add`], for where `wide` does not fit 64 bits.
     pub fn add_widening(&mut self, pc: Pc, context: Context, wide: Wide) -> VersionId {
-        let id = self.add(pc, context, true);
+        let id = self.push(pc, context, true, self.made(pc));
         self.get_mut(id).widens = Some(wide);
         id
     }
@@ -350,13 +430,13 @@ impl Versions {
         }
         let mut words: Vec<String> = Vec::new();
         for entry in self.entries(context) {
-            let place = match entry.place {
-                Place::Home => format!("{} bits", entry.bits),
+            let place = match entry.place() {
+                Place::Home => format!("{} bits", entry.bits()),
                 Place::Const(k) => format!("{:#x}", self.constant(k)),
-                Place::Narrow(r) => format!("{} bits in {r}", entry.bits),
-                Place::Wide(q) => format!("{} bits in {q}", entry.bits),
+                Place::Narrow(r) => format!("{} bits in {r}", entry.bits()),
+                Place::Wide(q) => format!("{} bits in {q}", entry.bits()),
             };
-            words.push(format!("{}: {place}{}", entry.depth, if entry.home { " and home" } else { "" }));
+            words.push(format!("{}: {place}{}", entry.depth(), if entry.is_home() { " and home" } else { "" }));
         }
         words.push(format!("at least {} on the stack, room for {}", context.known, context.room));
         words.push(format!("memory {}", context.memory));
@@ -364,9 +444,21 @@ impl Versions {
     }
 
     /// The entries of a context, the top first.
-    pub fn entries(&self, context: &Context) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
+    pub fn entries(&self, context: &Context) -> impl DoubleEndedIterator<Item = Entry> + Clone + '_ {
         let names = context.names;
-        self.entries[context.entries.0 as usize..context.entries.1 as usize].iter().rev().map(move |entry| entry.entry(names))
+        self.entries[context.entries.0 as usize..context.entries.1 as usize]
+            .iter()
+            .rev()
+            .map(move |&packed| Entry { packed, names })
+    }
+
+    /// Of how many of the lowest elements two contexts say the same, if as many have names: of all, or up to the index of the first that they differ on.
+    pub(super) fn common(&self, a: &Context, b: &Context) -> usize {
+        let of = |context: &Context| &self.entries[context.entries.0 as usize..context.entries.1 as usize];
+        let (a, b) = (of(a), of(b));
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        let index = |entries: &[Packed]| entries.get(same).map_or(usize::MAX, |entry| entry.index().into());
+        index(a).min(index(b))
     }
 
     /// A constant.
@@ -378,7 +470,8 @@ impl Versions {
     pub fn add_constant(&mut self, value: U256) -> u32 {
         // Neighbouring contexts hold the same constants.
         let recent = self.consts.len().saturating_sub(8);
-        if let Some(at) = self.consts[recent..].iter().rposition(|k| *k == value) {
+        let low = value.as_limbs()[0];
+        if let Some(at) = self.consts[recent..].iter().rposition(|k| k.as_limbs()[0] == low && *k == value) {
             return (recent + at) as u32;
         }
         self.consts.push(value);
@@ -393,9 +486,11 @@ impl Versions {
     /// Begins a context with the entries of `other` for elements below `index`.
     pub(super) fn begin_like(&mut self, other: &Context, index: usize) -> u32 {
         let first = self.begin_context();
-        let (from, to) = (other.entries.0 as usize, other.entries.1 as usize);
-        let above = self.entries[from..to].iter().rev().take_while(|entry| usize::from(entry.index()) >= index).count();
-        self.entries.extend_from_within(from..to - above);
+        let (from, mut to) = (other.entries.0 as usize, other.entries.1 as usize);
+        while to > from && usize::from(self.entries[to - 1].index()) >= index {
+            to -= 1;
+        }
+        self.entries.extend_from_within(from..to);
         first
     }
 

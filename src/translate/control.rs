@@ -1,14 +1,13 @@
 //! How blocks end: jumps, edges to versions of other blocks, terminal opcodes.
 
 use super::compare::invert;
-use super::context::{Context, Version, VersionId, Versions, Wide};
+use super::context::{Context, VersionId, Versions, Wide};
 use super::edge::{Facts, Loss};
 use super::facts::Fact;
-use super::values::ValueId;
+use super::values::{ValueId, one_limb};
 use super::{Cold, Job, Refusal, Translator, UNIT_BYTES, UNIT_DEPTH};
 use crate::abi::{Exit, Frame};
 use crate::evm::U256;
-use crate::evm::ahead::ahead;
 use crate::evm::block::{Block, End, MAX_INSTRUCTIONS, Pc};
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
@@ -33,6 +32,9 @@ const GUARDED: usize = 8;
 
 /// The largest number that counters begin with.
 const FIRST: U256 = U256::ONE;
+
+/// Instructions that going around a loop may take to put words where they were, before another version is made to go around twice.
+const TURN: usize = 4;
 
 /// Registers that a loop's context leaves free.
 const LOOP_FREE: u32 = 5;
@@ -69,12 +71,12 @@ pub(super) enum To {
 
 /// Whether a constant is a jump destination.
 pub(super) fn is_destination(code: &Code, k: &U256) -> bool {
-    u32::try_from(*k).is_ok_and(|pc| code.is_jump_destination(pc.into()))
+    one_limb(k).is_some_and(|pc| code.is_jump_destination(pc))
 }
 
 /// Versions that the block at `to` has.
 fn made(job: &Job<'_>, to: Pc) -> usize {
-    job.versions.of(to).filter(|(_, version)| version.widens.is_none()).count()
+    job.versions.made(to).all.into()
 }
 
 /// Whether a block of which so many versions were made may have no more.
@@ -136,8 +138,7 @@ impl Translator {
 
     /// The existing version of the block at `to` that the settled state suits best, if it is good enough.
     fn existing(&mut self, job: &Job<'_>, to: Pc) -> Option<VersionId> {
-        let special = |version: &Version| !version.context.is_generic() && version.widens.is_none();
-        match job.versions.of(to).filter(|(_, version)| special(version)).count() {
+        match usize::from(job.versions.made(to).special) {
             0 => None,
             _ if self.s.dice.one_in(3) => None,
             _ if self.s.dice.one_in(2) => self.best(job, to, Loss::MAX),
@@ -155,6 +156,9 @@ impl Translator {
                 continue;
             }
             self.s.extend(context.names.into(), 0);
+            if !self.s.has_anchor(version.anchor) {
+                continue;
+            }
             if let Some(loss) = self.s.fit(facts, context, job.versions, limit, |k| is_destination(job.code, k)) {
                 (best, limit) = (Some(id), loss);
             }
@@ -256,6 +260,7 @@ impl Translator {
         let room =
             self.blocks.len() < self.most_blocks && self.bytes < UNIT_BYTES && self.s.len() < UNIT_DEPTH && !self.s.dice.one_in(4);
         let id = match self.existing(job, to) {
+            Some(id) if is_loop && room && self.turns(job, to, id) => return Ok(Some(self.begin_loop(job, to))),
             Some(id) => id,
             None if room && !is_loop => return Ok(Some(Next { pc: to, merge: true })),
             None if room && !self.is_spent(job, to, made(job, to)) => {
@@ -265,6 +270,21 @@ impl Translator {
             None => self.fresh(job, to),
         };
         self.depart(job, id).map(|()| None)
+    }
+
+    /// Whether what goes around the loop to the version `id` of its `header`, the only one in this unit, is moved so much that it had better go
+    /// around twice: variables that take turns then end in the registers that they came in.
+    fn turns(&mut self, job: &Job<'_>, header: Pc, id: VersionId) -> bool {
+        let mut here = self.entries.iter().filter(|(other, _)| job.versions.get(*other).pc == header);
+        if !matches!((here.next(), here.next()), (Some((only, _)), None) if *only == id)
+            || self.is_spent(job, header, made(job, header))
+        {
+            return false;
+        }
+        let first = self.edges.len();
+        self.s.edge(&job.versions.get(id).context, job.versions, &mut self.edges);
+        let moves = self.edges.drain(first..).count();
+        moves >= TURN
     }
 
     /// Begins the version for those that come around the loop at `header`, in line.
@@ -471,7 +491,7 @@ impl Translator {
             self.learn(fact, false);
             return self.after_branch(job, fall);
         }
-        let (out, cond, on, holds) = if ahead(job.code, fall.index()).reverts() || self.s.dice.one_in(3) {
+        let (out, cond, on, holds) = if job.versions.looks().reverts(job.code, fall.index()) || self.s.dice.one_in(3) {
             (fall, invert(cond), to, true)
         } else {
             (to, cond, fall, false)

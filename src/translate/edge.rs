@@ -1,7 +1,7 @@
 //! Edges: from the state at the end of a block to the context of a version.
 
-use super::context::{Context, Entry, Place, Versions};
-use super::values::{Regs, State, Value, at, quad_mask};
+use super::context::{Anchor, Context, Entry, Place, Versions};
+use super::values::{Regs, State, Value, ValueId, at, has_bits, mask, quad_mask};
 use crate::evm::U256;
 use crate::ir::{Ins, Quad, R, WSrc, Width};
 
@@ -93,8 +93,8 @@ impl State {
             if misplaced(self, i) {
                 // A load is half of a copy.
                 let v = self.at(i);
-                let room = (self.free & !self.pinned).count_ones();
-                if room >= 4 || room >= 1 && self.value(v).bits <= 64 {
+                let room = self.free & !self.pinned;
+                if has_bits(room, if self.value(v).bits <= 64 { 1 } else { 4 }) {
                     let pinned = self.pinned;
                     self.load_regs(v);
                     self.pinned = pinned;
@@ -142,18 +142,18 @@ impl State {
         let all = (0..self.len()).rev().all(|i| {
             let value = self.value(self.at(i));
             let home = value.slot == Some(self.position(i));
-            match (entries.next_if(|e| usize::from(e.depth) == self.len() - i), value.konst, value.regs) {
-                (None, None, Regs::None) => value.bits >= 256,
+            match (entries.next_if(|e| usize::from(e.depth()) == self.len() - i), value.konst, value.regs) {
+                (None, None, Regs::None) => value.bits >= 256 && home,
                 (None, _, _) => false,
                 (Some(e), konst, regs) => {
-                    let place = match (e.place, konst, regs) {
+                    let place = match (e.place(), konst, regs) {
                         (Place::Const(k), Some(konst), _) => versions.constant(k) == self.const_of(konst),
                         (Place::Narrow(r), None, Regs::Narrow(own)) => r == own,
                         (Place::Wide(q), None, Regs::Wide(own)) => q == own,
                         (Place::Home, None, Regs::None) => true,
                         _ => false,
                     };
-                    place && e.home == home && e.bits == value.bits
+                    place && e.is_home() == home && e.bits() == value.bits
                 }
             }
         });
@@ -231,79 +231,103 @@ impl State {
     ) -> Option<Loss> {
         let mut loss = Loss::from(context.known == 0 && self.height() > facts.floor);
         let mut entries = versions.entries(context).peekable();
-        let mut used = 0;
-        let len = self.len();
-        for i in (0..len).rev() {
-            if loss >= limit {
-                return None;
-            }
-            let depth = (len - i) as u16;
-            let v = self.at(i);
-            let value = self.value(v);
-            let at_home = value.slot == Some(self.position(i));
-            let konst = value.konst.map(|k| self.const_of(k));
-            let destination = |lost: Loss| if konst.is_some_and(&is_destination) { LOST_DESTINATION } else { lost };
-            let Some(entry) = entries.next_if(|e| e.depth == depth) else {
-                loss += match (konst, value.regs) {
-                    (Some(_), _) => destination(2),
-                    (None, Regs::Narrow(_)) => 3 + Loss::from(!at_home),
-                    (None, Regs::Wide(_)) => 1 + 3 * Loss::from(!at_home),
-                    (None, Regs::None) => Loss::from(value.bits <= 64),
+        let (len, mut used) = (self.len(), 0);
+        let mut above = len;
+        // What has not changed is looked at last: most contexts that do not hold differ above it.
+        for is_rest in [false, true] {
+            let below = if is_rest { self.same_as(context, versions) } else { self.comparable(context) };
+            for i in (below..above).rev() {
+                if loss >= limit {
+                    return None;
+                }
+                loss += match entries.next_if(|entry| usize::from(entry.depth()) == len - i) {
+                    None => self.loss_at_home(i, &is_destination),
+                    Some(entry) => {
+                        if let Some(bits) = entry.registers() {
+                            self.alias(self.at(i), bits, &mut used, &entry, versions, context)?;
+                        }
+                        self.loss_as(i, &entry, versions, &is_destination)?
+                    }
                 };
-                continue;
-            };
-            if value.bits > entry.bits {
-                return None;
             }
-            if entry.home && !at_home {
-                loss += 2;
-            }
-            loss += match entry.place {
-                Place::Const(k) if konst == Some(versions.constant(k)) => 0,
-                Place::Const(_) => return None,
-                Place::Home => match (konst, value.regs) {
-                    (Some(_), _) => destination(2),
-                    (None, Regs::None) => 0,
-                    (None, _) => 1 + 2 * Loss::from(!at_home),
-                },
-                Place::Narrow(r) => {
-                    self.alias(v, 1 << r.0, &mut used, &entry, versions, context)?;
-                    match (konst, value.regs) {
-                        (Some(_), _) => destination(1),
-                        (None, Regs::None) => 1,
-                        (None, _) => 0,
-                    }
-                }
-                Place::Wide(q) => {
-                    self.alias(v, quad_mask(q), &mut used, &entry, versions, context)?;
-                    match (konst, value.regs) {
-                        (Some(_), _) => destination(2),
-                        (None, Regs::Wide(from)) => 2 * Loss::from(from != q),
-                        (None, Regs::Narrow(_)) => 4,
-                        (None, Regs::None) => 2,
-                    }
-                }
-            };
+            above = below;
         }
-        (entries.next().is_none() && loss < limit).then_some(loss)
+        for entry in entries {
+            // Elements that nobody has, or that are as the context says: only whether they are one value is open.
+            let i = len.checked_sub(entry.depth().into())?;
+            if let Some(bits) = entry.registers() {
+                self.alias(self.at(i), bits, &mut used, &entry, versions, context)?;
+            }
+        }
+        (loss < limit).then_some(loss)
+    }
+
+    /// What it costs to lose all that is known of an element but its home.
+    #[inline]
+    fn loss_at_home(&self, i: usize, is_destination: impl Fn(&U256) -> bool) -> Loss {
+        let value = self.value(self.at(i));
+        let away = Loss::from(value.slot != Some(self.position(i)));
+        match (value.konst, value.regs) {
+            (Some(k), _) if is_destination(self.const_of(k)) => LOST_DESTINATION,
+            (Some(_), _) => 2,
+            (None, Regs::Narrow(_)) => 3 + away,
+            (None, Regs::Wide(_)) => 1 + 3 * away,
+            (None, Regs::None) => Loss::from(value.bits <= 64),
+        }
+    }
+
+    /// What it costs to have an element as an entry says; `None` if that is not the case.
+    #[inline]
+    fn loss_as(&self, i: usize, entry: &Entry, versions: &Versions, is_destination: impl Fn(&U256) -> bool) -> Option<Loss> {
+        let value = self.value(self.at(i));
+        if value.bits > entry.bits() {
+            return None;
+        }
+        let away = Loss::from(value.slot != Some(self.position(i)));
+        let konst = value.konst.map(|k| self.const_of(k));
+        let lost = |k: &U256, loss: Loss| if is_destination(k) { LOST_DESTINATION } else { loss };
+        let loss = match (entry.place(), konst, value.regs) {
+            (Place::Const(k), Some(konst), _) if konst == versions.constant(k) => 0,
+            (Place::Const(_), _, _) => return None,
+            (Place::Home | Place::Wide(_), Some(k), _) => lost(k, 2),
+            (Place::Narrow(_), Some(k), _) => lost(k, 1),
+            (Place::Home, None, Regs::None) => 0,
+            (Place::Home, None, _) => 1 + 2 * away,
+            (Place::Narrow(_), None, regs) => Loss::from(regs == Regs::None),
+            (Place::Wide(q), None, Regs::Wide(from)) => 2 * Loss::from(from != q),
+            (Place::Wide(_), None, Regs::Narrow(_)) => 4,
+            (Place::Wide(_), None, Regs::None) => 2,
+        };
+        Some(loss + if entry.is_home() { 2 * away } else { 0 })
+    }
+
+    /// The lowest elements that can be compared with a context by what the last one says: so many.
+    fn comparable(&self, context: &Context) -> usize {
+        if usize::from(context.names) == self.len() { self.unchanged() } else { 0 }
+    }
+
+    /// Of so many of the lowest elements a context says what is the case, as far as it is seen at once: it says the same as the last one.
+    fn same_as(&self, context: &Context, versions: &Versions) -> usize {
+        match self.comparable(context) {
+            0 => 0,
+            comparable => versions.common(&self.last, context).min(comparable),
+        }
+    }
+
+    /// Whether an element is the constant that a context says it is, as far as an anchor tells.
+    pub fn has_anchor(&self, anchor: Anchor) -> bool {
+        let is_it = |i: usize| self.known(self.at(i)).is_some_and(|k| k.as_limbs()[0] as u32 == anchor.low);
+        anchor.depth == 0 || self.len().checked_sub(anchor.depth.into()).is_some_and(is_it)
     }
 
     /// Two elements of a context in the same registers must be one value here.
-    fn alias(
-        &self,
-        v: super::values::ValueId,
-        bits: u32,
-        used: &mut u32,
-        entry: &Entry,
-        versions: &Versions,
-        context: &Context,
-    ) -> Option<()> {
+    fn alias(&self, v: ValueId, bits: u32, used: &mut u32, entry: &Entry, versions: &Versions, context: &Context) -> Option<()> {
         if *used & bits == 0 {
             *used |= bits;
             return Some(());
         }
-        let same = versions.entries(context).find(|e| e.place == entry.place)?;
-        let other = self.at(self.len() - usize::from(same.depth));
+        let same = versions.entries(context).find(|e| e.place() == entry.place())?;
+        let other = self.at(self.len() - usize::from(same.depth()));
         (other == v || self.konst(v).is_some() && self.konst(v) == self.konst(other)).then_some(())
     }
 
@@ -312,28 +336,32 @@ impl State {
         if self.holds(context) {
             return;
         }
-        let entries = versions.entries(context);
-        let mut moves = Moves::default();
-        let len = self.len();
+        let (len, same) = (self.len(), self.same_as(context, versions));
+        let entries = versions.entries(context).take_while(|entry| entry.index() >= same);
+        let (mut moves, mut fills) = (Moves::default(), false);
         let mut rest = entries.clone().peekable();
-        for i in (0..len).rev() {
-            let entry = rest.next_if(|e| usize::from(e.depth) == len - i);
+        for i in (same..len).rev() {
+            let entry = rest.next_if(|e| usize::from(e.depth()) == len - i);
             let value = self.value(self.at(i));
-            let stays = entry.is_some_and(|e| !e.home && e.place != Place::Home);
+            let stays = entry.is_some_and(|e| !e.is_home() && e.place() != Place::Home);
             if !stays && value.slot != Some(self.position(i)) {
                 self.store_home(value, i, out);
             }
-            match (entry.map(|e| e.place), value.regs) {
+            match (entry.map(|e| e.place()), value.regs) {
                 (Some(Place::Narrow(r)), Regs::Narrow(from)) => moves.add(r, from),
                 (Some(Place::Narrow(r)), Regs::Wide(from)) => moves.add(r, from.0[0]),
                 (Some(Place::Wide(q)), Regs::Wide(from)) => (0..4).for_each(|l| moves.add(q.0[l], from.0[l])),
-                (Some(Place::Wide(q)), Regs::Narrow(from)) => moves.add(q.0[0], from),
-                (Some(_) | None, _) => {}
+                (Some(Place::Wide(q)), Regs::Narrow(from)) => {
+                    moves.add(q.0[0], from);
+                    fills = true;
+                }
+                (Some(Place::Narrow(_) | Place::Wide(_)), Regs::None) => fills = true,
+                (Some(Place::Home | Place::Const(_)) | None, _) => {}
             }
         }
         moves.emit(out, self.target.scratch[0]);
-        for entry in entries {
-            self.load_entry(&entry, out);
+        if fills {
+            entries.for_each(|entry| self.load_entry(&entry, out));
         }
         let base = self.height() - context.lead;
         if base != self.base {
@@ -356,12 +384,12 @@ impl State {
     /// Fills an entry's registers with what comes from no register.
     fn load_entry(&self, entry: &Entry, out: &mut Vec<Ins>) {
         let len = self.len() as i32;
-        let i = len - i32::from(entry.depth);
+        let i = len - i32::from(entry.depth());
         let value = (i >= 0).then(|| self.value(self.at(i as usize)));
         let konst = value.and_then(|v| v.konst).map(|k| *self.const_of(k).as_limbs());
         let regs = value.map_or(Regs::None, |v| v.regs);
-        let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth));
-        match (entry.place, konst, regs) {
+        let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth()));
+        match (entry.place(), konst, regs) {
             (Place::Narrow(dst), Some(limbs), Regs::None) => out.push(Ins::Imm { dst, value: limbs[0] }),
             (Place::Narrow(dst), None, Regs::None) => {
                 out.push(Ins::Load { width: Width::B64, signed: false, dst, mem: at(base, disp) });
@@ -372,6 +400,17 @@ impl State {
             (Place::Wide(dst), None, Regs::None) => out.push(Ins::WLoad { dst, base, disp }),
             (Place::Wide(q), _, Regs::Narrow(_)) => out.extend(q.0[1..].iter().map(|&dst| Ins::Imm { dst, value: 0 })),
             (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
+        }
+    }
+}
+
+impl Entry {
+    /// The registers that it is in, as a mask, if it is in any.
+    fn registers(&self) -> Option<u32> {
+        match self.place() {
+            Place::Narrow(r) => Some(mask(r)),
+            Place::Wide(q) => Some(quad_mask(q)),
+            Place::Home | Place::Const(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Values and their slots: spilling, and bringing elements home. A *home* is the slot of the element's stack position.
 
 use super::edge::store_const;
-use super::values::{Regs, State, TooLong, ValueId, at, masks, number};
+use super::values::{Regs, State, TooLong, ValueId, at, has_bits, masks, number};
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
 use crate::ir::{Ins, R, WSrc, Width};
@@ -157,7 +157,7 @@ impl State {
 
     /// Moves a value that is only in memory out of its slot.
     pub(super) fn evacuate(&mut self, v: ValueId) {
-        if (self.free & !self.pinned).count_ones() >= 4 {
+        if has_bits(self.free & !self.pinned, 4) {
             self.load_regs(v);
             self.unpin();
             self.drop_slot(v);

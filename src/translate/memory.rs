@@ -1,21 +1,24 @@
 //! MLOAD, MSTORE, MSTORE8, MSIZE: inline, with growth out of line.
 
-use super::values::{Regs, ValueId, at, imm32};
-use super::{Cold, Offset, Translator};
+use super::values::{Regs, ValueId, at, imm32, one_limb};
+use super::{Cold, Job, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
 use crate::ir::{Cond, Ins, Mem, R, Src, WSrc, Width};
 use core::mem::offset_of;
 
 impl Translator {
-    pub(super) fn memory(&mut self, opcode: u8) {
+    /// Translates the instruction at `pc`, which accesses memory or tells its size.
+    pub(super) fn memory(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
         match opcode {
+            op::MLOAD if self.guess_load(job, pc) => {}
             op::MLOAD => self.mload(),
             op::MSTORE => self.mstore(),
             op::MSTORE8 => self.mstore8(),
             op::MSIZE => self.push_field(offset_of!(Frame, memory_len), 64),
             other => unreachable!("{other:#x} is no memory opcode"),
         }
+        self.note_wide();
     }
 
     pub(super) fn frame_field(&self, offset: usize) -> Mem {
@@ -38,7 +41,7 @@ impl Translator {
     /// base in the second scratch register. The third scratch register may be part of it, or a register of `v`.
     pub(super) fn access(&mut self, v: ValueId, len: u8) -> Mem {
         let [t0, base, t2] = self.s.target.scratch;
-        let konst = self.s.konst(v);
+        let konst = self.s.known(v).and_then(one_limb);
         let end_of = |offset: i32| offset.checked_add(len.into()).map(|end| (offset, end));
         let small = konst.and_then(|k| i32::try_from(k).ok()).and_then(end_of);
         if let Some((disp, end)) = small {

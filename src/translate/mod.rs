@@ -433,8 +433,11 @@ impl Translator {
         true
     }
 
+    /// Translates a block's instructions, section by section. Apart from its caller, so that its loop has all registers.
+    #[inline(never)]
     fn translate_sections(&mut self, job: &mut Job<'_>, block: &Block) {
         let padded = job.code.padded();
+        let is_watched = self.notes.is_some() || self.s.dice.rolls();
         for (n, section) in block.sections.iter().enumerate() {
             if n > 0 {
                 self.charge(job, section);
@@ -446,11 +449,8 @@ impl Translator {
                 let opcode = padded[at];
                 let row = &job.schedule.rows[opcode as usize];
                 self.spare -= u32::from(row.gas);
-                if let Some(notes) = &mut self.notes {
-                    notes.push((self.s.out.len(), Pc(at as u32)));
-                }
-                if self.s.dice.rolls() {
-                    self.disturb();
+                if is_watched {
+                    self.watch(at);
                 }
                 class = row.class;
                 pc += usize::from(row.size);
@@ -467,13 +467,27 @@ impl Translator {
                     Class::Dup => self.s.dup((opcode - op::DUP1 + 1) as usize),
                     Class::Swap => self.s.swap((opcode - op::SWAP1 + 1) as usize),
                     Class::JumpDest | Class::Jump | Class::Terminal | Class::Call => {}
-                    Class::Pure | Class::Env | Class::Memory | Class::Effect => self.instruction(job, opcode, at),
+                    Class::Pure => self.pure(job, opcode, at),
+                    Class::Env => self.environment(opcode, at, job.code.bytes().len()),
+                    Class::Memory => self.memory(job, opcode, at),
+                    Class::Effect => self.effect(opcode),
                     Class::StackN | Class::Undefined => unreachable!("not in a block"),
                 }
             }
             if class == Class::Effect {
                 self.close();
             }
+        }
+    }
+
+    /// Notes where the instruction at `pc` begins, and shakes the state, as far as either is asked for.
+    #[cold]
+    fn watch(&mut self, pc: usize) {
+        if let Some(notes) = &mut self.notes {
+            notes.push((self.s.out.len(), Pc(pc as u32)));
+        }
+        if self.s.dice.rolls() {
+            self.disturb();
         }
     }
 
@@ -500,35 +514,31 @@ impl Translator {
         match bytes.first_chunk::<8>() {
             Some(_) if len == 0 => self.s.push_limb(0),
             Some(first) if len <= 8 => self.s.push_limb(u64::from_be_bytes(*first) >> (64 - 8 * len)),
-            Some(_) | None => self.s.push_const(U256::from_be_slice(&bytes[..len])),
+            Some(_) | None => self.s.push_const(long_immediate(&bytes[..len])),
         }
     }
 
-    /// Translates one instruction that computes or has an effect, which may be the one that is known to give a wide result.
-    fn instruction(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
+    /// Translates an instruction that gives a function of its operands.
+    fn pure(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
         let code = job.code;
-        let row = info(opcode);
-        match row.class {
-            Class::Pure => {
-                self.retire_assigned(code.padded(), pc, row.inputs.into());
-                match opcode {
-                    op::ISZERO => self.is_zero(),
-                    op::NOT => self.not(),
-                    op::CLZ => self.clz(),
-                    op::ADDMOD | op::MULMOD => self.modular(opcode),
-                    _ if self.folds(opcode) => {}
-                    op::AND if self.mask_test(code, pc) => {}
-                    op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
-                    _ if self.narrow(job, opcode, pc) => {}
-                    _ => self.binary(opcode),
-                }
-            }
-            Class::Env => self.environment(opcode, pc, code.bytes().len()),
-            Class::Memory if opcode == op::MLOAD && self.guess_load(job, pc) => {}
-            Class::Memory => self.memory(opcode),
-            Class::Effect => self.effect(opcode),
-            other => unreachable!("{other:?} computes nothing"),
+        self.retire_assigned(code.padded(), pc, info(opcode).inputs.into());
+        match opcode {
+            op::ISZERO => self.is_zero(),
+            op::NOT => self.not(),
+            op::CLZ => self.clz(),
+            op::ADDMOD | op::MULMOD => self.modular(opcode),
+            _ if self.folds(opcode) => {}
+            op::AND if self.mask_test(code, pc) => {}
+            op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
+            _ if self.narrow(job, opcode, pc) => {}
+            _ => self.binary(opcode),
         }
+        self.note_wide();
+    }
+
+    /// Where the instruction is the one that is known to give a wide result, which comes first in its version: that is the top of the stack.
+    #[inline]
+    fn note_wide(&mut self) {
         if std::mem::take(&mut self.widened) {
             self.wide = Some(self.s.at(self.s.len() - 1));
         }
@@ -622,4 +632,17 @@ impl Translator {
     fn t0(&self) -> R {
         self.s.target.scratch[0]
     }
+}
+
+/// The number that more than eight bytes are, the highest first.
+fn long_immediate(bytes: &[u8]) -> U256 {
+    let mut limbs = [0; 4];
+    let (rest, eights) = bytes.as_rchunks::<8>();
+    for (limb, eight) in limbs.iter_mut().zip(eights.iter().rev()) {
+        *limb = u64::from_be_bytes(*eight);
+    }
+    if let (Some(limb), Some(first), 1..) = (limbs.get_mut(eights.len()), bytes.first_chunk(), rest.len()) {
+        *limb = u64::from_be_bytes(*first) >> (64 - 8 * rest.len());
+    }
+    U256::from_limbs(limbs)
 }

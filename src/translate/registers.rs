@@ -1,6 +1,6 @@
 //! Registers and flags: which are free, and what goes to memory when none is.
 
-use super::values::{Regs, State, ValueId, mask, masks, number, quad_mask};
+use super::values::{Regs, State, ValueId, has_bits, mask, masks, number, quad_mask};
 use crate::ir::{Cond, Ins, Quad, R};
 
 impl State {
@@ -31,7 +31,7 @@ impl State {
     }
 
     pub fn alloc_quad(&mut self) -> Quad {
-        while (self.free & !self.pinned).count_ones() < 4 {
+        while !has_bits(self.free & !self.pinned, 4) {
             self.evict();
         }
         Quad([self.take_free(), self.take_free(), self.take_free(), self.take_free()])
@@ -51,9 +51,15 @@ impl State {
 
     pub(super) fn evict(&mut self) {
         let mut best: Option<(bool, u32, ValueId)> = None;
+        let mut seen = 0;
         for &r in self.target.words {
             let Some(v) = self.reg_owner[number(r)] else { continue };
-            if self.regs_mask(v) & self.pinned != 0 {
+            if mask(r) & seen != 0 {
+                continue;
+            }
+            let regs = self.regs_mask(v);
+            seen |= regs;
+            if regs & self.pinned != 0 {
                 continue;
             }
             let value = self.value(v);
@@ -95,8 +101,16 @@ impl State {
     }
 
     /// Turns a pending condition into a register before something overwrites the flags. Flags survive.
+    #[inline]
     pub fn kill_flags(&mut self) {
-        let Some(v) = self.flags.take() else { return };
+        if let Some(v) = self.flags.take() {
+            self.flags_to_register(v);
+        }
+    }
+
+    /// What the flags are goes to a register.
+    #[inline(never)]
+    fn flags_to_register(&mut self, v: ValueId) {
         let cond = self.value_mut(v).flags.take().expect("the flags' value has a condition");
         let dst = self.alloc();
         self.out.push(Ins::Set { cond, dst });

@@ -178,7 +178,7 @@ impl Translator {
             Class::Dup => self.s.dup((opcode - op::DUP1 + 1).into()),
             Class::Swap => self.s.swap((opcode - op::SWAP1 + 1).into()),
             Class::Env => self.environment(opcode, 0, 0),
-            Class::Memory => self.memory(opcode),
+            Class::Memory => self.push_field(offset_of!(Frame, memory_len), 64),
             _ => match opcode {
                 op::ISZERO => self.is_zero(),
                 op::NOT => self.not(),

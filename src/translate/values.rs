@@ -6,7 +6,7 @@
 //! `reg_owner[r] == v` iff `r` is among `v`'s registers.
 
 use super::chaos::Dice;
-use super::context::{Context, Place, Versions};
+use super::context::{Context, Entry, Place, Versions};
 use super::target::Target;
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
@@ -83,6 +83,8 @@ const UNSHARED: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct State {
     pub target: &'static Target,
+    /// The target's registers for words.
+    words: u32,
     pub out: Vec<Ins>,
     /// The first is none.
     values: Vec<Value>,
@@ -128,6 +130,23 @@ pub(super) fn quad_mask(q: Quad) -> u32 {
     a | b | c | d
 }
 
+/// Whether a mask has at least so many bits, one or more. For a few bits this is shorter than to count all, which not every machine has an
+/// instruction for.
+#[inline]
+pub(super) fn has_bits(mut mask: u32, least: u32) -> bool {
+    for _ in 1..least {
+        mask &= mask.wrapping_sub(1);
+    }
+    mask != 0
+}
+
+/// A constant that fits 64 bits.
+#[inline]
+pub(super) fn one_limb(value: &U256) -> Option<u64> {
+    let [low, upper @ ..] = value.as_limbs();
+    (upper[0] | upper[1] | upper[2] == 0).then_some(*low)
+}
+
 /// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
 pub(super) fn imm32(limb: u64) -> Option<i32> {
     i32::try_from(limb as i64).ok()
@@ -150,6 +169,7 @@ impl State {
     pub fn new(target: &'static Target) -> State {
         State {
             target,
+            words: masks(target.words),
             out: Vec::new(),
             values: Vec::new(),
             consts: Vec::new(),
@@ -180,59 +200,83 @@ impl State {
         self.grow = 0;
         self.base = -context.lead;
         self.reg_owner = [None; 32];
-        self.free = masks(self.target.words);
+        self.free = self.words;
         self.pinned = 0;
         self.flags = None;
         self.moved = false;
         self.values.clear();
         self.values.push(Value::of_width(0));
-        self.values.extend((0..names).map(|i| Value {
-            refs: 1,
-            slot: Some(i as i32 - names as i32),
-            low: i as u16,
-            ..Value::of_width(256)
-        }));
         self.stack.clear();
-        self.stack.extend((1..=names).map(ValueId::new));
         self.slot_owner.clear();
-        self.slot_owner.extend((1..=names).map(|v| Some(ValueId::new(v))));
+        for entry in versions.entries(context).rev() {
+            self.begin_homes(entry.index());
+            self.begin_element(entry.index(), entry, versions);
+        }
+        self.begin_homes(names);
         self.slot_owner.resize(names + SPILL_SLOTS, None);
-        for entry in versions.entries(context) {
-            let i = self.stack.len() - usize::from(entry.depth);
-            let same = match entry.place {
-                Place::Narrow(r) | Place::Wide(Quad([r, ..])) => self.reg_owner[number(r)],
-                Place::Home | Place::Const(_) => None,
-            };
-            if let Some(v) = same {
-                // One value that is two elements.
-                let old = std::mem::replace(&mut self.stack[i], v);
-                let value = self.value_mut(v);
-                value.refs += 1;
-                value.low = i as u16;
-                self.release(old);
-                if entry.home && self.value(v).slot.is_none() {
-                    self.value_mut(v).slot = Some(self.position(i));
-                    self.slot_owner[i] = Some(v);
-                }
-                continue;
+        self.is_now(*context);
+    }
+
+    /// Elements up to the one at `end` of which nothing is known: they are at home.
+    #[inline]
+    fn begin_homes(&mut self, end: usize) {
+        while self.stack.len() < end {
+            let i = self.stack.len();
+            self.begin_value(i, Value { slot: Some(i as i32 - self.need), ..Value::of_width(256) });
+        }
+    }
+
+    /// The next element, at `i`, is as an entry says.
+    #[inline]
+    fn begin_element(&mut self, i: usize, entry: Entry, versions: &Versions) {
+        let v = ValueId::new(i + 1);
+        let slot = entry.is_home().then_some(i as i32 - self.need);
+        let (mut konst, mut regs) = (None, Regs::None);
+        match entry.place() {
+            Place::Home => {}
+            Place::Const(k) => {
+                debug_assert_eq!(usize::from(entry.bits()), versions.constant(k).bit_len(), "constants know their width");
+                self.consts.push(Const { value: *versions.constant(k), shared: k });
+                konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
             }
-            let v = self.stack[i];
-            self.value_mut(v).bits = entry.bits;
-            match entry.place {
-                Place::Home => {}
-                Place::Const(k) => {
-                    debug_assert_eq!(usize::from(entry.bits), versions.constant(k).bit_len(), "constants know their width");
-                    self.consts.push(Const { value: *versions.constant(k), shared: k });
-                    self.value_mut(v).konst = NonZeroU16::new(self.consts.len() as u16).map(ConstId);
+            Place::Narrow(r) => {
+                if let Some(same) = self.reg_owner[number(r)] {
+                    return self.begin_alias(same, slot);
                 }
-                Place::Narrow(r) => self.set_regs(v, Regs::Narrow(r)),
-                Place::Wide(q) => self.set_regs(v, Regs::Wide(q)),
+                self.own(r, v);
+                regs = Regs::Narrow(r);
             }
-            if !entry.home && entry.place != Place::Home {
-                self.drop_slot(v);
+            Place::Wide(q) => {
+                if let Some(same) = self.reg_owner[number(q.0[0])] {
+                    return self.begin_alias(same, slot);
+                }
+                self.own_quad(q, v);
+                regs = Regs::Wide(q);
             }
         }
-        self.is_now(*context);
+        self.begin_value(i, Value { slot, konst, regs, ..Value::of_width(entry.bits()) });
+    }
+
+    /// The next element, at `i`, is a value of its own.
+    #[inline]
+    fn begin_value(&mut self, i: usize, value: Value) {
+        let v = ValueId::new(i + 1);
+        self.slot_owner.push(value.slot.map(|_| v));
+        self.values.push(Value { refs: 1, low: i as u16, ..value });
+        self.stack.push(v);
+    }
+
+    /// The next element is a value that one below is too. Of two homes it counts as being in the upper one.
+    #[inline(never)]
+    fn begin_alias(&mut self, v: ValueId, slot: Option<i32>) {
+        if slot.is_some() {
+            self.drop_slot(v);
+            self.value_mut(v).slot = slot;
+        }
+        self.value_mut(v).refs += 1;
+        self.slot_owner.push(slot.map(|_| v));
+        self.values.push(Value::of_width(0));
+        self.stack.push(v);
     }
 
     /// The state is as `context` says.
@@ -323,7 +367,7 @@ impl State {
                 self.drop_regs(v);
                 self.set_regs(v, Regs::Narrow(q.0[0]));
             }
-            Regs::None if self.free.count_ones() > keep_free => {
+            Regs::None if has_bits(self.free, keep_free + 1) => {
                 self.load_regs(v);
                 self.unpin();
             }
@@ -433,7 +477,8 @@ impl State {
     pub fn swap(&mut self, n: usize) {
         let top = self.stack.len() - 1;
         let low = top - n;
-        self.moved = true;
+        let in_memory = |v: ValueId| self.value(v).regs == Regs::None && self.value(v).konst.is_none();
+        self.moved |= in_memory(self.stack[top]) || in_memory(self.stack[low]);
         self.clean = self.clean.min(low);
         self.stack.swap(top, low);
         let value = self.value_mut(self.stack[low]);

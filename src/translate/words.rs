@@ -361,7 +361,7 @@ impl Translator {
                 (q, q)
             }
         };
-        self.s.emit(Ins::WShiftImm { op, dst, a, amount, tmp: self.t0() });
+        self.s.emit(Ins::WShiftImm { op, dst, a, amount, tmp: self.s.target.scratch });
         self.s.release(y);
         dst
     }

@@ -107,6 +107,7 @@ fn vector(rng: &mut Rng) -> VectorIns {
 fn word_ins(rng: &mut Rng) -> Ins {
     let op = rng.pick(&[WordOp::Add, WordOp::Sub, WordOp::And, WordOp::Or, WordOp::Xor]);
     let shift = rng.pick(&[WShiftOp::Shl, WShiftOp::Shr, WShiftOp::Sar]);
+    let three = |rng: &mut Rng| if rng.below(2) == 0 { [2, 6, 3].map(R) } else { [r(rng), r(rng), r(rng)] };
     match rng.below(17) {
         0 => Ins::W { op, dst: q(rng), a: q(rng), b: word(rng) },
         1 => Ins::WNot { dst: q(rng), a: q(rng) },
@@ -122,12 +123,9 @@ fn word_ins(rng: &mut Rng) -> Ins {
         11 => Ins::WEqMem { base: r(rng), disp: number(rng), b: word(rng), tmp: [r(rng), r(rng)] },
         12 => Ins::WIsZero { a: q(rng), tmp: r(rng) },
         13 => Ins::WIsZeroMem { base: r(rng), disp: number(rng), tmp: r(rng) },
-        14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng), tmp: r(rng) },
+        14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng), tmp: three(rng) },
         15 => Ins::WShift { op: shift, dst: q(rng), amount: r(rng), tmp: [r(rng), r(rng)] },
-        _ => {
-            let tmp = if rng.below(2) == 0 { [2, 6, 3].map(R) } else { [r(rng), r(rng), r(rng)] };
-            Ins::WMul { dst: q(rng), a: r(rng), a_disp: number(rng), b: r(rng), b_disp: number(rng), tmp }
-        }
+        _ => Ins::WMul { dst: q(rng), a: r(rng), a_disp: number(rng), b: r(rng), b_disp: number(rng), tmp: three(rng) },
     }
 }
 

@@ -332,7 +332,7 @@ fn verification_names_the_rule() {
         (Ins::WEq { a: q, b: WSrc::I(0), tmp: [R(4), R(4)] }, Fault::NotDistinct(R(4))),
         (Ins::WIsZero { a: q, tmp: R(2) }, Fault::Overlap),
         (Ins::WShift { op: WShiftOp::Shl, dst: q, amount: R(3), tmp: [R(4), R(5)] }, Fault::Overlap),
-        (Ins::WShiftImm { op: WShiftOp::Shl, dst: q, a: q, amount: 0, tmp: R(6) }, Fault::Amount(0)),
+        (Ins::WShiftImm { op: WShiftOp::Shl, dst: q, a: q, amount: 0, tmp: [R(6), R(3), R(2)] }, Fault::Amount(0)),
         (Ins::FunnelImm { dst: R(0), hi: R(0), lo: R(0), amount: 64, tmp: R(1) }, Fault::Amount(64)),
         (Ins::FunnelImm { dst: R(0), hi: R(1), lo: R(2), amount: 1, tmp: R(2) }, Fault::Overlap),
         (Ins::Lea { dst: R(0), mem: Mem { base: R(0), index: Some(R(1)), shift: 4, disp: 0 } }, Fault::Amount(4)),

@@ -384,7 +384,8 @@ fn wide(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
             if rng.flip() {
                 let dst = rng.quad();
                 let a = if rng.flip() { dst } else { rng.quad() };
-                return Ins::WShiftImm { op: wide_shift_op(rng), dst, a, amount: rng.amount(255), tmp: tmp[0] };
+                let tmp = [tmp[0], tmp[1], rng.r()];
+                return Ins::WShiftImm { op: wide_shift_op(rng), dst, a, amount: rng.amount(255), tmp };
             }
             let amount = rng.r();
             case.push(Ins::Imm { dst: amount, value: rng.amount(255).into() });

@@ -19,6 +19,7 @@ fn listing(features: Features, ins: &[Ins]) -> Vec<String> {
 }
 
 const Q: Quad = Quad([R(4), R(5), R(7), R(8)]);
+const TMP: [R; 3] = [R(6), R(3), R(2)];
 
 #[test]
 fn scalar() {
@@ -38,7 +39,7 @@ fn scalar() {
     #[rustfmt::skip]
     let expected = [
         "lea rax,[rdi+rsi]", "lea rax,[rdi+8]", "mov rax,rdi", "add rax,8", "neg rax", "add rax,rdi", "movzx eax,dil",
-        "test rdi,rdi", "setb al", "movzx eax,al", "mulx rsi,rdi,rax", "shlx rax,rdi,rsi", "movbe rax,[rbx+rdi+18h]",
+        "test rdi,rdi", "mov eax,0", "setb al", "mulx rsi,rdi,rax", "shlx rax,rdi,rsi", "movbe rax,[rbx+rdi+18h]",
     ];
     assert_eq!(listing(Features::all(), &ins), expected);
 }
@@ -51,7 +52,10 @@ fn words() {
         Ins::W { op: WordOp::And, dst: Q, a: Q, b: WSrc::I(255) },
         Ins::WCmp { a: Q, b: WSrc::I(-1), tmp: R(6) },
         Ins::WIsZero { a: Q, tmp: R(6) },
-        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 224, tmp: R(6) },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 224, tmp: TMP },
+        Ins::WShiftImm { op: WShiftOp::Shl, dst: Q, a: Q, amount: 13, tmp: TMP },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Quad([R(0), R(1), R(12), R(13)]), a: Q, amount: 71, tmp: TMP },
+        Ins::WShift { op: WShiftOp::Shr, dst: Q, amount: R(3), tmp: [R(6), R(2)] },
     ];
     #[rustfmt::skip]
     let expected = [
@@ -62,6 +66,14 @@ fn words() {
         "mov rax,r11", "sbb rax,0FFFFFFFFFFFFFFFFh",
         "mov rax,r8", "or rax,r9", "or rax,r10", "or rax,r11",
         "mov r8,r11", "shr r8,20h", "xor r9d,r9d", "xor r10d,r10d", "xor r11d,r11d",
+        "mov edx,33h", "shl r11,0Dh", "shrx rax,r10,rdx", "or r11,rax", "shl r10,0Dh", "shrx rax,r9,rdx", "or r10,rax",
+        "shl r9,0Dh", "shrx rax,r8,rdx", "or r9,rax", "shl r8,0Dh",
+        "mov ecx,7", "mov edx,39h", "shrx rdi,r9,rcx", "shlx rax,r10,rdx", "or rdi,rax", "shrx rsi,r10,rcx", "shlx rax,r11,rdx", "or rsi,rax",
+        "shrx r13,r11,rcx", "xor r14d,r14d",
+        "mov rdx,rcx", "not rdx", "lea rax,[r9+r9]", "shlx rax,rax,rdx", "shrx r8,r8,rcx", "or r8,rax", "lea rax,[r10+r10]", "shlx rax,rax,rdx",
+        "shrx r9,r9,rcx", "or r9,rax", "lea rax,[r11+r11]", "shlx rax,rax,rdx", "shrx r10,r10,rcx", "or r10,rax", "shrx r11,r11,rcx",
+        "xor eax,eax", "test cl,40h", "cmovne r8,r9", "cmovne r9,r10", "cmovne r10,r11", "cmovne r11,rax",
+        "test ecx,80h", "cmovne r8,r10", "cmovne r9,r11", "cmovne r10,rax", "cmovne r11,rax",
     ];
     assert_eq!(listing(Features::all(), &ins), expected);
 }
@@ -148,7 +160,7 @@ fn aarch64_words() {
         Ins::WStore { src: WSrc::N(R(0)), base: R(9), disp: 64 },
         Ins::WCopy { to: R(9), to_disp: 0, from: R(10), from_disp: -32 },
         Ins::WLoadSwap { dst: Q, mem: Mem { base: R(9), index: Some(R(0)), shift: 0, disp: 0 } },
-        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 168, tmp: R(6) },
+        Ins::WShiftImm { op: WShiftOp::Shr, dst: Q, a: Q, amount: 168, tmp: TMP },
     ];
     #[rustfmt::skip]
     let expected = [

@@ -354,8 +354,9 @@ impl Lowerer {
 
     pub(super) fn set(&mut self, cond: Cond, dst: R) {
         let dst = self.r(dst);
+        // Not zero-extended afterwards: that would make whoever waits for the result wait a cycle longer.
+        self.emit(Inst::MovImm { dst, value: 0 });
         self.emit(Inst::Setcc { cc: cc(cond), dst });
-        self.emit(Inst::Load { size: Size::B8, signed: false, dst, src: Rm::R(dst) });
     }
 
     pub(super) fn select(&mut self, cond: Cond, dst: R, a: R, b: R) {

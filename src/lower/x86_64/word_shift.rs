@@ -7,33 +7,76 @@ use crate::ir::WShiftOp;
 
 const LIMB_BITS: u8 = 64;
 
+/// A constant amount below 64, and how to shift by it: where a shift has another destination than source, or a limb's neighbour has to be
+/// moved to `tmp` first, `shlx` and `shrx` by a count in a register do both at once. Counts are worth it from two shifts on.
+struct By {
+    bits: u8,
+    tmp: Reg,
+    /// Holds `bits`, if worth it.
+    along: Option<Reg>,
+    /// Holds `64 - bits`, if worth it.
+    across: Option<Reg>,
+}
+
 impl Lowerer {
-    pub(super) fn word_shift_imm(&mut self, op: WShiftOp, dst: Quad, a: Quad, amount: u8, tmp: R) {
-        let (dst, a, tmp) = (self.quad(dst), self.quad(a), self.r(tmp));
+    pub(super) fn word_shift_imm(&mut self, op: WShiftOp, dst: Quad, a: Quad, amount: u8, tmp: [R; 3]) {
+        let (dst, a, [tmp, along, across]) = (self.quad(dst), self.quad(a), tmp.map(|r| self.r(r)));
         let (limbs, bits) = ((amount / LIMB_BITS) as usize, amount % LIMB_BITS);
+        let counts = self.features.bmi2 && bits > 0;
+        let by = By {
+            bits,
+            tmp,
+            along: (counts && limbs < 3 && (limbs > 0 || dst != a)).then_some(along),
+            across: (counts && limbs < 2).then_some(across),
+        };
+        for (count, value) in [(by.along, bits), (by.across, LIMB_BITS - bits)] {
+            if let Some(dst) = count {
+                self.emit(Inst::MovImm { dst, value: value.into() });
+            }
+        }
         match op {
-            WShiftOp::Shl => self.shift_left(dst, a, limbs, bits, tmp),
-            WShiftOp::Shr => self.shift_right(Shift::Shr, dst, a, limbs, bits, tmp),
-            WShiftOp::Sar => self.shift_right(Shift::Sar, dst, a, limbs, bits, tmp),
+            WShiftOp::Shl => self.shift_left(dst, a, limbs, &by),
+            WShiftOp::Shr => self.shift_right(Shift::Shr, dst, a, limbs, &by),
+            WShiftOp::Sar => self.shift_right(Shift::Sar, dst, a, limbs, &by),
         }
     }
 
+    /// `dst = src` shifted by `amount`, which is also in `count` if that is a register.
+    fn shift_limb(&mut self, op: Shift, dst: Reg, src: Reg, amount: u8, count: Option<Reg>) {
+        match count {
+            Some(count) if dst != src => {
+                let op = match op {
+                    Shift::Shl => ShiftX::Shlx,
+                    Shift::Shr => ShiftX::Shrx,
+                    Shift::Sar => ShiftX::Sarx,
+                    Shift::Rol | Shift::Ror => unreachable!("limbs are not rotated"),
+                };
+                self.emit(Inst::ShiftX { op, dst, src: Rm::R(src), count });
+            }
+            Some(_) | None => {
+                self.mov(dst, src);
+                self.emit(Inst::ShiftImm { op, dst, amount });
+            }
+        }
+    }
+
+    /// `dst |=` the bits of `neighbour` that cross.
+    fn cross(&mut self, op: Shift, dst: Reg, neighbour: Reg, by: &By) {
+        self.shift_limb(op, by.tmp, neighbour, LIMB_BITS - by.bits, by.across);
+        self.op_r(Alu::Or, dst, by.tmp);
+    }
+
     /// From the top down, so that in place each limb is read before it is written.
-    fn shift_left(&mut self, dst: [Reg; 4], a: [Reg; 4], limbs: usize, bits: u8, tmp: Reg) {
+    fn shift_left(&mut self, dst: [Reg; 4], a: [Reg; 4], limbs: usize, by: &By) {
         for limb in (0..4).rev() {
             let to = dst[limb];
             match limb.checked_sub(limbs) {
                 None => self.zero(to),
+                Some(from) if by.bits == 0 => self.mov(to, a[from]),
                 Some(from) => {
-                    self.mov(to, a[from]);
-                    if bits == 0 {
-                        continue;
-                    }
-                    self.emit(Inst::ShiftImm { op: Shift::Shl, dst: to, amount: bits });
+                    self.shift_limb(Shift::Shl, to, a[from], by.bits, by.along);
                     if let Some(below) = from.checked_sub(1) {
-                        self.mov(tmp, a[below]);
-                        self.emit(Inst::ShiftImm { op: Shift::Shr, dst: tmp, amount: LIMB_BITS - bits });
-                        self.op_r(Alu::Or, to, tmp);
+                        self.cross(Shift::Shr, to, a[below], by);
                     }
                 }
             }
@@ -41,27 +84,17 @@ impl Lowerer {
     }
 
     /// From the bottom up; the top limb of `a` is read last, by the limb that only its sign fills.
-    fn shift_right(&mut self, op: Shift, dst: [Reg; 4], a: [Reg; 4], limbs: usize, bits: u8, tmp: Reg) {
+    fn shift_right(&mut self, op: Shift, dst: [Reg; 4], a: [Reg; 4], limbs: usize, by: &By) {
         for (limb, to) in dst.into_iter().enumerate() {
-            let from = limb + limbs;
-            if from > 3 {
-                if op == Shift::Sar {
-                    self.mov(to, a[3]);
-                    self.emit(Inst::ShiftImm { op, dst: to, amount: LIMB_BITS - 1 });
-                } else {
-                    self.zero(to);
+            match limb + limbs {
+                4.. if op == Shift::Sar => self.shift_limb(op, to, a[3], LIMB_BITS - 1, None),
+                4.. => self.zero(to),
+                from if by.bits == 0 => self.mov(to, a[from]),
+                3 => self.shift_limb(op, to, a[3], by.bits, by.along),
+                from => {
+                    self.shift_limb(Shift::Shr, to, a[from], by.bits, by.along);
+                    self.cross(Shift::Shl, to, a[from + 1], by);
                 }
-                continue;
-            }
-            self.mov(to, a[from]);
-            if bits == 0 {
-                continue;
-            }
-            self.emit(Inst::ShiftImm { op: if from < 3 { Shift::Shr } else { op }, dst: to, amount: bits });
-            if from < 3 {
-                self.mov(tmp, a[from + 1]);
-                self.emit(Inst::ShiftImm { op: Shift::Shl, dst: tmp, amount: LIMB_BITS - bits });
-                self.op_r(Alu::Or, to, tmp);
             }
         }
     }
@@ -105,16 +138,21 @@ impl Lowerer {
     /// `shld` by a register is slow on many machines: two shifts and an or. The bits that cross are those of the neighbour shifted by
     /// one, then by 63 - n, which is 0 left for n = 0.
     fn shift_bits_bmi2(&mut self, op: WShiftOp, dst: [Reg; 4], count: Reg, [cross, inverse]: [Reg; 2]) {
-        let (along, back, one) = match op {
-            WShiftOp::Shl => (ShiftX::Shlx, ShiftX::Shrx, Shift::Shr),
-            WShiftOp::Shr | WShiftOp::Sar => (ShiftX::Shrx, ShiftX::Shlx, Shift::Shl),
+        let (along, back) = match op {
+            WShiftOp::Shl => (ShiftX::Shlx, ShiftX::Shrx),
+            WShiftOp::Shr | WShiftOp::Sar => (ShiftX::Shrx, ShiftX::Shlx),
         };
         let x = |op, dst, count| Inst::ShiftX { op, dst, src: Rm::R(dst), count };
         self.mov(inverse, count);
         self.emit(Inst::Unary { op: Unary::Not, rm: Rm::R(inverse) });
         for limb in (1..4).rev() {
-            self.mov(cross, dst[limb - 1]);
-            self.emit(Inst::ShiftImm { op: one, dst: cross, amount: 1 });
+            let neighbour = dst[limb - 1];
+            if op == WShiftOp::Shl {
+                self.mov(cross, neighbour);
+                self.emit(Inst::ShiftImm { op: Shift::Shr, dst: cross, amount: 1 });
+            } else {
+                self.emit(Inst::Lea { dst: cross, src: Mem::indexed(neighbour, neighbour, 0, 0) });
+            }
             self.emit(x(back, cross, inverse));
             self.emit(x(along, dst[limb], count));
             self.op_r(Alu::Or, dst[limb], cross);
