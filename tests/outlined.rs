@@ -202,13 +202,12 @@ fn what_runs_often_is_promoted() {
         caller.check(|tx| tx.kind = TxKind::Call(CONTRACT));
         counted.push(engines.each_ref().map(|engine| engine.counters().read()));
     }
-    for n in 0..2 {
-        let [first, end] = [counted[0][n], counted[counted.len() - 1][n]];
+    let [first, before, end] = [0, counted.len() - 2, counted.len() - 1].map(|run| counted[run]);
+    for ((first, before), end) in first.iter().zip(&before).zip(&end) {
         assert_eq!((first.promoted, end.promoted), (0, 1), "{first:?} {end:?}");
-        assert_eq!(end.units, counted[counted.len() - 2][n].units);
+        assert_eq!(end.units, before.units, "{end:?}");
     }
-    let [always, _] = counted[counted.len() - 1];
-    assert!(always.native_bytes > counted[0][0].native_bytes + 5_000, "{always:?}");
+    assert!(end[0].native_bytes > first[0].native_bytes + 5_000, "{end:?}");
 }
 
 /// Where gas is overdrawn inside a section by memory that grows, a failure is the one that comes first.

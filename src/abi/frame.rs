@@ -160,8 +160,6 @@ pub struct Frame {
     pub interpreted: u64,
     /// Instructions executed by compiled code (counted only by code compiled to count).
     pub compiled: u64,
-    /// Static gas that blocks of outlined code began with since the frame was entered, as far as nobody has asked.
-    pub outlined: u64,
     /// Where compiled code keeps its registers for words when it leaves for a while, or around an out-of-line callout.
     pub saved: [u64; SAVED_REGISTERS],
     /// A word that a callout returns to compiled code.
@@ -192,6 +190,8 @@ pub struct Frame {
     pub init_code_limit: usize,
     /// Gas that runtime functions took, that of callees included: work that compiling does not spare. Compiled code leaves out memory growth.
     pub gas_of_effects: i64,
+    /// Static gas that blocks of outlined code began with since the frame was entered, as far as nobody has asked.
+    pub outlined: u64,
     /// What the frame waits for when suspended.
     pub request: Request,
     /// Owner of EVM memory, and of zeros behind it.
