@@ -59,6 +59,12 @@ callouts! {
         log0 log1 log2 log3 log4
         call callcode delegatecall staticcall create create2
         ret revert selfdestruct
+        /// Inside a gas section, so that gas may be overdrawn: `frame.scratch` has static gas that was charged and is not due yet.
+        mload
+        /// As `mload`.
+        mstore
+        /// As `mload`.
+        mstore8
         /// Puts the environment in place, no instruction's operation.
         environment
     }

@@ -190,6 +190,8 @@ pub struct Frame {
     pub init_code_limit: usize,
     /// Gas that runtime functions took, that of callees included: work that compiling does not spare. Compiled code leaves out memory growth.
     pub gas_of_effects: i64,
+    /// Static gas that blocks of outlined code began with since the frame was entered, as far as nobody has asked.
+    pub outlined: u64,
     /// What the frame waits for when suspended.
     pub request: Request,
     /// Owner of EVM memory, and of zeros behind it.
@@ -229,6 +231,7 @@ impl Frame {
             interpreted: 0,
             gas_of_effects: 0,
             compiled: 0,
+            outlined: 0,
             saved: [0; SAVED_REGISTERS],
             scratch: U256::ZERO,
             address_word: U256::ZERO,

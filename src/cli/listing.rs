@@ -205,7 +205,7 @@ impl<'a> Compiler<'a> {
 
     fn unit(&mut self, id: VersionId) -> Result<Option<Listing>, LowerError> {
         let Compiler { code, schedule, versions, slots, .. } = self;
-        let mut job = Job { code, schedule, versions, slots, frugal: false };
+        let mut job = Job { code, schedule, versions, slots, frugal: false, outlined: false };
         let Ok(unit) = self.translator.translate(&mut job, id) else {
             return Ok(None);
         };

@@ -6,7 +6,7 @@ use crate::evm::block::Pc;
 use crate::evm::code::Code;
 use crate::evm::{SpecId, fork::Schedule, fork::schedule};
 use crate::translate::context::{VersionId, Versions};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Marks entries of the index for blocks that begin at no jump destination (the program's start, what follows a branch or a
@@ -35,8 +35,15 @@ pub struct Contract {
     versions: OnceLock<Mutex<Versions>>,
     /// Bytes of machine code compiled for it, by origin.
     pub(super) native_bytes: [AtomicU64; 2],
+    /// Bytes of bytecode that it was compiled from, once for each version, likewise.
+    pub(super) compiled_bytes: [AtomicU64; 2],
     /// Gas of plain instructions that were executed, and what detours for want of compiled code come to.
     work: AtomicU64,
+    /// What executing outlined code has taken, in gas of plain instructions.
+    outlined: AtomicU64,
+    /// What it has taken when it is better compiled otherwise; 0 where nothing is outlined, or that has happened.
+    promotion: AtomicU64,
+    promoted: AtomicBool,
     /// What compiling has taken so far, in the same unit, and what it takes before the first unit.
     spent: AtomicU64,
 }
@@ -45,6 +52,10 @@ pub struct Contract {
 const UNIT_WORK: u64 = 12_000;
 /// What compiling a byte of bytecode takes, likewise.
 const BYTE_WORK: u64 = 160;
+/// How many times the price of compiling them otherwise outlined units have taken when that is done.
+const PROMOTION: u64 = 3;
+/// What a gas of outlined code takes, likewise: calls that come once each are badly predicted.
+const OUTLINED_WORK: u64 = 4;
 /// What looking for loops takes before the first unit of a contract is compiled, per byte of the contract, likewise.
 const CODE_WORK: u64 = 6;
 /// What the first unit takes besides, likewise: the compiler itself is not in the processor's caches then.
@@ -70,7 +81,11 @@ impl Contract {
             index: OnceLock::new(),
             versions: OnceLock::new(),
             native_bytes: Default::default(),
+            compiled_bytes: Default::default(),
             work: AtomicU64::new(0),
+            outlined: AtomicU64::new(0),
+            promotion: AtomicU64::new(0),
+            promoted: AtomicBool::new(false),
             spent: AtomicU64::new(spent),
         }
     }
@@ -125,6 +140,13 @@ impl Contract {
         self.index().set(pc.index(), offset | mark);
     }
 
+    /// The block at `pc` has no code any more, if that at this offset was found there.
+    pub(super) fn forget_offset(&self, pc: Pc, offset: u32) {
+        if self.offset(pc.0.into()) == Some(offset) {
+            self.index().set(pc.index(), 0);
+        }
+    }
+
     /// Notes gas of plain instructions that were executed, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
     pub(super) fn add_work(&self, gas: u64) {
@@ -134,8 +156,33 @@ impl Contract {
     }
 
     /// Notes that a unit of `bytes` bytes was compiled.
-    pub(super) fn add_unit(&self, bytes: usize) {
-        self.spent.fetch_add(UNIT_WORK + BYTE_WORK * bytes as u64, Relaxed);
+    pub(super) fn add_unit(&self, bytes: usize, outlined: bool) {
+        let work = UNIT_WORK + BYTE_WORK * bytes as u64;
+        self.spent.fetch_add(work, Relaxed);
+        if outlined && !self.is_promoted() {
+            self.promotion.fetch_add(PROMOTION * work, Relaxed);
+        }
+    }
+
+    /// Notes gas of outlined code that was executed; whether that is now so much that it is better compiled otherwise.
+    pub(super) fn add_outlined(&self, gas: u64) -> bool {
+        self.outlined.store(self.outlined.load(Relaxed).saturating_add(OUTLINED_WORK * gas), Relaxed);
+        let promotion = self.promotion.load(Relaxed);
+        promotion > 0 && self.outlined.load(Relaxed) >= promotion
+    }
+
+    /// From now on it may have more machine code; false if so it was. What outlined code has executed is work that pays for it.
+    pub(super) fn promote(&self) -> bool {
+        let first = !self.promoted.swap(true, Relaxed);
+        if first {
+            self.add_work(self.promotion.swap(0, Relaxed));
+        }
+        first
+    }
+
+    /// Whether its outlined code has run so often that it may have more machine code.
+    pub(super) fn is_promoted(&self) -> bool {
+        self.promoted.load(Relaxed)
     }
 
     /// Work that is missing until the block at `pc` may be compiled: the ski-rental rule (Karlin, Manasse, Rudolph, Sleator,
@@ -173,7 +220,7 @@ mod tests {
             let pc = step * 37 % 20_000;
             if contract.missing_work(pc, PAYBACK, 0) == 0 {
                 let bytes = EXPECTED_BYTES.min(20_000 - pc as usize);
-                contract.add_unit(bytes);
+                contract.add_unit(bytes, false);
                 cost += UNIT_WORK + BYTE_WORK * bytes as u64;
                 units += 1;
                 assert!(cost * PAYBACK <= work, "unit {units} at step {step}: {cost} against {work}");
@@ -191,7 +238,7 @@ mod tests {
         contract.add_work(59);
         assert_eq!(contract.missing_work(0, 0, 60), 1);
         contract.add_work(1);
-        contract.add_unit(100);
+        contract.add_unit(100, false);
         assert_eq!(contract.missing_work(50, 0, 60), 0);
     }
 

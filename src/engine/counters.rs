@@ -48,6 +48,10 @@ counters! {
     widenings,
     /// Bytes of bytecode in the blocks compiled.
     compiled_bytes,
+    /// Those among them that were compiled to calls of routines, for want of which there would be too much machine code.
+    outlined_bytes,
+    /// Contracts whose outlined code ran so often that it was compiled otherwise.
+    promoted,
     /// Bytes of machine code published.
     native_bytes,
     /// Times that compiled code left to the interpreter.

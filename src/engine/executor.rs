@@ -228,6 +228,10 @@ impl Executor {
             // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
             // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
             let exit = unsafe { self.enter(frame, contract, generation, address, &mut missed) };
+            let outlined = std::mem::take(&mut frame.outlined);
+            if outlined > 0 && contract.add_outlined(outlined) && !self.engine.is_paused() && !generation.is_full() {
+                generation.compiler().promote(contract, &self.engine.inner.counters);
+            }
             match exit {
                 Exit::Compile => {
                     contract.add_work(DETOUR_WORK);

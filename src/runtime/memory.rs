@@ -228,6 +228,62 @@ frame_ops! {
     };
 }
 
+/// Defines MLOAD and its like as [`FrameOp`](crate::abi::FrameOp)s: `len` bytes of memory exist at the offset on top of the stack before the body.
+macro_rules! memory_ops {
+    ($($(#[$doc:meta])* $name:ident($len:literal) = |$frame:ident, $offset:ident| $body:expr;)*) => {
+        $($(#[$doc])*
+        ///
+        /// # Safety
+        /// As [`FrameOp`](crate::abi::FrameOp).
+        pub(super) unsafe extern "C" fn $name(frame: *mut Frame) -> u64 {
+            // SAFETY: the caller's promise.
+            let $frame = unsafe { &mut *frame };
+            match $frame.reach($len) {
+                Ok($offset) => {
+                    $body;
+                    0
+                }
+                Err(exit) => exit as u64,
+            }
+        })*
+    };
+}
+
+impl Frame {
+    /// The offset on top of the stack, where memory is grown to hold `len` bytes. `scratch` has gas that was charged and is not due.
+    fn reach(&mut self, len: u64) -> Flow<usize> {
+        let spare = self.scratch.as_limbs()[0];
+        let offset = match length(&self.operand(1)) {
+            Err(_) if self.gas.saturating_add_unsigned(spare) < 0 => return Err(Exit::OutOfGas),
+            offset => offset?,
+        };
+        let end = offset.saturating_add(len);
+        if end > self.memory_len {
+            self.grow(end, spare)?;
+        }
+        Ok(offset as usize)
+    }
+}
+
+memory_ops! {
+    /// MLOAD
+    mload(32) = |frame, offset| {
+        let word = revm_primitives::U256::from_be_slice(&frame.buffer[offset..offset + 32]);
+        frame.replace(1, word);
+    };
+    /// MSTORE
+    mstore(32) = |frame, offset| {
+        let word = frame.operand(2).to_be_bytes::<32>();
+        frame.buffer[offset..offset + 32].copy_from_slice(&word);
+        frame.drop_operands(2);
+    };
+    /// MSTORE8
+    mstore8(1) = |frame, offset| {
+        frame.buffer[offset] = frame.operand(2).byte(0);
+        frame.drop_operands(2);
+    };
+}
+
 /// See [`Callouts::input_word`](crate::abi::Callouts).
 ///
 /// # Safety

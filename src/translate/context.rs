@@ -128,6 +128,10 @@ pub struct Version {
     pub context: Context,
     /// Address of its code; 0 before it is published.
     pub address: u64,
+    /// That code calls routines: others reach it through its link slot, so that better can take its place.
+    pub outlined: bool,
+    /// Address of such code that was forgotten, for if there is no better.
+    pub forgotten: u64,
     /// Address of its link slot; 0 if it has none.
     pub slot: u64,
     /// It goes on where a word did not fit 64 bits: what is to be made for wide words from now on.
@@ -259,6 +263,17 @@ impl Versions {
         &self.list[id.0 as usize]
     }
 
+    /// Whether a version is part of a loop or reached from one.
+    pub fn is_looping(&mut self, id: VersionId, code: &Code) -> bool {
+        let Version { pc, looping, .. } = *self.get(id);
+        looping || self.loops.is_header(code, pc.index())
+    }
+
+    /// The versions whose code calls routines.
+    pub fn outlined(&mut self) -> impl Iterator<Item = &mut Version> {
+        self.list.iter_mut().filter(|version| version.outlined)
+    }
+
     /// A version, to note its addresses.
     pub fn get_mut(&mut self, id: VersionId) -> &mut Version {
         &mut self.list[id.0 as usize]
@@ -326,6 +341,8 @@ impl Versions {
             pc,
             context,
             address: 0,
+            outlined: false,
+            forgotten: 0,
             slot: 0,
             widens: None,
             looping,

@@ -70,7 +70,7 @@ pub(super) enum To {
 }
 
 /// Whether a constant is a jump destination.
-fn is_destination(code: &Code, k: &U256) -> bool {
+pub(super) fn is_destination(code: &Code, k: &U256) -> bool {
     one_limb(k).is_some_and(|pc| code.is_jump_destination(pc))
 }
 
@@ -227,11 +227,12 @@ impl Translator {
             return Ok(To::Label(label));
         }
         let version = job.versions.get_mut(id);
-        if version.address != 0 {
+        if version.address != 0 && !version.outlined {
             return Ok(To::Address(version.address));
         }
         if version.slot == 0 {
-            version.slot = job.slots.new_slot(self.stubs.compile)?;
+            let initial = if version.address == 0 { self.stubs.compile } else { version.address };
+            version.slot = job.slots.new_slot(initial)?;
         }
         Ok(To::Slot(id, version.slot))
     }
@@ -398,7 +399,7 @@ impl Translator {
     }
 
     /// Puts a destination into the second scratch register, saturated to 2^64 - 1.
-    fn destination_to_scratch(&mut self, v: ValueId) {
+    pub(super) fn destination_to_scratch(&mut self, v: ValueId) {
         let [t0, t1, t2] = self.s.target.scratch;
         if self.s.value(v).bits <= 64 {
             self.s.limb_to(v, 0, t1);
@@ -412,7 +413,7 @@ impl Translator {
     }
 
     /// Jumps through the frame's index to the pc in the second scratch register.
-    fn dynamic_jump(&mut self) {
+    pub(super) fn dynamic_jump(&mut self) {
         let [t0, t1, _] = self.s.target.scratch;
         let miss = self.label();
         let len = self.frame_field(offset_of!(Frame, code_len));

@@ -10,7 +10,7 @@ use crate::ir::{AluOp, Cond, Ins, Label, Mem, R, Src, WSrc, Width};
 use core::mem::offset_of;
 
 /// The runtime function of an opcode that is one, as an offset into `Callouts`.
-fn frame_op(opcode: u8) -> usize {
+pub(super) fn frame_op(opcode: u8) -> usize {
     match opcode {
         op::EXP => offset_of!(Callouts, exp),
         op::KECCAK256 => offset_of!(Callouts, keccak256),

@@ -25,13 +25,16 @@ mod modular;
 mod multiply;
 mod narrow;
 mod operands;
+mod outlined;
 mod registers;
+mod routines;
 mod signed;
 mod stubs;
 mod target;
 mod values;
 mod words;
 
+pub use routines::Routines;
 pub use stubs::{Stubs, stubs};
 pub use target::{AARCH64, Target, X86_64};
 
@@ -83,6 +86,8 @@ pub struct Job<'a> {
     pub slots: &'a mut dyn Slots,
     /// No further versions but generic ones: the contract has had its share of code memory.
     pub frugal: bool,
+    /// Code that calls a routine for each instruction, if the translator was told where they are: the contract has had more than its share.
+    pub outlined: bool,
 }
 
 impl Job<'_> {
@@ -162,6 +167,7 @@ struct Open {
 pub struct Translator {
     s: State,
     stubs: Stubs,
+    routines: Option<Routines>,
     options: Options,
     block: Block,
     cold: Vec<Cold>,
@@ -222,6 +228,8 @@ pub struct Unit<'a> {
     pub entries: &'a [(VersionId, Label)],
     /// Bytes of bytecode translated.
     pub bytes: usize,
+    /// It calls routines.
+    pub outlined: bool,
     /// Where constants begin, and how many bytes of them there are, if any.
     pub constants: Option<(Label, usize)>,
     /// For listings: IR position and pc of each EVM instruction.
@@ -234,6 +242,7 @@ impl Translator {
         Translator {
             s: State::new(target),
             stubs,
+            routines: None,
             options,
             block: Block::empty(),
             cold: Vec::new(),
@@ -276,10 +285,15 @@ impl Translator {
             job.versions.widen(pc, wide, job.code);
         }
         self.s.dice = Dice::new(self.options.chaos, id, job.code);
-        let mut limit = self.usual_limit();
-        while !self.attempt(job, id, limit)? {
-            // Registers and spill slots did not suffice for so many values.
-            limit /= 2;
+        let outlined = self.routines.is_some() && (job.outlined || self.s.dice.one_in(16));
+        if outlined {
+            self.outline(job, id)?;
+        } else {
+            let mut limit = self.usual_limit();
+            while !self.attempt(job, id, limit)? {
+                // Registers and spill slots did not suffice for so many values.
+                limit /= 2;
+            }
         }
         self.emit_cold();
         let constants = self.emit_constants();
@@ -288,6 +302,7 @@ impl Translator {
             blocks: &self.blocks,
             entries: &self.entries,
             bytes: self.bytes,
+            outlined,
             constants,
             notes: self.notes.as_deref().unwrap_or(&[]),
         })
@@ -295,18 +310,8 @@ impl Translator {
 
     /// Translates with blocks of at most `limit` instructions; false if that was too many. With less than the usual limit, one block only.
     fn attempt(&mut self, job: &mut Job<'_>, id: VersionId, limit: usize) -> Result<bool, Refusal> {
-        self.s.out.clear();
-        self.cold.clear();
-        self.constants.clear();
-        self.edges.clear();
-        self.blocks.clear();
-        self.entries.clear();
-        self.labels = 0;
-        self.bytes = 0;
+        self.clear();
         self.most_blocks = if limit < MAX_INSTRUCTIONS { 1 } else { UNIT_BLOCKS };
-        if let Some(notes) = &mut self.notes {
-            notes.clear();
-        }
         let Version { pc, context, widens, looping, late, .. } = *job.versions.get(id);
         let is_loop = job.is_loop(pc);
         (self.looping, self.late) = (looping || is_loop, late);
@@ -323,6 +328,21 @@ impl Translator {
             }
         }
         Ok(true)
+    }
+
+    /// Begins a unit: nothing is emitted yet.
+    fn clear(&mut self) {
+        self.s.out.clear();
+        self.cold.clear();
+        self.constants.clear();
+        self.edges.clear();
+        self.blocks.clear();
+        self.entries.clear();
+        self.labels = 0;
+        self.bytes = 0;
+        if let Some(notes) = &mut self.notes {
+            notes.clear();
+        }
     }
 
     /// Begins a version: what is known is what its `context` says.

@@ -42,15 +42,15 @@ pub struct Stubs {
 /// Entry of `frame.saved` for the third scratch register; those for words come first.
 const SAVED_SCRATCH: usize = SAVED_REGISTERS - 1;
 
-fn field(target: &Target, offset: usize) -> Mem {
+pub(super) fn field(target: &Target, offset: usize) -> Mem {
     at(target.frame, offset as i32)
 }
 
-fn load(dst: R, mem: Mem) -> Ins {
+pub(super) fn load(dst: R, mem: Mem) -> Ins {
     Ins::Load { width: Width::B64, signed: false, dst, mem }
 }
 
-fn store(src: R, mem: Mem) -> Ins {
+pub(super) fn store(src: R, mem: Mem) -> Ins {
     Ins::Store { width: Width::B64, src, mem }
 }
 
@@ -215,10 +215,19 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         out.extend(kept().map(|(i, &r)| load(r, saved(i))));
         out.push(Ins::LeaveStub);
     }
-    out.extend([
-        Ins::Label(Label(FRAME_OP)),
+    out.push(Ins::Label(Label(FRAME_OP)));
+    out.extend(frame_op(target, Label(ENDED)));
+    out.extend([Ins::LeaveStub, Ins::Label(Label(ENDED)), Ins::DropStub, Ins::Jmp(Label(LEAVE_AS_IS))]);
+    out
+}
+
+/// An operation on the frame, in a stub; goes to `ended` if the frame does not go on.
+pub(super) fn frame_op(target: &'static Target, ended: Label) -> [Ins; 11] {
+    let [t0, _, _] = target.scratch;
+    let gas = field(target, offset_of!(Frame, gas));
+    [
         Ins::EnterStub,
-        store(target.sp, sp),
+        store(target.sp, field(target, offset_of!(Frame, sp))),
         store(target.gas, gas),
         Ins::Alu { op: AluOp::Add, flags: false, dst: target.callee, a: t0, b: Src::M(field(target, offset_of!(Frame, callouts))) },
         Ins::Mov { dst: R(0), src: target.frame },
@@ -227,12 +236,7 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
         Ins::Alu { op: AluOp::Sub, flags: false, dst: target.gas, a: target.gas, b: Src::M(gas) },
         Ins::AluMem { op: AluOp::Add, mem: field(target, offset_of!(Frame, gas_of_effects)), src: Src::R(target.gas) },
         Ins::Test { a: t0, b: Src::R(t0) },
-        Ins::Br { cond: Cond::Ne, to: Label(ENDED) },
+        Ins::Br { cond: Cond::Ne, to: ended },
         load(target.gas, gas),
-        Ins::LeaveStub,
-        Ins::Label(Label(ENDED)),
-        Ins::DropStub,
-        Ins::Jmp(Label(LEAVE_AS_IS)),
-    ]);
-    out
+    ]
 }
