@@ -32,9 +32,9 @@ impl Translator {
         let mut next = Some(pc);
         self.begin(id, &context, job.versions);
         if !context.is_generic() {
+            // Not on to the generic version's code, which may guess what was wrong where this version is asked for, and come back without end.
             self.s.flush(None);
             self.settle_sp();
-            next = self.outline_go(job, pc)?;
         }
         self.s.begin(&Context::default(), job.versions);
         while let Some(pc) = next {
