@@ -315,7 +315,7 @@ pub const fn constant_gas(op: u8) -> i64 {
 }
 
 /// The forks that changed static gas.
-const SCHEDULES_CONST: [Schedule; 4] = [TANGERINE, ISTANBUL, BERLIN, AMSTERDAM];
+const SCHEDULES_CONST: &[Schedule; 4] = &[TANGERINE, ISTANBUL, BERLIN, AMSTERDAM];
 
 impl Schedule {
     /// This schedule under the name of `fork`, with the opcodes that it has.
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn every_change_of_static_gas_is_known_to_constant_gas() {
         for schedule in &SCHEDULES {
-            let known = [FRONTIER].iter().chain(&SCHEDULES_CONST).any(|s| s.static_gas == schedule.static_gas);
+            let known = [FRONTIER].iter().chain(SCHEDULES_CONST).any(|s| s.static_gas == schedule.static_gas);
             assert!(known, "{:?}", schedule.fork);
         }
     }
