@@ -206,6 +206,13 @@ where
         }
     }
 
+    /// Undoes what the journal has noted since `checkpoint`, marks of touched accounts included.
+    #[inline]
+    fn revert(&mut self, checkpoint: JournalCheckpoint) {
+        self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
+        self.touched.forget();
+    }
+
     /// Depth of the frame about to start.
     fn depth(&self) -> usize {
         self.base_depth + self.works.pool.active()
@@ -272,8 +279,7 @@ where
             && !(value.is_zero() && self.touched.knows(&inputs.target_address))
         {
             if let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value) {
-                journal.checkpoint_revert(checkpoint);
-                self.touched.forget();
+                self.revert(checkpoint);
                 return Ok(Some(Outcome::early(error.into(), gas_limit)));
             }
             if inputs.caller != inputs.target_address {
@@ -378,8 +384,7 @@ where
             if is_first {
                 logs = journal.logs()[checkpoint.log_i..].to_vec();
             }
-            journal.checkpoint_revert(checkpoint);
-            self.touched.forget();
+            self.revert(checkpoint);
         }
         if is_first {
             self.first_precompile = Some(Box::new((result.gas, logs)));
@@ -418,8 +423,8 @@ where
             Some(created) => self.end_creation(&mut outcome, created),
             None if outcome.how == runtime::Outcome::Success => journal.checkpoint_commit(),
             None => {
-                journal.checkpoint_revert(slot.checkpoint);
-                self.touched.forget();
+                let checkpoint = slot.checkpoint;
+                self.revert(checkpoint);
             }
         }
         self.works.pool.pop();

@@ -520,18 +520,15 @@ impl Translator {
 
     /// Translates an instruction that gives a function of its operands.
     fn pure(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
-        let code = job.code;
-        self.retire_assigned(code.padded(), pc, info(opcode).inputs.into());
+        let (code, inputs) = (job.code, info(opcode).inputs);
+        self.retire_assigned(code.padded(), pc, inputs.into());
         match opcode {
-            op::ISZERO => self.is_zero(),
-            op::NOT => self.not(),
-            op::CLZ => self.clz(),
-            op::ADDMOD | op::MULMOD => self.modular(opcode),
+            _ if inputs != 2 => self.operation(opcode),
             _ if self.folds(opcode) => {}
             op::AND if self.mask_test(code, pc) => {}
             op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
             _ if self.narrow(job, opcode, pc) => {}
-            _ => self.binary(opcode),
+            _ => self.operation(opcode),
         }
         self.note_wide();
     }

@@ -179,13 +179,7 @@ impl Translator {
             Class::Swap => self.s.swap((opcode - op::SWAP1 + 1).into()),
             Class::Env => self.environment(opcode, 0, 0),
             Class::Memory => self.push_field(offset_of!(Frame, memory_len), 64),
-            _ => match opcode {
-                op::ISZERO => self.is_zero(),
-                op::NOT => self.not(),
-                op::CLZ => self.clz(),
-                op::ADDMOD | op::MULMOD => self.modular(opcode),
-                _ => self.binary(opcode),
-            },
+            _ => self.operation(opcode),
         }
         self.s.flush(None);
         self.settle_sp();
@@ -196,10 +190,9 @@ impl Translator {
     fn memory_routine(&mut self, opcode: u8) {
         let [t0, t1, _] = self.s.target.scratch;
         let (sp, slow) = (self.s.target.sp, self.label());
-        let word = |target: &super::Target| Quad([target.words[0], target.words[1], target.words[2], target.words[3]]);
-        let word = word(self.s.target);
+        let words = self.s.target.words;
+        let word = Quad([words[0], words[1], words[2], words[3]]);
         let limb = |element: i32, n: i32| at(sp, 8 * n - 32 * element);
-        let load = |dst, mem| Ins::Load { width: Width::B64, signed: false, dst, mem };
         let room = if opcode == op::MSTORE8 { offset_of!(Frame, memory_len) } else { offset_of!(Frame, memory_words) };
         let (room, memory) = (self.frame_field(room), self.frame_field(offset_of!(Frame, memory)));
         self.s.emit(load(t0, limb(1, 1)));

@@ -11,8 +11,19 @@ use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp
 use core::mem::offset_of;
 
 impl Translator {
+    /// An operation on words of which nothing is known that would spare it.
+    pub(super) fn operation(&mut self, opcode: u8) {
+        match opcode {
+            op::ISZERO => self.is_zero(),
+            op::NOT => self.not(),
+            op::CLZ => self.clz(),
+            op::ADDMOD | op::MULMOD => self.modular(opcode),
+            _ => self.binary(opcode),
+        }
+    }
+
     /// An operation of two words, which does not fold.
-    pub(super) fn binary(&mut self, opcode: u8) {
+    fn binary(&mut self, opcode: u8) {
         let x = self.s.pop();
         let y = self.s.pop();
         self.s.kill_flags();
