@@ -51,7 +51,7 @@ macro_rules! callouts {
 }
 
 callouts! {
-    words { div div_prepared sdiv rem rem_prepared srem mulmod mulmod_prepared signextend byte clz }
+    words { div sdiv rem rem_prepared srem mulmod mulmod_prepared signextend byte clz }
     frames {
         exp keccak256 balance selfbalance extcodesize extcodecopy extcodehash blockhash blobhash
         calldataload calldatacopy codecopy returndatacopy mcopy

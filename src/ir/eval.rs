@@ -400,6 +400,11 @@ impl Machine {
                 self.set_quad(dst, product);
                 self.spoil(&tmp);
             }
+            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp } => {
+                let upper = upper_half(self.read_word(a, a_disp)?, self.read_word(b, b_disp)?, limbs.into(), plus);
+                self.set_quad(dst, upper);
+                self.spoil(&tmp);
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -513,6 +518,24 @@ fn word_shift(op: WShiftOp, a: Word, amount: u8) -> Word {
         out[n as usize / 64] |= bit(n + distance) << (n % 64);
     }
     out
+}
+
+/// The upper half of the product of the lowest limbs, plus `b` if asked for.
+fn upper_half(a: Word, b: Word, limbs: usize, plus: bool) -> Word {
+    let mut sum = [0; 8];
+    if plus {
+        sum[..limbs].copy_from_slice(&b[..limbs]);
+    }
+    for i in 0..limbs {
+        let mut carry = 0;
+        for j in 0..limbs {
+            let column = u128::from(a[i]) * u128::from(b[j]) + u128::from(sum[i + j]) + carry;
+            sum[i + j] = column as u64;
+            carry = column >> 64;
+        }
+        sum[i + limbs] = carry as u64;
+    }
+    core::array::from_fn(|i| if i < limbs { sum[limbs + i] } else { 0 })
 }
 
 fn word_mul(a: Word, b: Word) -> Word {

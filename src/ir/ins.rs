@@ -291,6 +291,9 @@ pub enum Ins {
     WShift { op: WShiftOp, dst: Quad, amount: R, tmp: [R; 2] },
     /// `dst = (word at a) * (word at b)` modulo 2^256. `dst` shares nothing with `a`, `b`, `tmp`. On x86-64 `tmp` must be rdx, rax, rcx (R2, R6, R3).
     WMul { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, tmp: [R; 3] },
+    /// `dst` = the upper half of `a * b`, or with `plus` of `(a + 1) * b`, where `a` and `b` are the lowest `limbs` limbs (2..=4) of words in memory: as many limbs,
+    /// and zeros above. Registers as for `WMul`.
+    WMulHigh { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, limbs: u8, plus: bool, tmp: [R; 3] },
 
     // ---- vectors ----
     /// Lanes side by side.

@@ -120,7 +120,8 @@ impl Ins {
             Ins::WIsZero { a, tmp } => v.read_quad(a).temp(tmp),
             Ins::WIsZeroMem { base, disp: _, tmp } => v.read(base).temp(tmp),
             Ins::WShift { op: _, dst, amount, tmp } => v.read_quad(dst).read(amount).write_quad(dst).temp(tmp[0]).temp(tmp[1]),
-            Ins::WMul { dst, a, a_disp: _, b, b_disp: _, tmp } => {
+            Ins::WMul { dst, a, a_disp: _, b, b_disp: _, tmp }
+            | Ins::WMulHigh { dst, a, a_disp: _, b, b_disp: _, limbs: _, plus: _, tmp } => {
                 tmp.into_iter().for_each(|r| (v.0)(Role::Temp, r));
                 v.read(a).read(b).write_quad(dst)
             }
@@ -168,7 +169,7 @@ impl Ins {
             Ins::FunnelImm { .. } | Ins::MulWide { .. } | Ins::MulWideSigned { .. } => FlagEffect::Undefine,
             Ins::DivRem { .. } | Ins::DivRemSigned { .. } | Ins::WNot { .. } | Ins::WShiftImm { .. } => FlagEffect::Undefine,
             Ins::WShift { .. } | Ins::WMul { .. } | Ins::CallMem(_) | Ins::CallReg(_) => FlagEffect::Undefine,
-            Ins::MulHigh { .. } | Ins::DivWide { .. } | Ins::Call { .. } => FlagEffect::Undefine,
+            Ins::MulHigh { .. } | Ins::WMulHigh { .. } | Ins::DivWide { .. } | Ins::Call { .. } => FlagEffect::Undefine,
             Ins::Enter | Ins::Leave | Ins::Ret => FlagEffect::Undefine,
             Ins::EnterStub | Ins::LeaveStub | Ins::DropStub => FlagEffect::Undefine,
         }

@@ -183,6 +183,10 @@ impl Display for Ins {
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp: [t, u, v] } => {
                 write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))
             }
+            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp: [t, u, v] } => {
+                let (a, b, plus) = (WordAt(a, a_disp), WordAt(b, b_disp), if plus { "+1" } else { "" });
+                write!(f, "wmulhigh.{limbs} {dst}, {a}{plus}, {b}, tmp {t} {u} {v}")
+            }
             Ins::Vector(vector) => vector.fmt(f),
             Ins::Label(label) => write!(f, "{label}:"),
             Ins::LabelAddr { dst, label } => write!(f, "lea {dst}, {label}"),

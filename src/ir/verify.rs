@@ -124,6 +124,9 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WShiftImm { dst, a, amount, .. } => same_or_apart(dst, a).and(within(amount, 1, 255)).and(temps(ins)),
         Ins::WShift { dst, amount, .. } => quad(dst).and(apart(bits(&dst.0), bit(amount))).and(temps(ins)),
         Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
+        Ins::WMulHigh { dst, a, b, limbs, .. } => {
+            quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(within(limbs, 2, 4)).and(temps(ins))
+        }
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),
         Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => Ok(()),
         Ins::LabelAddr { .. } | Ins::MulHigh { .. } | Ins::Extend { .. } | Ins::Call { .. } | Ins::Exit { .. } => Ok(()),

@@ -119,7 +119,7 @@ impl core::error::Error for LowerError {}
 pub const MAX_LABELS: u32 = 1 << 24;
 
 /// No instruction lowers to more bytes, what it puts out of line and the constant it loads included.
-pub const MOST_BYTES: usize = 256;
+pub const MOST_BYTES: usize = 640;
 
-/// The most instructions of a stream: with [`MOST_BYTES`] each it is 1 GiB, over which 32-bit distances reach.
-pub const MAX_INSTRUCTIONS: usize = 1 << 22;
+/// The most instructions of a stream: with [`MOST_BYTES`] each it is 1.25 GiB, over which 32-bit distances reach.
+pub const MAX_INSTRUCTIONS: usize = 1 << 21;

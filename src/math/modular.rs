@@ -161,15 +161,6 @@ pub(crate) fn multiply_prepared(a: &Word, b: &Word, n: &Prepared, known: Option<
     [r0, r1, r2, r3]
 }
 
-/// [`quotient`] by a divisor that was prepared.
-#[inline(always)]
-pub(crate) fn quotient_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
-    match known.and_then(|known| known.fast) {
-        Some(by) => b.quotient(a, by),
-        None => b.quotient(a, Portable),
-    }
-}
-
 /// [`remainder`] by a divisor that was prepared.
 #[inline(always)]
 pub(crate) fn remainder_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {

@@ -103,8 +103,6 @@ macro_rules! prepared_ops {
 }
 
 prepared_ops! {
-    /// DIV
-    div_prepared = |a, b, _c, known| modular::quotient_prepared(word::limbs(a), &*b.cast(), known);
     /// MOD
     rem_prepared = |a, b, _c, known| modular::remainder_prepared(word::limbs(a), &*b.cast(), known);
     /// MULMOD

@@ -8,7 +8,6 @@ struct Table<H>(core::marker::PhantomData<H>);
 impl<H: Host> Table<H> {
     const CALLOUTS: Callouts = Callouts {
         div: arith::div,
-        div_prepared: arith::div_prepared,
         sdiv: arith::sdiv,
         rem: arith::rem,
         rem_prepared: arith::rem_prepared,

@@ -1,16 +1,14 @@
 //! DIV and MOD: by shifts and masks, by multiplying where a divisor of one limb is a constant, by the machine's division where it is none,
 //! by runtime functions otherwise.
 
+use super::constants::Constant;
 use super::values::{ValueId, imm32};
 use super::{Cold, Translator};
 use crate::abi::Callouts;
 use crate::evm::U256;
 use crate::ir::{AluOp, Cond, Ins, Label, R, ShiftOp, Src, WShiftOp, WordOp};
-use crate::math::constant::Multiplier;
+use crate::math::constant::{Multiplier, WideMultiplier};
 use core::mem::offset_of;
-
-/// Bits that a divisor has at most whose multiples with three limbs and one limb more come to less than `2^128`.
-const FOLDED: u16 = 62;
 
 impl Translator {
     /// Quotient of `x` by `y`, or remainder (`rem`).
@@ -27,10 +25,22 @@ impl Translator {
         if rem && let Some(quotient) = self.known_quotient(x, y) {
             return self.rem_by_quotient(x, y, quotient);
         }
-        match (self.bits(x) <= 64, self.bits(y) <= 64) {
-            (true, true) => self.div_narrow(x, y, rem),
-            (false, true) if self.s.target.divides_wide => self.div_by_narrow(x, y, rem),
-            (_, _) => self.div_wide(x, y, rem),
+        let constant = self.s.konst(y);
+        if constant.is_some() && self.bits(x) < self.bits(y) {
+            // The divisor is greater.
+            if rem {
+                self.s.push(x);
+            } else {
+                self.s.push_const(U256::ZERO);
+            }
+            return self.release2(x, y);
+        }
+        match (self.bits(x) <= 64, self.bits(y) <= 64, constant) {
+            (true, true, _) => self.div_narrow(x, y, rem),
+            (false, true, Some(d)) => self.div_by_constant(x, y, d, rem),
+            (false, false, Some(d)) if !rem => self.div_by_constant(x, y, d, rem),
+            (false, true, None) if self.s.target.divides_wide => self.div_by_narrow(x, y, rem),
+            (_, _, _) => self.div_wide(x, y, rem),
         }
         if !rem {
             self.division = self.s.stack.last().map(|&quotient| [x, y, quotient]);
@@ -87,22 +97,15 @@ impl Translator {
         self.and(x, mask);
     }
 
-    /// Division by the runtime, which finds constants of more than one limb prepared.
+    /// Division by the runtime, which finds the one constant divisor there may be here, that of a remainder, prepared.
     fn div_wide(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        let known = self.s.konst(y).filter(|k| k.bit_len() > 64);
-        let least = known.map_or(1, |k| k.bit_len() as u16);
-        let bits = if rem { self.bits(x).min(self.bits(y)) } else { (self.bits(x) + 1).saturating_sub(least) };
-        match known {
-            Some(k) => {
-                let offset = if rem { offset_of!(Callouts, rem_prepared) } else { offset_of!(Callouts, div_prepared) };
-                self.s.release(y);
-                self.prepared_call(offset, &[x], k, bits);
-            }
-            None => {
-                let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
-                self.word_call(offset, &[x, y], bits);
-            }
-        }
+        let bits = if rem { self.bits(x).min(self.bits(y)) } else { self.bits(x) };
+        let Some(k) = self.s.konst(y) else {
+            let offset = if rem { offset_of!(Callouts, rem) } else { offset_of!(Callouts, div) };
+            return self.word_call(offset, &[x, y], bits);
+        };
+        self.s.release(y);
+        self.prepared_call(offset_of!(Callouts, rem_prepared), &[x], k, bits);
     }
 
     /// Leaves for `zero` if the divisor is 0, which no constant is here. Returns whether it may.
@@ -118,16 +121,6 @@ impl Translator {
     /// Division of 64-bit words; by zero it gives zero.
     fn div_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
         if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0]) {
-            if self.bits(x) < self.bits(y) {
-                // The divisor is greater.
-                self.s.release(y);
-                if rem {
-                    self.s.push(x)
-                } else {
-                    self.s.push_const(U256::ZERO)
-                }
-                return self.s.release(x);
-            }
             if let Some(by) = Multiplier::new(d, self.bits(x)) {
                 return self.div_by_multiplying(x, y, d, by, rem);
             }
@@ -185,33 +178,33 @@ impl Translator {
         self.s.push_narrow(dst, bits);
     }
 
-    /// Remainder of a word of three or four limbs by the constant `d` of at most [`FOLDED`] bits, which `y` is: limbs above the lowest are multiplied with
-    /// what their place is modulo `d`, and what they all come to, less than `2^128`, is divided.
-    fn rem_by_folding(&mut self, x: ValueId, y: ValueId, d: u64) {
-        let ([factor, high, low], [quot, _, rest]) = (self.s.target.mul, self.s.target.scratch);
-        let limbs = usize::from(self.bits(x).div_ceil(64));
-        let (bits, sum, above) = (self.bits(y), self.s.alloc(), self.s.alloc());
-        let mut place = 1;
-        for i in 1..limbs {
-            place = (u128::from(place) * (1 << 64) % u128::from(d)) as u64;
-            let [hi, lo] = if i == 1 { [above, sum] } else { [high, low] };
-            self.s.limb_to(x, i, lo);
-            self.s.emit(Ins::Imm { dst: factor, value: place });
-            self.s.emit(Ins::MulWide { hi, lo, a: factor, b: lo });
-            let [first, second] = match i {
-                1 => [self.s.limb_or(x, 0, low), Src::I(0)],
-                _ => [Src::R(low), Src::R(high)],
-            };
-            self.s.emit(Ins::Alu { op: AluOp::Add, flags: true, dst: sum, a: sum, b: first });
-            self.s.emit(Ins::Alu { op: AluOp::Adc, flags: false, dst: above, a: above, b: second });
+    /// Division of a wide word by the constant `d`, which `y` is, of one limb if the remainder is wanted: that is what the quotient's multiple leaves.
+    fn div_by_constant(&mut self, x: ValueId, y: ValueId, d: U256, rem: bool) {
+        let (bits, width) = (self.bits(x), d.bit_len() as u16);
+        let limbs = usize::from(bits.div_ceil(64));
+        let by = WideMultiplier::new(d.as_limbs(), limbs, bits.into());
+        let (slot, factor) = (self.s.ensure_slot(x), self.constant(Constant::Word(U256::from_limbs(by.factor))));
+        let (dst, b, tmp) = (self.s.alloc_quad(), self.s.alloc(), self.s.target.mul);
+        let (a, a_disp) = self.s.slot_at(slot);
+        self.s.emit(Ins::LabelAddr { dst: b, label: factor });
+        self.s.emit(Ins::WMulHigh { dst, a, a_disp, b, b_disp: 0, limbs: limbs as u8, plus: by.plus, tmp });
+        self.s.give_back(b);
+        self.s.push_wide(dst, bits);
+        let product = self.s.pop();
+        self.s.unpin();
+        self.shift_const(WShiftOp::Shr, by.after.into(), product);
+        if rem {
+            let quotient = self.s.pop();
+            let ([factor, multiple, _], dst) = (tmp, self.s.alloc());
+            self.s.limb_to(quotient, 0, multiple);
+            let b = self.imm_or(d.as_limbs()[0], factor);
+            self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst: multiple, a: multiple, b });
+            self.s.limb_to(x, 0, dst);
+            self.s.emit(Ins::Alu { op: AluOp::Sub, flags: false, dst, a: dst, b: Src::R(multiple) });
+            self.s.release(quotient);
+            self.s.push_narrow(dst, width);
         }
-        let divisor = self.s.low(y);
-        self.s.emit(Ins::DivRem { quot, rem: rest, a: above, b: divisor });
-        self.s.emit(Ins::DivWide { quot, rem: rest, hi: rest, lo: sum, b: divisor });
-        self.s.emit(Ins::Mov { dst: sum, src: rest });
-        self.s.give_back(above);
         self.release2(x, y);
-        self.s.push_narrow(sum, bits);
     }
 
     /// Pushes the narrow result in `dst` of a division of `x` by `y`; where that is checked, 0 from the first label on, which goes on at the second.
@@ -224,55 +217,37 @@ impl Translator {
         self.s.push_narrow(dst, bits);
     }
 
-    /// Division of a wide word by a 64-bit one, limb after limb from the top, each together with what the one above has left.
+    /// Division of a wide word by a 64-bit one that is no constant, limb after limb from the top, each together with what the one above has left.
     fn div_by_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
         let [quot, _, rest] = self.s.target.scratch;
         let limbs = usize::from(self.bits(x).div_ceil(64));
-        let least = self.s.konst(y).map_or(1, |k| k.bit_len() as u16);
-        if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0])
-            && rem
-            && limbs > 2
-            && self.bits(y) <= FOLDED
-        {
-            return self.rem_by_folding(x, y, d);
-        }
-        let bits = if rem { self.bits(y) } else { self.bits(x) + 1 - least };
         let (zero, done) = (self.label(), self.label());
-        if rem || bits <= 64 {
+        let divide = |i, lo, b| match i == limbs - 1 {
+            true => Ins::DivRem { quot, rem: rest, a: lo, b },
+            false => Ins::DivWide { quot, rem: rest, hi: rest, lo, b },
+        };
+        if rem {
             let dst = self.s.alloc();
             let divisor = self.s.low(y);
-            let checked = self.unless_zero(y, divisor, zero);
+            self.unless_zero(y, divisor, zero);
             for i in (0..limbs).rev() {
-                if i == limbs - 1 && !rem {
-                    // A quotient of one limb: the dividend's upper limb is below the divisor.
-                    self.s.limb_to(x, i, rest);
-                    continue;
-                }
                 self.s.limb_to(x, i, quot);
-                self.s.emit(match i == limbs - 1 {
-                    true => Ins::DivRem { quot, rem: rest, a: quot, b: divisor },
-                    false => Ins::DivWide { quot, rem: rest, hi: rest, lo: quot, b: divisor },
-                });
+                self.s.emit(divide(i, quot, divisor));
             }
-            self.s.emit(Ins::Mov { dst, src: if rem { rest } else { quot } });
-            self.divided(x, y, dst, bits, checked.then_some((zero, done)));
-            return;
+            self.s.emit(Ins::Mov { dst, src: rest });
+            return self.divided(x, y, dst, self.bits(y), Some((zero, done)));
         }
         // In this order: narrow words may be in four registers too, and there are nine.
         let q = self.s.take_quad(x);
         let divisor = self.s.low(y);
-        let checked = self.unless_zero(y, divisor, zero);
+        self.unless_zero(y, divisor, zero);
         for (i, &limb) in q.0.iter().enumerate().take(limbs).rev() {
-            self.s.emit(match i == limbs - 1 {
-                true => Ins::DivRem { quot, rem: rest, a: limb, b: divisor },
-                false => Ins::DivWide { quot, rem: rest, hi: rest, lo: limb, b: divisor },
-            });
+            self.s.emit(divide(i, limb, divisor));
             self.s.emit(Ins::Mov { dst: limb, src: quot });
         }
-        if checked {
-            self.s.emit(Ins::Label(done));
-            self.cold.push(Cold::ZeroWord { at: zero, dst: q, back: done });
-        }
+        self.s.emit(Ins::Label(done));
+        self.cold.push(Cold::ZeroWord { at: zero, dst: q, back: done });
+        let bits = self.bits(x);
         self.release2(x, y);
         self.s.push_wide(q, bits);
     }

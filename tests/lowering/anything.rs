@@ -6,7 +6,7 @@ use ejit::arena::{Arena, Assembler, Executable, ExecutableError, Pool};
 use ejit::ir::*;
 use ejit::lower::{Features, LowerError, Lowerer, MAX_INSTRUCTIONS, MAX_LABELS, MOST_BYTES, REGISTERS};
 
-const STREAMS: usize = 40_000;
+const STREAMS: usize = 50_000;
 
 /// Mostly registers that exist.
 fn r(rng: &mut Rng) -> R {
@@ -108,7 +108,7 @@ fn word_ins(rng: &mut Rng) -> Ins {
     let op = rng.pick(&[WordOp::Add, WordOp::Sub, WordOp::And, WordOp::Or, WordOp::Xor]);
     let shift = rng.pick(&[WShiftOp::Shl, WShiftOp::Shr, WShiftOp::Sar]);
     let three = |rng: &mut Rng| if rng.below(2) == 0 { [2, 6, 3].map(R) } else { [r(rng), r(rng), r(rng)] };
-    match rng.below(17) {
+    match rng.below(18) {
         0 => Ins::W { op, dst: q(rng), a: q(rng), b: word(rng) },
         1 => Ins::WNot { dst: q(rng), a: q(rng) },
         2 => Ins::WMov { dst: q(rng), src: q(rng) },
@@ -125,7 +125,17 @@ fn word_ins(rng: &mut Rng) -> Ins {
         13 => Ins::WIsZeroMem { base: r(rng), disp: number(rng), tmp: r(rng) },
         14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng), tmp: three(rng) },
         15 => Ins::WShift { op: shift, dst: q(rng), amount: r(rng), tmp: [r(rng), r(rng)] },
-        _ => Ins::WMul { dst: q(rng), a: r(rng), a_disp: number(rng), b: r(rng), b_disp: number(rng), tmp: three(rng) },
+        16 => Ins::WMul { dst: q(rng), a: r(rng), a_disp: number(rng), b: r(rng), b_disp: number(rng), tmp: three(rng) },
+        _ => Ins::WMulHigh {
+            dst: q(rng),
+            a: r(rng),
+            a_disp: number(rng),
+            b: r(rng),
+            b_disp: number(rng),
+            limbs: rng.below(6) as u8,
+            plus: rng.below(2) == 0,
+            tmp: three(rng),
+        },
     }
 }
 

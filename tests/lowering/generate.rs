@@ -395,7 +395,11 @@ fn wide(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
             let (a, a_disp) = word_at(rng, case);
             let (b, b_disp) = if rng.flip() { (a, a_disp) } else { word_at(rng, case) };
             let tmp = if cfg!(target_arch = "x86_64") { [R(2), R(6), R(3)] } else { [tmp[0], tmp[1], rng.r()] };
-            Ins::WMul { dst: rng.quad(), a, a_disp, b, b_disp, tmp }
+            let dst = rng.quad();
+            if rng.flip() {
+                return Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs: rng.pick(&[2, 3, 4]), plus: rng.flip(), tmp };
+            }
+            Ins::WMul { dst, a, a_disp, b, b_disp, tmp }
         }
     }
 }

@@ -274,6 +274,9 @@ impl Lowerer {
             Ins::WShiftImm { op, dst, a, amount, tmp: _ } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp: _ } => self.word_shift(op, dst, amount),
             Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
+            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp } => {
+                self.word_mul_high(dst, (a, a_disp), (b, b_disp), limbs.clamp(2, 4).into(), plus, tmp)
+            }
             Ins::Vector(ins) => self.vector(ins),
             Ins::Label(label) => self.label(label),
             Ins::Jmp(to) => self.jmp(to),

@@ -118,4 +118,75 @@ impl Lowerer {
         self.emit(Inst::Carry { op: Sum::Add, dst: d[3], a: d[3], b: y });
         self.madd(d[3], a3, b0, d[3]);
     }
+
+    /// The upper half of a product, row by row, one limb of `a` after the other: first the low halves of its products, then the high ones. A row ends with its lowest
+    /// column, of which only the carry counts, and whose register becomes that of the next column: so the registers change places once a row, and begin
+    /// where they come to be in order at the end. Three limbs of `b` stay in the temporaries.
+    pub(super) fn word_mul_high(&mut self, dst: Quad, a: (R, i32), b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
+        let (mut columns, kept) = (self.quad(dst), tmp.map(|r| self.r(r)));
+        let (a, b) = (self.word_place(a.0, a.1), self.word_place(b.0, b.1));
+        self.load_limbs(kept[0], kept[1], b, 0);
+        if limbs > 2 {
+            self.load_limb(kept[2], b, 2);
+        }
+        for &above in &columns[limbs..] {
+            self.imm(above, 0);
+        }
+        let columns = &mut columns[..limbs];
+        if plus {
+            for (i, &column) in columns.iter().enumerate() {
+                match kept.get(i) {
+                    Some(&limb) => self.mov(column, limb),
+                    None => self.load_limb(column, b, i),
+                }
+            }
+        } else {
+            columns.rotate_left(1);
+        }
+        let (limb, product) = (S0, S1);
+        for row in 0..limbs {
+            self.load_limb(limb, a, row);
+            let multiply = |this: &mut Lowerer, high: bool, i: usize, dst: Reg| {
+                let factor = kept.get(i).copied().unwrap_or_else(|| {
+                    this.load_limb(dst, b, i);
+                    dst
+                });
+                if high { this.binary(Binary::Umulh, dst, limb, factor) } else { this.mul(dst, limb, factor) }
+            };
+            if row == 0 && !plus {
+                for (i, &column) in columns.iter().enumerate() {
+                    multiply(self, true, i, column);
+                }
+                for i in 1..limbs {
+                    multiply(self, false, i, product);
+                    self.add_to(i > 1, columns[i - 1], product);
+                }
+                let last = columns[limbs - 1];
+                self.emit(Inst::Carry { op: Sum::Add, dst: last, a: last, b: Reg::ZR });
+                continue;
+            }
+            for (i, &column) in columns.iter().enumerate() {
+                multiply(self, false, i, product);
+                self.add_to(i > 0, column, product);
+            }
+            let lowest = columns[0];
+            self.emit(Inst::Carry { op: Sum::Add, dst: lowest, a: Reg::ZR, b: Reg::ZR });
+            for (i, &column) in columns.iter().enumerate().skip(1) {
+                multiply(self, true, i - 1, product);
+                self.add_to(i > 1, column, product);
+            }
+            multiply(self, true, limbs - 1, product);
+            self.emit(Inst::Carry { op: Sum::Add, dst: lowest, a: lowest, b: product });
+            columns.rotate_left(1);
+        }
+    }
+
+    /// `dst += src`, with the carry if there is one so far, leaving one.
+    fn add_to(&mut self, carrying: bool, dst: Reg, src: Reg) {
+        if carrying {
+            self.emit(Inst::Carry { op: Sum::Adds, dst, a: dst, b: src });
+        } else {
+            self.sum(Sum::Adds, dst, dst, src);
+        }
+    }
 }

@@ -154,6 +154,88 @@ impl Lowerer {
         self.add_low_product(d[3], b[0]);
     }
 
+    /// The upper half of a product, row by row, one limb of `a` after the other. A row ends with its lowest column, of which only the carry counts, and whose register
+    /// becomes that of the next column: so the registers change places once a row, and begin where they come to be in order at the end.
+    pub(super) fn word_mul_high(&mut self, dst: Quad, a: (R, i32), b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
+        let mut columns = self.quad(dst);
+        let (a, b) = (Mem::new(self.r(a.0), a.1), Mem::new(self.r(b.0), b.1));
+        if tmp.map(|r| self.r(r)) != PRODUCT {
+            self.fault = Some(Fault::FixedRegisters);
+        }
+        let (a, b) = ([0, 1, 2, 3].map(|limb| self.limb_of(a, limb)), [0, 1, 2, 3].map(|limb| self.limb_of(b, limb)));
+        let (a, b) = (&a[..limbs], &b[..limbs]);
+        for &above in &columns[limbs..] {
+            self.zero(above);
+        }
+        let columns = &mut columns[..limbs];
+        let short = self.features.bmi2 && self.features.adx;
+        let first = usize::from(short && !plus);
+        if first == 1 {
+            columns.rotate_left(1);
+            self.first_upper_row(columns, a[0], b);
+        } else {
+            for (&column, &limb) in columns.iter().zip(b) {
+                if plus { self.load(column, Rm::M(limb)) } else { self.zero(column) }
+            }
+        }
+        for &limb in &a[first..] {
+            if short {
+                self.upper_row(columns, limb, b)
+            } else {
+                self.upper_row_by_mul(columns, limb, b)
+            }
+            columns.rotate_left(1);
+        }
+    }
+
+    /// `columns = a * b >> 64`
+    fn first_upper_row(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+        let [multiplier, low, _] = PRODUCT;
+        self.load(multiplier, Rm::M(a));
+        self.mulx(columns[0], columns[0], b[0]);
+        for (i, &limb) in b.iter().enumerate().skip(1) {
+            self.mulx(columns[i], low, limb);
+            self.op_r(if i == 1 { Alu::Add } else { Alu::Adc }, columns[i - 1], low);
+        }
+        self.op(Alu::Adc, columns[b.len() - 1], Operand::Imm(0));
+    }
+
+    /// `columns += a * b` in two carry chains, what is above them in place of the lowest.
+    fn upper_row(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+        let [multiplier, low, high] = PRODUCT;
+        let (lowest, last) = (columns[0], b.len() - 1);
+        let adx = |op, dst, src| Inst::Adx { op, dst, src: Rm::R(src) };
+        self.load(multiplier, Rm::M(a));
+        self.zero(low); // clears both carries
+        for (i, &limb) in b.iter().enumerate() {
+            let high = if i == last { lowest } else { high };
+            self.mulx(high, low, limb);
+            self.emit(adx(Adx::Adcx, columns[i], low));
+            if i < last {
+                self.emit(adx(Adx::Adox, columns[i + 1], high));
+            }
+        }
+        self.emit(Inst::MovImm { dst: low, value: 0 });
+        self.emit(adx(Adx::Adcx, lowest, low));
+        self.emit(adx(Adx::Adox, lowest, low));
+    }
+
+    /// As [`Lowerer::upper_row`] without `mulx`, each product in rdx:rax.
+    fn upper_row_by_mul(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+        let [high, low, carry] = PRODUCT;
+        for (i, &limb) in b.iter().enumerate() {
+            self.load(low, Rm::M(a));
+            self.emit(Inst::Unary { op: Unary::Mul, rm: Rm::M(limb) });
+            if i > 0 {
+                self.op_r(Alu::Add, low, carry);
+                self.op(Alu::Adc, high, Operand::Imm(0));
+            }
+            self.op_r(Alu::Add, columns[i], low);
+            self.op(Alu::Adc, high, Operand::Imm(0));
+            self.mov(if i < b.len() - 1 { carry } else { columns[0] }, high);
+        }
+    }
+
     /// `d = a * a`: each product of two different limbs once, all doubled, and the squares of limbs added.
     fn square(&mut self, d: [Reg; 4], a: [Mem; 4]) {
         let [multiplier, low, high] = PRODUCT;
