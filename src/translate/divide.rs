@@ -120,10 +120,10 @@ impl Translator {
 
     /// Division of 64-bit words; by zero it gives zero.
     fn div_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
-        if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0]) {
-            if let Some(by) = Multiplier::new(d, self.bits(x)) {
-                return self.div_by_multiplying(x, y, d, by, rem);
-            }
+        if let Some(d) = self.s.konst(y).map(|k| k.as_limbs()[0])
+            && let Some(by) = Multiplier::new(d, self.bits(x))
+        {
+            return self.div_by_multiplying(x, y, d, by, rem);
         }
         let [quot, _, rest] = self.s.target.scratch;
         let divisor = self.s.low(y);
