@@ -395,19 +395,26 @@ impl Machine {
                 self.set_quad(dst, word_shift(op, self.quad(dst), amount));
                 self.spoil(&tmp);
             }
-            Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => {
-                let product = word_mul(self.read_word(a, a_disp)?, self.read_word(b, b_disp)?);
+            Ins::WMul { dst, a, b, tmp } => {
+                let product = word_mul(self.factor(a)?, self.factor(b)?);
                 self.set_quad(dst, product);
                 self.spoil(&tmp);
             }
-            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp } => {
-                let upper = upper_half(self.read_word(a, a_disp)?, self.read_word(b, b_disp)?, limbs.into(), plus);
+            Ins::WMulHigh { dst, a, b, b_disp, limbs, plus, tmp } => {
+                let upper = upper_half(self.factor(a)?, self.read_word(b, b_disp)?, limbs.into(), plus);
                 self.set_quad(dst, upper);
                 self.spoil(&tmp);
             }
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn factor(&self, factor: Factor) -> Eval<Word> {
+        match factor {
+            Factor::Q(quad) => Ok(self.quad(quad)),
+            Factor::M(base, disp) => self.read_word(base, disp),
+        }
     }
 
     /// What a temporary holds afterwards is nobody's business.

@@ -115,6 +115,15 @@ pub enum WSrc {
     I(i32),
 }
 
+/// A factor of 256 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Factor {
+    /// A word in registers.
+    Q(Quad),
+    /// A word in memory, limbs in little-endian order at `base + disp`.
+    M(R, i32),
+}
+
 /// Two-operand 64-bit arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AluOp {
@@ -289,11 +298,11 @@ pub enum Ins {
     /// `dst = a shifted by amount`, a register holding 0..=255 that is not in `dst`. In place (`dst` is also the input). Clobbers `tmp`
     /// (two registers, distinct, not in `dst`, not `amount`; on x86-64 one of `amount`, `tmp` need not be rcx).
     WShift { op: WShiftOp, dst: Quad, amount: R, tmp: [R; 2] },
-    /// `dst = (word at a) * (word at b)` modulo 2^256. `dst` shares nothing with `a`, `b`, `tmp`. On x86-64 `tmp` must be rdx, rax, rcx (R2, R6, R3).
-    WMul { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, tmp: [R; 3] },
-    /// `dst` = the upper half of `a * b`, or with `plus` of `(a + 1) * b`, where `a` and `b` are the lowest `limbs` limbs (2..=4) of words in memory: as many limbs,
-    /// and zeros above. Registers as for `WMul`.
-    WMulHigh { dst: Quad, a: R, a_disp: i32, b: R, b_disp: i32, limbs: u8, plus: bool, tmp: [R; 3] },
+    /// `dst = a * b` modulo 2^256. `dst` shares nothing with `a`, `b`, `tmp`. On x86-64 `tmp` must be rdx, rax, rcx (R2, R6, R3).
+    WMul { dst: Quad, a: Factor, b: Factor, tmp: [R; 3] },
+    /// `dst` = the upper half of `a * b`, or with `plus` of `(a + 1) * b`, where `a` and `b` (in memory) are the lowest `limbs` limbs (2..=4) of words: as many
+    /// limbs, and zeros above. Registers as for `WMul`.
+    WMulHigh { dst: Quad, a: Factor, b: R, b_disp: i32, limbs: u8, plus: bool, tmp: [R; 3] },
 
     // ---- vectors ----
     /// Lanes side by side.

@@ -1,6 +1,6 @@
 //! Which registers an instruction reads and writes: the one list of that.
 
-use super::{Ins, Mem, Quad, R, Src, WSrc};
+use super::{Factor, Ins, Mem, Quad, R, Src, WSrc};
 
 /// What an instruction does with a register it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,13 @@ impl<F: FnMut(Role, R)> Visitor<F> {
         }
     }
 
+    fn factor(&mut self, factor: Factor) -> &mut Self {
+        match factor {
+            Factor::Q(quad) => self.read_quad(quad),
+            Factor::M(base, _) => self.read(base),
+        }
+    }
+
     fn read_quad(&mut self, quad: Quad) -> &mut Self {
         quad.0.into_iter().for_each(|r| (self.0)(Role::Read, r));
         self
@@ -120,10 +127,9 @@ impl Ins {
             Ins::WIsZero { a, tmp } => v.read_quad(a).temp(tmp),
             Ins::WIsZeroMem { base, disp: _, tmp } => v.read(base).temp(tmp),
             Ins::WShift { op: _, dst, amount, tmp } => v.read_quad(dst).read(amount).write_quad(dst).temp(tmp[0]).temp(tmp[1]),
-            Ins::WMul { dst, a, a_disp: _, b, b_disp: _, tmp }
-            | Ins::WMulHigh { dst, a, a_disp: _, b, b_disp: _, limbs: _, plus: _, tmp } => {
-                tmp.into_iter().for_each(|r| (v.0)(Role::Temp, r));
-                v.read(a).read(b).write_quad(dst)
+            Ins::WMul { dst, a, b, tmp: [t, u, w] } => v.factor(a).factor(b).temp(t).temp(u).temp(w).write_quad(dst),
+            Ins::WMulHigh { dst, a, b, b_disp: _, limbs: _, plus: _, tmp: [t, u, w] } => {
+                v.factor(a).read(b).temp(t).temp(u).temp(w).write_quad(dst)
             }
             Ins::Vector(vector) => {
                 if let Some(mem) = vector.memory() {

@@ -82,6 +82,15 @@ impl Display for WordAt {
     }
 }
 
+impl Display for Factor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            Factor::Q(quad) => quad.fmt(f),
+            Factor::M(base, disp) => WordAt(base, disp).fmt(f),
+        }
+    }
+}
+
 impl Display for WSrc {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match *self {
@@ -180,12 +189,10 @@ impl Display for Ins {
             Ins::WIsZeroMem { base, disp, tmp } => write!(f, "wiszero {}, tmp {tmp}", WordAt(base, disp)),
             Ins::WShiftImm { op, dst, a, amount, tmp: [t, u, v] } => write!(f, "{op} {dst}, {a}, {amount}, tmp {t} {u} {v}"),
             Ins::WShift { op, dst, amount, tmp: [t, u] } => write!(f, "{op} {dst}, {amount}, tmp {t} {u}"),
-            Ins::WMul { dst, a, a_disp, b, b_disp, tmp: [t, u, v] } => {
-                write!(f, "wmul {dst}, {}, {}, tmp {t} {u} {v}", WordAt(a, a_disp), WordAt(b, b_disp))
-            }
-            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp: [t, u, v] } => {
-                let (a, b, plus) = (WordAt(a, a_disp), WordAt(b, b_disp), if plus { "+1" } else { "" });
-                write!(f, "wmulhigh.{limbs} {dst}, {a}{plus}, {b}, tmp {t} {u} {v}")
+            Ins::WMul { dst, a, b, tmp: [t, u, v] } => write!(f, "wmul {dst}, {a}, {b}, tmp {t} {u} {v}"),
+            Ins::WMulHigh { dst, a, b, b_disp, limbs, plus, tmp: [t, u, v] } => {
+                let plus = if plus { "+1" } else { "" };
+                write!(f, "wmulhigh.{limbs} {dst}, {a}{plus}, {}, tmp {t} {u} {v}", WordAt(b, b_disp))
             }
             Ins::Vector(vector) => vector.fmt(f),
             Ins::Label(label) => write!(f, "{label}:"),

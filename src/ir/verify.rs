@@ -1,6 +1,6 @@
 //! The rules of `ins.rs`, checked.
 
-use super::{Ins, Label, MAX_VECTOR_REGISTERS, Mem, Quad, R, Role, Src, V, WSrc, WordOp};
+use super::{Factor, Ins, Label, MAX_VECTOR_REGISTERS, Mem, Quad, R, Role, Src, V, WSrc, WordOp};
 
 /// What is wrong with an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,9 +123,9 @@ pub fn check(ins: &Ins, registers: u8) -> Rule {
         Ins::WIsZeroMem { .. } => temps(ins),
         Ins::WShiftImm { dst, a, amount, .. } => same_or_apart(dst, a).and(within(amount, 1, 255)).and(temps(ins)),
         Ins::WShift { dst, amount, .. } => quad(dst).and(apart(bits(&dst.0), bit(amount))).and(temps(ins)),
-        Ins::WMul { dst, a, b, .. } => quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(temps(ins)),
+        Ins::WMul { dst, a, b, .. } => quad(dst).and(factor(dst, a)).and(factor(dst, b)).and(temps(ins)),
         Ins::WMulHigh { dst, a, b, limbs, .. } => {
-            quad(dst).and(apart(bits(&dst.0), bits(&[a, b]))).and(within(limbs, 2, 4)).and(temps(ins))
+            quad(dst).and(factor(dst, a)).and(apart(bits(&dst.0), bit(b))).and(within(limbs, 2, 4)).and(temps(ins))
         }
         Ins::Imm { .. } | Ins::Mov { .. } | Ins::Un { .. } | Ins::Shift { .. } | Ins::Set { .. } | Ins::Select { .. } => Ok(()),
         Ins::WCopy { .. } | Ins::Label(_) | Ins::Jmp(_) | Ins::Br { .. } | Ins::JmpTo { .. } | Ins::BrTo { .. } => Ok(()),
@@ -173,6 +173,14 @@ fn quad_of(src: WSrc) -> Rule {
     match src {
         WSrc::Q(q) => quad(q),
         WSrc::M(..) | WSrc::N(_) | WSrc::I(_) => Ok(()),
+    }
+}
+
+/// A factor of a product in `dst`.
+fn factor(dst: Quad, factor: Factor) -> Rule {
+    match factor {
+        Factor::Q(q) => quad(q).and(apart(bits(&dst.0), bits(&q.0))),
+        Factor::M(r, _) => apart(bits(&dst.0), bit(r)),
     }
 }
 

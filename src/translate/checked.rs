@@ -24,16 +24,16 @@ impl Translator {
 
     /// DIV or SDIV at `pc` of a product by one of its factors; false if it is not that, and then nothing has happened.
     pub(super) fn divide_product(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) -> bool {
-        let Some((product, other)) = self.product_by_factor() else { return false };
-        let divisor = self.s.at(self.s.len() - 2);
-        let fits = self.fits(product, opcode);
-        let is_nonzero = self.s.konst(divisor).is_some();
+        let Some((mut product, mut other)) = self.product_by_factor() else { return false };
+        let (fits, below) = (self.fits(product, opcode), self.s.len() - 2);
+        let is_nonzero = self.s.konst(self.s.at(below)).is_some();
         if !(fits && is_nonzero) {
+            let place = (0..=below).rfind(|&i| self.s.at(i) == other);
             let Some(guess) = self.guess(job, 2, Some(self.t0()), pc) else { return false };
-            if self.product_by_factor().is_none() {
-                // Getting ready has given elements other names.
-                return false;
-            }
+            // Getting ready may have given elements other names.
+            other = place.map_or(other, |i| self.s.at(i));
+            let divisor = self.s.at(below);
+            product.factors = [divisor, other];
             if !fits {
                 self.test_halves(product.factors, opcode == op::SDIV);
                 self.widen_if(Cond::Ne, guess.gas, guess.to, None);

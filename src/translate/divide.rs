@@ -183,11 +183,10 @@ impl Translator {
         let (bits, width) = (self.bits(x), d.bit_len() as u16);
         let limbs = usize::from(bits.div_ceil(64));
         let by = WideMultiplier::new(d.as_limbs(), limbs, bits.into());
-        let (slot, factor) = (self.s.ensure_slot(x), self.constant(Constant::Word(U256::from_limbs(by.factor))));
+        let (a, label) = (self.factor(x), self.constant(Constant::Word(U256::from_limbs(by.factor))));
         let (dst, b, tmp) = (self.s.alloc_quad(), self.s.alloc(), self.s.target.mul);
-        let (a, a_disp) = self.s.slot_at(slot);
-        self.s.emit(Ins::LabelAddr { dst: b, label: factor });
-        self.s.emit(Ins::WMulHigh { dst, a, a_disp, b, b_disp: 0, limbs: limbs as u8, plus: by.plus, tmp });
+        self.s.emit(Ins::LabelAddr { dst: b, label });
+        self.s.emit(Ins::WMulHigh { dst, a, b, b_disp: 0, limbs: limbs as u8, plus: by.plus, tmp });
         self.s.give_back(b);
         self.s.push_wide(dst, bits);
         let product = self.s.pop();

@@ -30,8 +30,13 @@ impl State {
         self.pinned &= !mask(r);
     }
 
+    /// Whether so many registers can be had without spilling.
+    pub fn has_free(&self, count: u32) -> bool {
+        has_bits(self.free & !self.pinned, count)
+    }
+
     pub fn alloc_quad(&mut self) -> Quad {
-        while !has_bits(self.free & !self.pinned, 4) {
+        while !self.has_free(4) {
             self.evict();
         }
         Quad([self.take_free(), self.take_free(), self.take_free(), self.take_free()])

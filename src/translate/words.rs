@@ -7,7 +7,7 @@ use super::facts::is_low_mask;
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
-use crate::ir::{AluOp, Cond, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
+use crate::ir::{AluOp, Cond, Factor, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
 
 impl Translator {
@@ -230,15 +230,31 @@ impl Translator {
         if self.bits(y) <= 64 {
             return self.mul_by_narrow(x, y, bits);
         }
-        let a = self.s.ensure_slot(x);
-        let b = self.s.ensure_slot(y);
-        let dst = self.s.alloc_quad();
-        let (base_a, a_disp) = self.s.slot_at(a);
-        let (base_b, b_disp) = self.s.slot_at(b);
-        let tmp = self.s.target.mul;
-        self.s.emit(Ins::WMul { dst, a: base_a, a_disp, b: base_b, b_disp, tmp });
+        // The registers of two words and the product are more than there may be.
+        let (a, b) = if matches!(self.s.value(x).regs, Regs::Wide(_)) { (x, y) } else { (y, x) };
+        let first = self.factor(a);
+        let second = if a == b { first } else { self.factor_in_memory(b) };
+        let (dst, tmp) = (self.s.alloc_quad(), self.s.target.mul);
+        self.s.emit(Ins::WMul { dst, a: first, b: second, tmp });
         self.release2(x, y);
         self.s.push_wide(dst, bits);
+    }
+
+    /// A word as a factor of a product: in its registers, pinned, if it is in some.
+    pub(super) fn factor(&mut self, v: ValueId) -> Factor {
+        match self.s.value(v).regs {
+            Regs::Wide(q) => {
+                self.s.hold(v);
+                Factor::Q(q)
+            }
+            _ => self.factor_in_memory(v),
+        }
+    }
+
+    fn factor_in_memory(&mut self, v: ValueId) -> Factor {
+        let slot = self.s.ensure_slot(v);
+        let (base, disp) = self.s.slot_at(slot);
+        Factor::M(base, disp)
     }
 
     fn mul_narrow(&mut self, x: ValueId, y: ValueId, bits: u16) {

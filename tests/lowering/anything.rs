@@ -104,6 +104,10 @@ fn vector(rng: &mut Rng) -> VectorIns {
     }
 }
 
+fn factor(rng: &mut Rng) -> Factor {
+    if rng.below(2) == 0 { Factor::Q(q(rng)) } else { Factor::M(r(rng), number(rng)) }
+}
+
 fn word_ins(rng: &mut Rng) -> Ins {
     let op = rng.pick(&[WordOp::Add, WordOp::Sub, WordOp::And, WordOp::Or, WordOp::Xor]);
     let shift = rng.pick(&[WShiftOp::Shl, WShiftOp::Shr, WShiftOp::Sar]);
@@ -125,11 +129,10 @@ fn word_ins(rng: &mut Rng) -> Ins {
         13 => Ins::WIsZeroMem { base: r(rng), disp: number(rng), tmp: r(rng) },
         14 => Ins::WShiftImm { op: shift, dst: q(rng), a: q(rng), amount: amount(rng), tmp: three(rng) },
         15 => Ins::WShift { op: shift, dst: q(rng), amount: r(rng), tmp: [r(rng), r(rng)] },
-        16 => Ins::WMul { dst: q(rng), a: r(rng), a_disp: number(rng), b: r(rng), b_disp: number(rng), tmp: three(rng) },
+        16 => Ins::WMul { dst: q(rng), a: factor(rng), b: factor(rng), tmp: three(rng) },
         _ => Ins::WMulHigh {
             dst: q(rng),
-            a: r(rng),
-            a_disp: number(rng),
+            a: factor(rng),
             b: r(rng),
             b_disp: number(rng),
             limbs: rng.below(6) as u8,

@@ -282,7 +282,7 @@ fn errors_name_the_instruction() {
         (Ins::JmpSlot { slot: (1 << 31) + 8 }, LowerError::Reach { at: 0, addr: (1 << 31) + 8 }),
         (Ins::WLoad { dst: Quad([0, 1, 2, 3].map(R)), base: R(9), disp: i32::MAX - 8 }, LowerError::Displacement { at: 0 }),
         (
-            Ins::WMul { dst: Quad([0, 1, 4, 5].map(R)), a: R(9), a_disp: 0, b: R(9), b_disp: 0, tmp: [2, 3, 6].map(R) },
+            Ins::WMul { dst: Quad([0, 1, 4, 5].map(R)), a: Factor::M(R(9), 0), b: Factor::M(R(9), 0), tmp: [2, 3, 6].map(R) },
             LowerError::FixedRegisters { at: 0 },
         ),
     ];

@@ -140,6 +140,14 @@ fn word_at(rng: &mut Rng, case: &mut Case) -> (R, i32) {
     }
 }
 
+fn factor(rng: &mut Rng, case: &mut Case) -> Factor {
+    if rng.flip() {
+        return Factor::Q(rng.quad());
+    }
+    let (base, disp) = word_at(rng, case);
+    Factor::M(base, disp)
+}
+
 fn src(rng: &mut Rng, case: &mut Case) -> Src {
     match rng.below(3) {
         0 => Src::R(rng.r()),
@@ -392,14 +400,15 @@ fn wide(rng: &mut Rng, case: &mut Case, kind: usize) -> Ins {
             Ins::WShift { op: wide_shift_op(rng), dst: rng.quad(), amount, tmp }
         }
         _ => {
-            let (a, a_disp) = word_at(rng, case);
-            let (b, b_disp) = if rng.flip() { (a, a_disp) } else { word_at(rng, case) };
+            let a = factor(rng, case);
+            let b = if rng.flip() { a } else { factor(rng, case) };
             let tmp = if cfg!(target_arch = "x86_64") { [R(2), R(6), R(3)] } else { [tmp[0], tmp[1], rng.r()] };
             let dst = rng.quad();
             if rng.flip() {
-                return Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs: rng.pick(&[2, 3, 4]), plus: rng.flip(), tmp };
+                let (b, b_disp) = word_at(rng, case);
+                return Ins::WMulHigh { dst, a, b, b_disp, limbs: rng.pick(&[2, 3, 4]), plus: rng.flip(), tmp };
             }
-            Ins::WMul { dst, a, a_disp, b, b_disp, tmp }
+            Ins::WMul { dst, a, b, tmp }
         }
     }
 }

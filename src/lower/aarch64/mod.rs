@@ -26,7 +26,7 @@ use super::labels::Labels;
 use super::{LowerError, MAX_INSTRUCTIONS, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::aarch64::{Imm12, Inst, Logic, Mask, MovWide, Reg, Shift, Size, Sum};
-use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, WSrc, Width};
+use crate::ir::{self, AluOp, Cond, Factor, Ins, Label, Quad, R, Src, WSrc, Width};
 use carry::{Carries, Carry};
 use core::borrow::Borrow;
 
@@ -273,9 +273,9 @@ impl Lowerer {
             Ins::WIsZeroMem { base, disp, tmp } => self.word_eq(WSrc::M(base, disp), WSrc::I(0), tmp),
             Ins::WShiftImm { op, dst, a, amount, tmp: _ } => self.word_shift_imm(op, dst, a, amount),
             Ins::WShift { op, dst, amount, tmp: _ } => self.word_shift(op, dst, amount),
-            Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
-            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp } => {
-                self.word_mul_high(dst, (a, a_disp), (b, b_disp), limbs.clamp(2, 4).into(), plus, tmp)
+            Ins::WMul { dst, a, b, tmp } => self.word_mul(dst, a, b, tmp),
+            Ins::WMulHigh { dst, a, b, b_disp, limbs, plus, tmp } => {
+                self.word_mul_high(dst, a, (b, b_disp), limbs.clamp(2, 4).into(), plus, tmp)
             }
             Ins::Vector(ins) => self.vector(ins),
             Ins::Label(label) => self.label(label),

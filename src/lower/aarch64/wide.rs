@@ -74,19 +74,32 @@ impl Lowerer {
         self.mov(rem, high);
     }
 
-    /// Row by row, one limb of `a` after the other, without the columns beyond 256 bits. The limbs of `b` stay in the temporaries; the last
+    /// Two limbs of a factor from `limb` on, in registers of its own or loaded into those that are given.
+    fn factor_limbs(&mut self, [x, y]: [Reg; 2], from: Factor, limb: usize) -> [Reg; 2] {
+        match from {
+            Factor::Q(quad) => {
+                let quad = self.quad(quad);
+                [quad[limb], quad[limb + 1]]
+            }
+            Factor::M(base, disp) => {
+                let from = self.word_place(base, disp);
+                self.load_limbs(x, y, from, limb);
+                [x, y]
+            }
+        }
+    }
+
+    /// Row by row, one limb of `a` after the other, without the columns beyond 256 bits. The limbs of `b` that are in memory stay in the temporaries; the last
     /// of them has only one product and waits for it in the top limb of the result. A product that is the last of its column needs no
     /// carry and is added as it is made.
-    pub(super) fn word_mul(&mut self, dst: Quad, a: (R, i32), b: (R, i32), tmp: [R; 3]) {
-        let (d, [b0, b1, b2]) = (self.quad(dst), tmp.map(|r| self.r(r)));
-        let (a, b) = (self.word_place(a.0, a.1), self.word_place(b.0, b.1));
-        let zero = Reg::ZR;
-        self.load_limbs(S0, S1, a, 0);
-        self.load_limbs(b0, b1, b, 0);
-        self.load_limbs(b2, d[3], b, 2);
+    pub(super) fn word_mul(&mut self, dst: Quad, a: Factor, b: Factor, tmp: [R; 3]) {
+        let (d, [t0, t1, y]) = (self.quad(dst), tmp.map(|r| self.r(r)));
+        let (zero, x) = (Reg::ZR, S0);
+        let [a0, a1] = self.factor_limbs([S0, S1], a, 0);
+        let [b0, b1] = self.factor_limbs([t0, t1], b, 0);
+        let [b2, b3] = self.factor_limbs([y, d[3]], b, 2);
 
-        let a0 = S0;
-        self.mul(d[3], a0, d[3]);
+        self.mul(d[3], a0, b3);
         self.mul(d[1], a0, b1);
         self.binary(Binary::Umulh, d[2], a0, b1);
         self.binary(Binary::Umulh, d[0], a0, b0);
@@ -97,7 +110,6 @@ impl Lowerer {
         self.emit(Inst::Carry { op: Sum::Add, dst: d[3], a: d[3], b: d[0] });
         self.mul(d[0], a0, b0);
 
-        let (a1, x, y) = (S1, S0, b2);
         self.madd(d[3], a1, b2, d[3]);
         self.mul(x, a1, b0);
         self.mul(y, a1, b1);
@@ -109,8 +121,7 @@ impl Lowerer {
         self.sum(Sum::Adds, d[2], d[2], x);
         self.emit(Inst::Carry { op: Sum::Add, dst: d[3], a: d[3], b: zero });
 
-        self.load_limbs(S0, S1, a, 2);
-        let (a2, a3) = (S0, S1);
+        let [a2, a3] = self.factor_limbs([S0, S1], a, 2);
         self.madd(d[3], a2, b1, d[3]);
         self.mul(y, a2, b0);
         self.sum(Sum::Adds, d[2], d[2], y);
@@ -122,9 +133,9 @@ impl Lowerer {
     /// The upper half of a product, row by row, one limb of `a` after the other: first the low halves of its products, then the high ones. A row ends with its lowest
     /// column, of which only the carry counts, and whose register becomes that of the next column: so the registers change places once a row, and begin
     /// where they come to be in order at the end. Three limbs of `b` stay in the temporaries.
-    pub(super) fn word_mul_high(&mut self, dst: Quad, a: (R, i32), b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
+    pub(super) fn word_mul_high(&mut self, dst: Quad, a: Factor, b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
         let (mut columns, kept) = (self.quad(dst), tmp.map(|r| self.r(r)));
-        let (a, b) = (self.word_place(a.0, a.1), self.word_place(b.0, b.1));
+        let b = self.word_place(b.0, b.1);
         self.load_limbs(kept[0], kept[1], b, 0);
         if limbs > 2 {
             self.load_limb(kept[2], b, 2);
@@ -143,9 +154,16 @@ impl Lowerer {
         } else {
             columns.rotate_left(1);
         }
-        let (limb, product) = (S0, S1);
+        let product = S1;
         for row in 0..limbs {
-            self.load_limb(limb, a, row);
+            let limb = match a {
+                Factor::Q(quad) => self.quad(quad)[row],
+                Factor::M(base, disp) => {
+                    let from = self.word_place(base, disp);
+                    self.load_limb(S0, from, row);
+                    S0
+                }
+            };
             let multiply = |this: &mut Lowerer, high: bool, i: usize, dst: Reg| {
                 let factor = kept.get(i).copied().unwrap_or_else(|| {
                     this.load_limb(dst, b, i);

@@ -24,7 +24,7 @@ use super::labels::Labels;
 use super::{LowerError, MAX_INSTRUCTIONS, MAX_LABELS};
 use crate::asm::CodeBuffer;
 use crate::asm::x86_64::{Alu, Cc, Inst, Mem, Reg, Rm, Size};
-use crate::ir::{self, AluOp, Cond, Ins, Label, Quad, R, Src, Width};
+use crate::ir::{self, AluOp, Cond, Factor, Ins, Label, Quad, R, Src, Width};
 use core::borrow::Borrow;
 
 /// How many integer registers the IR has on this target.
@@ -282,9 +282,9 @@ impl Lowerer {
             Ins::WIsZeroMem { base, disp, tmp } => self.word_is_zero(ir::WSrc::M(base, disp), tmp),
             Ins::WShiftImm { op, dst, a, amount, tmp } => self.word_shift_imm(op, dst, a, amount, tmp),
             Ins::WShift { op, dst, amount, tmp } => self.word_shift(op, dst, amount, tmp),
-            Ins::WMul { dst, a, a_disp, b, b_disp, tmp } => self.word_mul(dst, (a, a_disp), (b, b_disp), tmp),
-            Ins::WMulHigh { dst, a, a_disp, b, b_disp, limbs, plus, tmp } => {
-                self.word_mul_high(dst, (a, a_disp), (b, b_disp), limbs.clamp(2, 4).into(), plus, tmp)
+            Ins::WMul { dst, a, b, tmp } => self.word_mul(dst, a, b, tmp),
+            Ins::WMulHigh { dst, a, b, b_disp, limbs, plus, tmp } => {
+                self.word_mul_high(dst, a, (b, b_disp), limbs.clamp(2, 4).into(), plus, tmp)
             }
             Ins::Vector(vector) => self.vector(vector),
             Ins::Label(label) => self.label(label),

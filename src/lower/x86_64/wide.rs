@@ -131,15 +131,11 @@ impl Lowerer {
         }
     }
 
-    pub(super) fn word_mul(&mut self, dst: Quad, a: (R, i32), b: (R, i32), tmp: [R; 3]) {
+    pub(super) fn word_mul(&mut self, dst: Quad, a: Factor, b: Factor, tmp: [R; 3]) {
         let d = self.quad(dst);
+        self.check_product(tmp);
         let is_square = a == b;
-        let a = Mem::new(self.r(a.0), a.1);
-        let b = Mem::new(self.r(b.0), b.1);
-        if tmp.map(|r| self.r(r)) != PRODUCT {
-            self.fault = Some(Fault::FixedRegisters);
-        }
-        let (a, b) = ([0, 1, 2, 3].map(|limb| self.limb_of(a, limb)), [0, 1, 2, 3].map(|limb| self.limb_of(b, limb)));
+        let (a, b) = (self.factor(a), self.factor(b));
         if self.features.bmi2 && is_square {
             return self.square(d, a);
         }
@@ -150,19 +146,34 @@ impl Lowerer {
         } else {
             self.rows_by_mul(d, a, b);
         }
-        self.load(Reg::Rdx, Rm::M(a[3]));
+        self.load(Reg::Rdx, a[3]);
         self.add_low_product(d[3], b[0]);
+    }
+
+    /// The temporaries of a product are demanded.
+    fn check_product(&mut self, tmp: [R; 3]) {
+        if tmp.map(|r| self.r(r)) != PRODUCT {
+            self.fault = Some(Fault::FixedRegisters);
+        }
+    }
+
+    /// The limbs of a factor.
+    fn factor(&mut self, factor: Factor) -> [Rm; 4] {
+        match factor {
+            Factor::Q(quad) => self.quad(quad).map(Rm::R),
+            Factor::M(base, disp) => {
+                let word = Mem::new(self.r(base), disp);
+                [0, 1, 2, 3].map(|limb| Rm::M(self.limb_of(word, limb)))
+            }
+        }
     }
 
     /// The upper half of a product, row by row, one limb of `a` after the other. A row ends with its lowest column, of which only the carry counts, and whose register
     /// becomes that of the next column: so the registers change places once a row, and begin where they come to be in order at the end.
-    pub(super) fn word_mul_high(&mut self, dst: Quad, a: (R, i32), b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
+    pub(super) fn word_mul_high(&mut self, dst: Quad, a: Factor, b: (R, i32), limbs: usize, plus: bool, tmp: [R; 3]) {
         let mut columns = self.quad(dst);
-        let (a, b) = (Mem::new(self.r(a.0), a.1), Mem::new(self.r(b.0), b.1));
-        if tmp.map(|r| self.r(r)) != PRODUCT {
-            self.fault = Some(Fault::FixedRegisters);
-        }
-        let (a, b) = ([0, 1, 2, 3].map(|limb| self.limb_of(a, limb)), [0, 1, 2, 3].map(|limb| self.limb_of(b, limb)));
+        self.check_product(tmp);
+        let (a, b) = (self.factor(a), self.factor(Factor::M(b.0, b.1)));
         let (a, b) = (&a[..limbs], &b[..limbs]);
         for &above in &columns[limbs..] {
             self.zero(above);
@@ -175,7 +186,7 @@ impl Lowerer {
             self.first_upper_row(columns, a[0], b);
         } else {
             for (&column, &limb) in columns.iter().zip(b) {
-                if plus { self.load(column, Rm::M(limb)) } else { self.zero(column) }
+                if plus { self.load(column, limb) } else { self.zero(column) }
             }
         }
         for &limb in &a[first..] {
@@ -189,9 +200,9 @@ impl Lowerer {
     }
 
     /// `columns = a * b >> 64`
-    fn first_upper_row(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+    fn first_upper_row(&mut self, columns: &[Reg], a: Rm, b: &[Rm]) {
         let [multiplier, low, _] = PRODUCT;
-        self.load(multiplier, Rm::M(a));
+        self.load(multiplier, a);
         self.mulx(columns[0], columns[0], b[0]);
         for (i, &limb) in b.iter().enumerate().skip(1) {
             self.mulx(columns[i], low, limb);
@@ -201,11 +212,11 @@ impl Lowerer {
     }
 
     /// `columns += a * b` in two carry chains, what is above them in place of the lowest.
-    fn upper_row(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+    fn upper_row(&mut self, columns: &[Reg], a: Rm, b: &[Rm]) {
         let [multiplier, low, high] = PRODUCT;
         let (lowest, last) = (columns[0], b.len() - 1);
         let adx = |op, dst, src| Inst::Adx { op, dst, src: Rm::R(src) };
-        self.load(multiplier, Rm::M(a));
+        self.load(multiplier, a);
         self.zero(low); // clears both carries
         for (i, &limb) in b.iter().enumerate() {
             let high = if i == last { lowest } else { high };
@@ -221,11 +232,11 @@ impl Lowerer {
     }
 
     /// As [`Lowerer::upper_row`] without `mulx`, each product in rdx:rax.
-    fn upper_row_by_mul(&mut self, columns: &[Reg], a: Mem, b: &[Mem]) {
+    fn upper_row_by_mul(&mut self, columns: &[Reg], a: Rm, b: &[Rm]) {
         let [high, low, carry] = PRODUCT;
         for (i, &limb) in b.iter().enumerate() {
-            self.load(low, Rm::M(a));
-            self.emit(Inst::Unary { op: Unary::Mul, rm: Rm::M(limb) });
+            self.load(low, a);
+            self.emit(Inst::Unary { op: Unary::Mul, rm: limb });
             if i > 0 {
                 self.op_r(Alu::Add, low, carry);
                 self.op(Alu::Adc, high, Operand::Imm(0));
@@ -237,10 +248,10 @@ impl Lowerer {
     }
 
     /// `d = a * a`: each product of two different limbs once, all doubled, and the squares of limbs added.
-    fn square(&mut self, d: [Reg; 4], a: [Mem; 4]) {
+    fn square(&mut self, d: [Reg; 4], a: [Rm; 4]) {
         let [multiplier, low, high] = PRODUCT;
-        let imul = |src| Inst::Imul { dst: low, src: Rm::M(src) };
-        self.load(multiplier, Rm::M(a[0]));
+        let imul = |src| Inst::Imul { dst: low, src };
+        self.load(multiplier, a[0]);
         self.mulx(d[2], d[1], a[1]);
         self.mulx(d[3], low, a[2]);
         self.op_r(Alu::Add, d[2], low);
@@ -248,7 +259,7 @@ impl Lowerer {
         self.mov(low, multiplier);
         self.emit(imul(a[3]));
         self.op_r(Alu::Add, d[3], low);
-        self.load(low, Rm::M(a[1]));
+        self.load(low, a[1]);
         self.emit(imul(a[2]));
         self.op_r(Alu::Add, d[3], low);
         for (op, limb) in [(Alu::Add, 1), (Alu::Adc, 2), (Alu::Adc, 3)] {
@@ -256,26 +267,26 @@ impl Lowerer {
         }
         self.mulx(high, d[0], a[0]);
         self.op_r(Alu::Add, d[1], high);
-        self.load(multiplier, Rm::M(a[1]));
+        self.load(multiplier, a[1]);
         self.mulx(high, low, a[1]);
         self.op_r(Alu::Adc, d[2], low);
         self.op_r(Alu::Adc, d[3], high);
     }
 
     /// `d += rdx * b` in the top limb.
-    fn add_low_product(&mut self, d: Reg, b: Mem) {
-        self.emit(Inst::Imul { dst: Reg::Rdx, src: Rm::M(b) });
+    fn add_low_product(&mut self, d: Reg, b: Rm) {
+        self.emit(Inst::Imul { dst: Reg::Rdx, src: b });
         self.op_r(Alu::Add, d, Reg::Rdx);
     }
 
-    fn mulx(&mut self, hi: Reg, lo: Reg, src: Mem) {
-        self.emit(Inst::Mulx { hi, lo, src: Rm::M(src) });
+    fn mulx(&mut self, hi: Reg, lo: Reg, src: Rm) {
+        self.emit(Inst::Mulx { hi, lo, src });
     }
 
     /// `d = a * b`
-    fn first_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+    fn first_row(&mut self, d: [Reg; 4], a: Rm, b: [Rm; 4]) {
         let [multiplier, low, _] = PRODUCT;
-        self.load(multiplier, Rm::M(a));
+        self.load(multiplier, a);
         self.mulx(d[1], d[0], b[0]);
         self.mulx(d[2], low, b[1]);
         self.op_r(Alu::Add, d[1], low);
@@ -286,9 +297,9 @@ impl Lowerer {
     }
 
     /// `d[1..] += a * b`, in two carry chains if the machine has them.
-    fn second_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+    fn second_row(&mut self, d: [Reg; 4], a: Rm, b: [Rm; 4]) {
         let [multiplier, low, high] = PRODUCT;
-        self.load(multiplier, Rm::M(a));
+        self.load(multiplier, a);
         if self.features.adx {
             let adx = |op, dst, src| Inst::Adx { op, dst, src: Rm::R(src) };
             self.zero(low); // clears both carries
@@ -313,9 +324,9 @@ impl Lowerer {
     }
 
     /// `d[2..] += a * b`
-    fn third_row(&mut self, d: [Reg; 4], a: Mem, b: [Mem; 4]) {
+    fn third_row(&mut self, d: [Reg; 4], a: Rm, b: [Rm; 4]) {
         let [multiplier, low, high] = PRODUCT;
-        self.load(multiplier, Rm::M(a));
+        self.load(multiplier, a);
         self.mulx(high, low, b[0]);
         self.op_r(Alu::Add, d[2], low);
         self.op_r(Alu::Adc, d[3], high);
@@ -323,11 +334,11 @@ impl Lowerer {
     }
 
     /// The first three rows without `mulx`, each product in rdx:rax.
-    fn rows_by_mul(&mut self, d: [Reg; 4], a: [Mem; 4], b: [Mem; 4]) {
+    fn rows_by_mul(&mut self, d: [Reg; 4], a: [Rm; 4], b: [Rm; 4]) {
         let [high, low, carry] = PRODUCT;
-        let product = |this: &mut Lowerer, a: Mem, b: Mem| {
-            this.load(low, Rm::M(a));
-            this.emit(Inst::Unary { op: Unary::Mul, rm: Rm::M(b) });
+        let product = |this: &mut Lowerer, a: Rm, b: Rm| {
+            this.load(low, a);
+            this.emit(Inst::Unary { op: Unary::Mul, rm: b });
         };
         product(self, a[0], b[0]);
         self.mov(d[0], low);
@@ -340,7 +351,7 @@ impl Lowerer {
         self.op_r(Alu::Add, d[2], low);
         self.op(Alu::Adc, high, Operand::Imm(0));
         self.mov(d[3], high);
-        self.load(high, Rm::M(a[0]));
+        self.load(high, a[0]);
         self.add_low_product(d[3], b[3]);
 
         product(self, a[1], b[0]);
@@ -352,13 +363,13 @@ impl Lowerer {
         self.op(Alu::Adc, high, Operand::Imm(0));
         self.op_r(Alu::Add, d[2], low);
         self.op_r(Alu::Adc, d[3], high);
-        self.load(high, Rm::M(a[1]));
+        self.load(high, a[1]);
         self.add_low_product(d[3], b[2]);
 
         product(self, a[2], b[0]);
         self.op_r(Alu::Add, d[2], low);
         self.op_r(Alu::Adc, d[3], high);
-        self.load(high, Rm::M(a[2]));
+        self.load(high, a[2]);
         self.add_low_product(d[3], b[1]);
     }
 }
