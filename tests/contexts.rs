@@ -115,7 +115,7 @@ impl Program {
 
     /// Replaces an element by what becomes of others; `above` things are on top of the elements.
     fn step(&mut self, above: u64) {
-        match self.below(12) {
+        match self.below(15) {
             0..=4 => {
                 let binary = self.binary();
                 let operands = if binary == op::MULMOD { 3 } else { 2 };
@@ -171,6 +171,36 @@ impl Program {
                 self.push(&[1]);
                 self.op(op::SLOAD);
             }
+            11 => {
+                // Only whether they differ matters.
+                self.dup(above);
+                self.dup(above + 1);
+                self.difference();
+                self.op(op::ISZERO);
+            }
+            12 => {
+                // The mask lies below the operands.
+                let mask = [0xff; 8];
+                let len = 1 + self.below(8) as usize;
+                self.push(&mask[..len]);
+                self.number();
+                self.dup(above + 2);
+                if self.below(2) == 0 {
+                    self.push(&[0xff]);
+                    self.op(op::AND);
+                }
+                let operation = [op::SHR, op::SHR, op::BYTE, op::MUL, op::SUB][self.below(5) as usize];
+                self.op(operation);
+                self.op(op::AND);
+            }
+            13 => {
+                // A byte of an element, at an index that another one gives.
+                self.dup(above);
+                self.dup(above + 1);
+                self.push(&[0x1f]);
+                self.op(op::AND);
+                self.op(op::BYTE);
+            }
             _ => {
                 self.dup(above);
                 self.push(&[31]);
@@ -181,11 +211,21 @@ impl Program {
         self.put(above);
     }
 
-    /// A step that is made only if one element is less than another.
+    /// An operation that gives 0 where its operands are the same.
+    fn difference(&mut self) {
+        let operation = [op::SUB, op::XOR][self.below(2) as usize];
+        self.op(operation);
+    }
+
+    /// A step that is made only if one element is less than another, or another one.
     fn branch(&mut self, above: u64) {
         self.dup(above);
         self.dup(above + 1);
-        self.op(op::LT);
+        if self.below(3) == 0 {
+            self.difference();
+        } else {
+            self.op(op::LT);
+        }
         let at = self.code.len() + 1;
         self.push2(0);
         self.op(op::JUMPI);

@@ -3,6 +3,8 @@
 use super::Translator;
 use super::values::{Regs, ValueId, word_imm32};
 use crate::evm::U256;
+use crate::evm::code::Code;
+use crate::evm::opcode::{self as op, info};
 use crate::ir::{AluOp, Cond, Ins, R, Src, WSrc, Width};
 
 impl Translator {
@@ -65,6 +67,25 @@ impl Translator {
             [.., Ins::Alu { op: AluOp::Add | AluOp::Sub, flags: true, dst, .. }, Ins::Br { .. }] => *dst == a,
             _ => false,
         }
+    }
+
+    /// SUB or XOR at `pc` of which only matters whether it is zero, since ISZERO follows, or a destination and JUMPI: a comparison; false if it is not that,
+    /// and then nothing has happened.
+    pub(super) fn difference_test(&mut self, code: &Code, pc: usize) -> bool {
+        let padded = code.padded();
+        let (test, at) = match padded[pc + 1] {
+            push @ op::PUSH1..=op::PUSH32 => (op::JUMPI, pc + 2 + usize::from(info(push).immediate)),
+            _ => (op::ISZERO, pc + 1),
+        };
+        if at >= self.block_end || padded[at] != test {
+            return false;
+        }
+        let (x, y) = (self.s.pop(), self.s.pop());
+        self.s.kill_flags();
+        self.equal(x, y);
+        self.s.unpin();
+        self.is_zero();
+        true
     }
 
     /// `x == y`.

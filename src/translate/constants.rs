@@ -14,6 +14,8 @@ const PIECE: usize = 16;
 pub(super) enum Constant {
     /// A word.
     Word(U256),
+    /// A word, and zeros above it, as many again as eight bytes read from any of its own.
+    Extended(U256),
     /// A divisor or modulus other than 0, as the runtime's functions want it prepared.
     Prepared(U256),
 }
@@ -83,6 +85,10 @@ impl Translator {
             self.s.emit(Ins::Label(label));
             match constant {
                 Constant::Word(word) => self.emit_limbs(word.as_limbs()),
+                Constant::Extended(word) => {
+                    self.emit_limbs(word.as_limbs());
+                    self.emit_limbs(&[0; 2]);
+                }
                 Constant::Prepared(divisor) => self.emit_limbs(&Reciprocal::new(divisor.as_limbs()).to_limbs()),
             }
         }

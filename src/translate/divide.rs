@@ -68,7 +68,7 @@ impl Translator {
             self.s.limb_to(x, 0, dst);
             self.s.emit(Ins::Alu { op: AluOp::Mul, flags: false, dst: multiple, a: multiple, b: Src::R(divisor) });
             self.s.emit(Ins::Alu { op: AluOp::Sub, flags: false, dst, a: dst, b: Src::R(multiple) });
-            return self.divided(x, y, dst, bits, checked.then_some((zero, done)));
+            return self.push_checked(x, y, dst, bits, checked.then_some((zero, done)));
         }
         let [quotient, factor] = [quotient, y].map(|v| {
             self.s.push(v);
@@ -133,7 +133,7 @@ impl Translator {
         let checked = self.unless_zero(y, divisor, zero);
         self.s.emit(Ins::DivRem { quot, rem: rest, a: dst, b: divisor });
         self.s.emit(Ins::Mov { dst, src: if rem { rest } else { quot } });
-        self.divided(x, y, dst, bits, checked.then_some((zero, done)));
+        self.push_checked(x, y, dst, bits, checked.then_some((zero, done)));
     }
 
     /// Division of a 64-bit word by the constant `d`, which `y` is.
@@ -206,8 +206,8 @@ impl Translator {
         self.release2(x, y);
     }
 
-    /// Pushes the narrow result in `dst` of a division of `x` by `y`; where that is checked, 0 from the first label on, which goes on at the second.
-    fn divided(&mut self, x: ValueId, y: ValueId, dst: R, bits: u16, checked: Option<(Label, Label)>) {
+    /// Pushes the narrow result in `dst` of an operation on `x` and `y`; where operands are checked, 0 from the first label on, which goes on at the second.
+    pub(super) fn push_checked(&mut self, x: ValueId, y: ValueId, dst: R, bits: u16, checked: Option<(Label, Label)>) {
         if let Some((at, back)) = checked {
             self.s.emit(Ins::Label(back));
             self.cold.push(Cold::Zero { at, dst, back });
@@ -234,7 +234,7 @@ impl Translator {
                 self.s.emit(divide(i, quot, divisor));
             }
             self.s.emit(Ins::Mov { dst, src: rest });
-            return self.divided(x, y, dst, self.bits(y), Some((zero, done)));
+            return self.push_checked(x, y, dst, self.bits(y), Some((zero, done)));
         }
         // In this order: narrow words may be in four registers too, and there are nine.
         let q = self.s.take_quad(x);

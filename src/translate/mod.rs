@@ -526,6 +526,7 @@ impl Translator {
             _ if inputs != 2 => self.operation(opcode),
             _ if self.folds(opcode) => {}
             op::AND if self.mask_test(code, pc) => {}
+            op::SUB | op::XOR if self.difference_test(code, pc) => {}
             op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
             _ if self.narrow(job, opcode, pc) => {}
             _ => self.operation(opcode),

@@ -2,6 +2,7 @@
 //! a result that does not fit goes on in a *widening* version of the same instruction, which is compiled when that first happens; from then on
 //! the instruction is compiled for wide words.
 
+use super::constants::Constant;
 use super::context::{VersionId, Wide};
 use super::control::To;
 use super::values::ValueId;
@@ -74,7 +75,7 @@ impl Translator {
                 return amount.is_some_and(|amount| wy <= 64 && self.guess_shift(job, amount, false, wy, pc));
             }
         };
-        if only_low_bits(job.code, pc + 1, self.block_end).is_some() {
+        if self.used_bits(job.code, pc).is_some() {
             self.low_bits(alu, x, y);
             return true;
         }
@@ -95,20 +96,60 @@ impl Translator {
         }
     }
 
-    /// SHR of the wide word `y` by a constant, if only low bits of it are ever used.
+    /// How many low bits, at most 64, are ever used of what the operation of two words at `pc` gives; `None` if that is not known.
+    fn used_bits(&self, code: &Code, pc: usize) -> Option<u16> {
+        if code.padded()[pc + 1] == op::AND && pc + 1 < self.block_end {
+            // The mask may lie below the operands.
+            let mask = self.s.konst(self.s.at(self.s.len().checked_sub(3)?))?;
+            return Some(mask.bit_len() as u16).filter(|bits| *bits <= 64);
+        }
+        only_low_bits(code, pc + 1, self.block_end)
+    }
+
+    /// SHR of the wide word `y`, if only low bits of it are ever used: by a constant, or of a constant.
     fn low_of_shift(&mut self, job: &Job<'_>, pc: usize, amount: Option<U256>, y: ValueId) -> bool {
+        if let (None, Some(word)) = (amount, self.s.konst(y)) {
+            return self.low_of_shifted_constant(job, pc, word);
+        }
         let Some(amount) = amount.and_then(|k| u8::try_from(k).ok()) else { return false };
         let bits = self.bits(y);
         if bits <= u16::from(amount).max(64) {
             return false;
         }
-        let Some(used) = only_low_bits(job.code, pc + 1, self.block_end) else { return false };
+        let Some(used) = self.used_bits(job.code, pc) else { return false };
         self.s.kill_flags();
         let top = self.s.pop();
         self.s.release(top);
         let y = self.s.pop();
         let dst = self.limb_from(amount.into(), used.min(bits - u16::from(amount)), y);
         self.s.push_narrow(dst, 64);
+        self.s.unpin();
+        true
+    }
+
+    /// SHR of a constant, of which less than 58 bits are used: eight bytes from where the amount's whole bytes lead to in memory, shifted by the rest.
+    fn low_of_shifted_constant(&mut self, job: &Job<'_>, pc: usize, word: U256) -> bool {
+        let amount_bits = self.bits(self.s.at(self.s.len() - 1));
+        if amount_bits > 64 || word.bit_len() <= 64 || self.used_bits(job.code, pc).is_none_or(|used| used > 57) {
+            return false;
+        }
+        self.s.kill_flags();
+        let (amount, y) = (self.s.pop(), self.s.pop());
+        let ([base, rest, _], dst) = (self.s.target.scratch, self.s.alloc());
+        let (zero, done) = (self.label(), self.label());
+        self.s.limb_to(amount, 0, rest);
+        if amount_bits > 8 {
+            self.s.emit(Ins::Cmp { a: rest, b: Src::I(255) });
+            self.s.emit(Ins::Br { cond: Cond::Ugt, to: zero });
+        }
+        let label = self.constant(Constant::Extended(word));
+        self.s.emit(Ins::ShiftImm { op: ShiftOp::Shr, dst, a: rest, amount: 3 });
+        self.s.emit(Ins::LabelAddr { dst: base, label });
+        let mem = Mem { base, index: Some(dst), shift: 0, disp: 0 };
+        self.s.emit(Ins::Load { width: Width::B64, signed: false, dst, mem });
+        self.s.emit(Ins::Alu { op: AluOp::And, flags: false, dst: rest, a: rest, b: Src::I(7) });
+        self.s.emit(Ins::Shift { op: ShiftOp::Shr, dst, a: dst, amount: rest });
+        self.push_checked(amount, y, dst, 64, (amount_bits > 8).then_some((zero, done)));
         self.s.unpin();
         true
     }

@@ -7,7 +7,7 @@ use super::facts::is_low_mask;
 use super::values::{Regs, ValueId, at, imm32};
 use crate::abi::{Callouts, Frame};
 use crate::evm::{U256, opcode as op};
-use crate::ir::{AluOp, Cond, Factor, Ins, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
+use crate::ir::{AluOp, Cond, Factor, Ins, Mem, Quad, R, ShiftOp, Src, WShiftOp, Width, WordOp};
 use core::mem::offset_of;
 
 impl Translator {
@@ -275,8 +275,7 @@ impl Translator {
     /// BYTE: `x` is the index, from the most significant byte.
     fn byte(&mut self, x: ValueId, y: ValueId) {
         let Some(k) = self.s.konst(x) else {
-            self.word_call(offset_of!(Callouts, byte), &[x, y], 8);
-            return;
+            return if self.bits(x) <= 64 { self.byte_at(x, y) } else { self.word_call(offset_of!(Callouts, byte), &[x, y], 8) };
         };
         let index = 31 - k.as_limbs()[0] as usize;
         let (limb, byte) = (index / 8, (index % 8) as u8);
@@ -298,6 +297,30 @@ impl Translator {
         }
         self.release2(x, y);
         self.s.push_narrow(dst, 8);
+    }
+
+    /// BYTE of a word in memory at an index that only the run knows.
+    fn byte_at(&mut self, x: ValueId, y: ValueId) {
+        let address = self.address_of(y);
+        let ([t0, t1, _], dst) = (self.s.target.scratch, self.s.alloc());
+        let (zero, done) = (self.label(), self.label());
+        let index = self.s.limb_in(x, 0, t0);
+        let checked = self.bits(x) > 5;
+        self.s.emit(Ins::Imm { dst, value: 31 });
+        self.s.emit(Ins::Alu { op: AluOp::Sub, flags: checked, dst, a: dst, b: Src::R(index) });
+        if checked {
+            self.s.emit(Ins::Br { cond: Cond::Ult, to: zero });
+        }
+        let (base, disp) = match address {
+            Address::Slot(base, disp) => (base, disp),
+            Address::Constant(label) => {
+                self.s.emit(Ins::LabelAddr { dst: t1, label });
+                (t1, 0)
+            }
+        };
+        let mem = Mem { base, index: Some(dst), shift: 0, disp };
+        self.s.emit(Ins::Load { width: Width::B8, signed: false, dst, mem });
+        self.push_checked(x, y, dst, 8, checked.then_some((zero, done)));
     }
 
     fn shift(&mut self, shift: WShiftOp, amount: ValueId, y: ValueId) {

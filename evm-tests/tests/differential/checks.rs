@@ -153,3 +153,53 @@ fn products_divided_by_a_factor() {
         }
     }
 }
+
+/// What is only looked at in part: whether it is zero, some of its bits, a byte. Operands are constants, narrow and wide words, amounts and indices in range and beyond.
+#[test]
+fn results_of_which_a_part_is_used() {
+    let table = "0x303132333435363738396162636465666768696a6b6c6d6e6f7071727374fffe";
+    // On `x y`; leaves a word on top.
+    let mut parts: Vec<String> =
+        ["DUP2 DUP2 BYTE", "DUP2 0x1f AND DUP2 SWAP1 BYTE", "DUP2 0x3f AND DUP2 SWAP1 BYTE", "DUP1 DUP1 BYTE"]
+            .map(String::from)
+            .into();
+    for operation in ["SUB", "XOR"] {
+        parts.push(format!("DUP2 DUP2 {operation} ISZERO"));
+        parts.push(format!("DUP2 DUP2 {operation} ISZERO ISZERO"));
+        parts.push(format!("7 DUP2 {operation} ISZERO"));
+        parts.push(format!("DUP2 DUP2 {operation} @skip JUMPI DUP1 2 ADD SWAP1 POP skip: DUP1"));
+        parts.push(format!("DUP2 DUP2 {operation} DUP1 @skip JUMPI DUP2 2 ADD SWAP2 POP skip: DUP1 ADD"));
+    }
+    for index in ["0xf", "0x1f", "0x3f"] {
+        parts.push(format!("{table} DUP2 {index} AND BYTE"));
+    }
+    for mask in ["1", "0x20", "0x1ffffffffffffff", "0x3ffffffffffffff", "0xffffffffffffffff", "0x1ffffffffffffffff"] {
+        for amount in ["DUP2", "DUP2 0xff AND", "DUP2 0x1ff AND", "DUP2 0x3f AND", "8"] {
+            parts.push(format!("{mask} {table} {} SHR AND", amount.replace("DUP2", "DUP3")));
+            parts.push(format!("{table} {amount} SHR {mask} AND"));
+        }
+        for operation in ["ADD", "SUB", "MUL", "OR", "XOR", "SHR", "SHL"] {
+            parts.push(format!("{mask} DUP3 DUP3 {operation} AND"));
+            parts.push(format!("{mask} DUP2 9 {operation} AND"));
+        }
+    }
+    let masks = ["", "0xff AND", "0xffffffffffffffff AND"];
+    let words: Vec<U256> = [0, 1, 7, 8, 9, 31, 32, 57, 63, 64, 199, 255, 256, 263, 511]
+        .map(U256::from)
+        .into_iter()
+        .chain([U256::MAX, U256::ONE << 255, U256::ONE << 64, U256::from(u64::MAX), (U256::ONE << 136) + U256::from(65)])
+        .collect();
+    let mut harness = Harness::new();
+    for part in &parts {
+        for mask in masks {
+            let text = format!("0 CALLDATALOAD {mask} 32 CALLDATALOAD {mask} {part} 0 MSTORE DUP1 32 MSTORE 64 0 RETURN");
+            let code = assemble(&text).expect("the text is assembly");
+            for x in &words {
+                for y in &words {
+                    let input = [x.to_be_bytes::<32>(), y.to_be_bytes::<32>()].concat();
+                    harness.check(&Case::new(code.clone()).input(input));
+                }
+            }
+        }
+    }
+}
