@@ -6,7 +6,7 @@ use super::json::Node;
 use revm::{
     Database,
     bytecode::Bytecode,
-    primitives::{Address, B256, Bytes, HashMap, KECCAK_EMPTY, StorageKey, StorageValue, U256, keccak256},
+    primitives::{Address, AddressMap, B256, B256Map, Bytes, KECCAK_EMPTY, StorageKey, StorageValue, U256, U256Map, keccak256},
     state::AccountInfo,
 };
 use std::{convert::Infallible, sync::Arc};
@@ -21,12 +21,12 @@ pub struct Account {
     /// The keccak256 of its code.
     pub code_hash: B256,
     /// Its storage; what is absent is zero.
-    pub storage: HashMap<U256, U256>,
+    pub storage: U256Map<U256>,
 }
 
 impl Default for Account {
     fn default() -> Account {
-        Account { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY, storage: HashMap::default() }
+        Account { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY, storage: U256Map::default() }
     }
 }
 
@@ -34,9 +34,9 @@ impl Default for Account {
 #[derive(Clone, Debug, Default)]
 pub struct Prestate {
     /// The accounts.
-    pub accounts: HashMap<Address, Account>,
+    pub accounts: AddressMap<Account>,
     /// The codes by their keccak256.
-    pub codes: HashMap<B256, Bytes>,
+    pub codes: B256Map<Bytes>,
 }
 
 impl Prestate {
@@ -84,13 +84,13 @@ impl Prestate {
 #[derive(Clone, Debug)]
 pub struct PrestateDb {
     prestate: Arc<Prestate>,
-    analysed: HashMap<B256, Bytecode>,
+    analysed: B256Map<Bytecode>,
 }
 
 impl PrestateDb {
     /// A database over `prestate` in which no code is analysed yet.
     pub fn new(prestate: Arc<Prestate>) -> PrestateDb {
-        PrestateDb { prestate, analysed: HashMap::default() }
+        PrestateDb { prestate, analysed: B256Map::default() }
     }
 
     /// Forgets every analysis, as if all codes came from disk again.
