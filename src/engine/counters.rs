@@ -79,7 +79,7 @@ counters! {
     lower_ns,
     /// Nanoseconds spent publishing, in all.
     publish_ns,
-    /// Hashes of 32 and 64 bytes asked of executors' memos.
+    /// Hashes of less than 136 bytes asked of executors' memos.
     hashes,
     /// Those that were remembered.
     hashes_known,

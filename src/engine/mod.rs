@@ -62,7 +62,7 @@ pub struct Config {
     /// In `tiered` mode, code of a contract is compiled when what was executed of the contract would have cost the interpreter this many times what
     /// compiling it does, all that was compiled of it before included. 0: as soon as it is reached, after [`Config::least_work`].
     pub payback: u64,
-    /// Executors remember the hashes of 32- and 64-byte inputs (storage slots of mappings).
+    /// Executors remember the hashes of inputs of less than a block, 136 bytes (storage slots of mappings, addresses of CREATE2).
     pub remember_hashes: bool,
     /// Jump destinations are found here even where the embedder knows them already. Results do not depend on it; for measuring.
     pub own_analysis: bool,

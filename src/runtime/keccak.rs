@@ -7,7 +7,7 @@
 use super::limbs::Word;
 
 /// Bytes of a block.
-const RATE: usize = 136;
+pub(super) const RATE: usize = 136;
 /// Lanes of a block.
 const RATE_LANES: usize = RATE / 8;
 /// The first bit of the padding, after the last byte of the input.
@@ -114,9 +114,9 @@ fn sponge(input: &[u8]) -> Word {
     squeeze(&mut state)
 }
 
-/// Adds at most a block of bytes to the state; returns how many.
+/// Adds at most a block of bytes to the first lanes of a state; returns how many.
 #[inline(always)]
-fn absorb(state: &mut State, bytes: &[u8]) -> usize {
+pub(super) fn absorb(state: &mut [u64], bytes: &[u8]) -> usize {
     let (lanes, rest) = bytes.as_chunks::<8>();
     for (lane, bytes) in state.iter_mut().zip(lanes) {
         *lane ^= u64::from_le_bytes(*bytes);

@@ -6,8 +6,16 @@ use super::limbs::Word;
 use crate::math::modular::Reciprocals;
 use core::ffi::c_void;
 
-/// Hashes remembered.
-const HASHES: usize = 256;
+/// Hashes remembered: of 32 and 64 bytes, which are the keys of mappings, and of others of less than a block: addresses that CREATE2 gives, and their salts.
+const KEYS: usize = 256;
+const OTHERS: usize = 64;
+
+/// The tag of an empty place.
+const EMPTY: u64 = u64::MAX;
+
+/// Lanes of an input.
+const KEY_LANES: usize = 8;
+const BLOCK_LANES: usize = keccak::RATE / 8;
 
 /// So many unknown hashes in a row, and only one in so many is looked for from then on, until one is known again: chains of hashes of what was
 /// hashed are never known.
@@ -18,16 +26,14 @@ const SELDOM: u32 = 16;
 #[derive(Debug)]
 pub struct Memo {
     pub(crate) reciprocals: Reciprocals,
-    /// Places for hashes: made with the memo, so that no frame waits for memory; none, where hashes are not remembered.
-    hashes: Vec<Hash>,
+    keys: Table<KEY_LANES>,
+    others: Table<BLOCK_LANES>,
     /// How often hashes were forgotten.
     epoch: u64,
-    /// Hashes since one was known.
-    unknown: u32,
     counts: HashCounts,
 }
 
-/// Hashes of 32 and 64 bytes since the memo was made.
+/// Hashes of inputs of less than a block (136 bytes) since the memo was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HashCounts {
     /// All of them.
@@ -36,24 +42,58 @@ pub struct HashCounts {
     pub known: u64,
 }
 
-/// An input of four or eight lanes and its hash. The tag tells the two lengths apart and ends with an epoch; 0 is the tag of an empty place.
+/// An input and its hash. The tag is the input's length in bytes and an epoch, or [`EMPTY`].
 #[derive(Clone, Copy, Debug)]
-struct Hash {
-    input: [u64; 8],
+struct Hash<const LANES: usize> {
+    input: [u64; LANES],
     digest: Word,
     tag: u64,
 }
 
-impl Hash {
-    const NONE: Hash = Hash { input: [0; 8], digest: [0; 4], tag: 0 };
+/// Hashes of inputs of at most so many lanes.
+#[derive(Debug)]
+struct Table<const LANES: usize> {
+    /// Made with the memo, so that no frame waits for memory; none, where hashes are not remembered.
+    places: Vec<Hash<LANES>>,
+    /// Hashes since one was known.
+    unknown: u32,
+}
+
+impl<const LANES: usize> Table<LANES> {
+    fn new(places: usize) -> Table<LANES> {
+        Table { places: vec![Hash { input: [0; LANES], digest: [0; 4], tag: EMPTY }; places], unknown: 0 }
+    }
+
+    /// Whether the next hash is looked for.
+    #[inline(always)]
+    fn looks(&mut self) -> bool {
+        self.unknown = self.unknown.wrapping_add(1);
+        self.unknown <= PATIENCE || self.unknown.is_multiple_of(SELDOM)
+    }
+
+    /// The hash of the input in `lanes`, `N` at most, and whether it was known.
+    #[inline(always)]
+    fn hash<const N: usize>(&mut self, lanes: &[u64; N], tag: u64, compute: impl FnOnce() -> Word) -> (Word, bool) {
+        let at = place(lanes) % self.places.len();
+        let place = &mut self.places[at];
+        let different = (0..N).fold(0, |all, i| all | (place.input[i] ^ lanes[i]));
+        if different == 0 && place.tag == tag {
+            self.unknown = 0;
+            return (place.digest, true);
+        }
+        let digest = compute();
+        place.input[..N].copy_from_slice(lanes);
+        (place.digest, place.tag) = (digest, tag);
+        (digest, false)
+    }
 }
 
 impl Memo {
     /// Remembers nothing yet. `remember_hashes`: whether it ever will hashes.
     pub fn new(remember_hashes: bool) -> Memo {
-        let places = if remember_hashes { HASHES } else { 0 };
-        let hashes = vec![Hash::NONE; places];
-        Memo { reciprocals: Reciprocals::new(), hashes, epoch: 0, unknown: 0, counts: HashCounts::default() }
+        let places = |count| if remember_hashes { count } else { 0 };
+        let (keys, others) = (Table::new(places(KEYS)), Table::new(places(OTHERS)));
+        Memo { reciprocals: Reciprocals::new(), keys, others, epoch: 0, counts: HashCounts::default() }
     }
 
     /// Forgets all hashes; counts go on.
@@ -66,33 +106,41 @@ impl Memo {
         self.counts
     }
 
+    fn tag(&self, len: usize) -> u64 {
+        self.epoch << 8 | len as u64
+    }
+
     /// The hash of `N` lanes, which are 4 or 8.
     #[inline]
     fn hash_lanes<const N: usize>(&mut self, lanes: &[u64; N]) -> Word {
-        if self.hashes.is_empty() {
+        if self.keys.places.is_empty() {
             return keccak::hash_lanes(lanes);
         }
         self.counts.asked += 1;
-        self.unknown = self.unknown.wrapping_add(1);
-        if self.unknown > PATIENCE && !self.unknown.is_multiple_of(SELDOM) {
+        if !self.keys.looks() {
             return keccak::hash_lanes(lanes);
         }
-        let tag = self.epoch << 4 | N as u64;
-        let place = &mut self.hashes[place(lanes)];
-        let different = (0..N).fold(0, |all, i| all | (place.input[i] ^ lanes[i]));
-        if different == 0 && place.tag == tag {
-            self.counts.known += 1;
-            self.unknown = 0;
-            return place.digest;
+        let (digest, known) = self.keys.hash(lanes, self.tag(8 * N), || keccak::hash_lanes(lanes));
+        self.counts.known += u64::from(known);
+        digest
+    }
+
+    /// The hash of less than a block.
+    fn hash_short(&mut self, input: &[u8]) -> Word {
+        if self.others.places.is_empty() {
+            return keccak::hash(input);
         }
-        let digest = keccak::hash_lanes(lanes);
-        place.input[..N].copy_from_slice(lanes);
-        (place.digest, place.tag) = (digest, tag);
+        self.counts.asked += 1;
+        if !self.others.looks() {
+            return keccak::hash(input);
+        }
+        let (digest, known) = self.others.hash(&block(input), self.tag(input.len()), || keccak::hash(input));
+        self.counts.known += u64::from(known);
         digest
     }
 }
 
-/// The place of an input: products of pairs of lanes, high and low halves mixed (after wyhash).
+/// A number that depends on all of an input but its seventeenth lane: products of pairs of lanes, high and low halves mixed (after wyhash).
 #[inline(always)]
 fn place<const N: usize>(lanes: &[u64; N]) -> usize {
     let mut mixed = 0;
@@ -100,10 +148,10 @@ fn place<const N: usize>(lanes: &[u64; N]) -> usize {
         let product = u128::from(pair[0] ^ 0x9e37_79b9_7f4a_7c15) * u128::from(pair[1] ^ 0xd1b5_4a32_d192_ed03);
         mixed = u64::rotate_left(mixed, 7) ^ (product as u64) ^ (product >> 64) as u64;
     }
-    mixed as usize % HASHES
+    mixed as usize
 }
 
-/// The Keccak-256 hash of `input`, as a word: looked up in `memo` if there is one and the input is 32 or 64 bytes long.
+/// The Keccak-256 hash of `input`, as a word: looked up in `memo` if there is one and the input is less than a block.
 #[inline]
 pub(super) fn hash(input: &[u8], memo: Option<&mut Memo>) -> Word {
     if let Some(memo) = memo {
@@ -113,6 +161,9 @@ pub(super) fn hash(input: &[u8], memo: Option<&mut Memo>) -> Word {
         if let Ok(input) = <&[u8; 32]>::try_from(input) {
             return memo.hash_lanes(&lanes::<4>(input.as_chunks().0));
         }
+        if input.len() < keccak::RATE {
+            return memo.hash_short(input);
+        }
     }
     keccak::hash(input)
 }
@@ -120,6 +171,13 @@ pub(super) fn hash(input: &[u8], memo: Option<&mut Memo>) -> Word {
 #[inline(always)]
 fn lanes<const N: usize>(bytes: &[[u8; 8]]) -> [u64; N] {
     core::array::from_fn(|i| u64::from_le_bytes(bytes[i]))
+}
+
+/// Less than a block as lanes, zeros above.
+fn block(input: &[u8]) -> [u64; BLOCK_LANES] {
+    let mut lanes = [0; BLOCK_LANES];
+    keccak::absorb(&mut lanes, input);
+    lanes
 }
 
 /// The memo that a frame's pointer leads to.
@@ -143,19 +201,24 @@ mod tests {
         let mut random = crate::math::tests::Random::new();
         // Few inputs often, among them a long one that begins like a short one followed by zeros.
         let mut inputs: Vec<Vec<u8>> = vec![vec![0; 32], vec![0; 64], vec![7; 32], [[7; 32], [0; 32]].concat()];
-        inputs.extend((0..400).map(|i| (0..if i % 2 == 0 { 32 } else { 64 }).map(|_| random.limb() as u8).collect()));
+        inputs.extend([vec![0; 85], vec![0; 86], vec![7; 1], vec![7; 135], vec![7; 136]]);
+        inputs.extend((0..400).map(|i| (0..[32, 64, 32, 64, 1 + i % 140][i % 5]).map(|_| random.limb() as u8).collect()));
+        let mut short = 0;
         for _ in 0..20_000 {
             let skewed = (random.limb() % inputs.len() as u64) & random.limb();
             let input = &inputs[skewed as usize % inputs.len()];
             let expected = U256::from_be_bytes(keccak256(input).0);
             assert_eq!(U256::from_limbs(hash(input, Some(&mut memo))), expected);
+            short += u64::from(input.len() < keccak::RATE);
         }
         let counts = memo.hash_counts();
-        assert_eq!(counts.asked, 20_000);
-        assert!(counts.known > 10_000 && counts.known < 20_000, "{counts:?}");
+        assert_eq!(counts.asked, short);
+        assert!(counts.known > 10_000 && counts.known < short, "{counts:?}");
         memo.forget_hashes();
-        hash(&inputs[0], Some(&mut memo));
-        assert_eq!(memo.hash_counts(), HashCounts { asked: 20_001, ..counts });
+        for input in [&inputs[0], &inputs[4]] {
+            hash(input, Some(&mut memo));
+        }
+        assert_eq!(memo.hash_counts(), HashCounts { asked: short + 2, ..counts });
     }
 
     #[test]
@@ -171,7 +234,7 @@ mod tests {
         for _ in 0..3 * SELDOM {
             hash(&chain, Some(&mut memo));
         }
-        assert_eq!(memo.unknown, 0, "known, and looked for each time again");
+        assert_eq!(memo.keys.unknown, 0, "known, and looked for each time again");
         assert!(memo.hash_counts().known >= u64::from(SELDOM), "{:?}", memo.hash_counts());
     }
 
