@@ -75,7 +75,7 @@ impl Translator {
     }
 
     /// Sets the flags to `Eq` if both factors fit half a word: their upper limbs are zero, or copies of the sign. Their product fits a word.
-    fn test_halves(&mut self, factors: [ValueId; 2], signed: bool) {
+    pub(super) fn test_halves(&mut self, factors: [ValueId; 2], signed: bool) {
         let [all, limb, sign] = self.s.target.scratch;
         let alu = |op, dst, b| Ins::Alu { op, flags: false, dst, a: dst, b };
         self.s.emit(Ins::Imm { dst: all, value: 0 });

@@ -120,6 +120,9 @@ impl Translator {
 
     /// `a < b`, unsigned or signed.
     pub(super) fn less(&mut self, cond: Cond, a: ValueId, b: ValueId) {
+        if cond == Cond::Ult && self.wrapped(a, b) {
+            return;
+        }
         let is_narrow = self.bits(a) <= 64 && self.bits(b) <= 64;
         let holds = match (self.s.konst(a), self.s.konst(b)) {
             _ if is_narrow => self.less_narrow(a, b),

@@ -26,6 +26,7 @@ mod multiply;
 mod narrow;
 mod operands;
 mod outlined;
+mod overflow;
 mod registers;
 mod routines;
 mod signed;
@@ -52,6 +53,7 @@ use context::{Context, Site, Version, VersionId, Versions, Wide};
 use control::{Next, To};
 use core::{mem::offset_of, num::NonZeroU64};
 use facts::Fact;
+use overflow::Sum;
 use values::{State, ValueId};
 
 /// Blocks that one unit follows at most.
@@ -203,6 +205,8 @@ pub struct Translator {
     fact: Option<Fact>,
     /// The last product.
     product: Option<Product>,
+    /// The last sum or difference.
+    sum: Option<Sum>,
     /// Instructions that the last one has done too.
     fused: usize,
     /// Bytes that memory surely has at this point.
@@ -263,6 +267,7 @@ impl Translator {
             wide: None,
             division: None,
             fact: None,
+            sum: None,
             product: None,
             fused: 0,
             memory_known: 0,
@@ -350,7 +355,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        (self.wide, self.fact, self.product, self.division) = (None, None, None, None);
+        (self.wide, self.fact, self.product, self.sum, self.division) = (None, None, None, None, None);
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -523,10 +528,13 @@ impl Translator {
         let (code, inputs) = (job.code, info(opcode).inputs);
         self.retire_assigned(code.padded(), pc, inputs.into());
         match opcode {
+            op::NOT if self.complement_test(code, pc, opcode) => {}
             _ if inputs != 2 => self.operation(opcode),
             _ if self.folds(opcode) => {}
             op::AND if self.mask_test(code, pc) => {}
             op::SUB | op::XOR if self.difference_test(code, pc) => {}
+            op::SUB if self.complement_test(code, pc, opcode) => {}
+            op::DIV if self.quotient_test(job, pc) => {}
             op::DIV | op::SDIV if self.divide_product(job, opcode, pc) => {}
             _ if self.narrow(job, opcode, pc) => {}
             _ => self.operation(opcode),

@@ -211,8 +211,9 @@ impl Translator {
         let over = self.s.own_register(a);
         let Some(guess) = self.guess(job, 2, over, pc) else { return false };
         let (dst, t0) = (guess.dst, self.t0());
-        self.s.limb_to(self.s.at(a), 0, dst);
-        let b = self.s.limb_or(self.s.at(b), 0, t0);
+        let operands = [a, b].map(|i| self.s.at(i));
+        self.s.limb_to(operands[0], 0, dst);
+        let b = self.s.limb_or(operands[1], 0, t0);
         self.s.emit(Ins::Alu { op, flags: true, dst, a: dst, b });
         let undo = match (over, op) {
             (None, _) => None,
@@ -221,6 +222,7 @@ impl Translator {
         };
         self.widen_if(Cond::Ult, guess.gas, guess.to, undo);
         self.guessed(2, dst, if op == AluOp::Sub { bits } else { 64 });
+        self.note_sum(operands, op == AluOp::Sub, true);
         true
     }
 

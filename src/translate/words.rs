@@ -69,9 +69,11 @@ impl Translator {
         let bits = self.bits(x).max(self.bits(y)) + 1;
         let (x, y) = self.constant_last(x, y);
         if bits <= 64 {
-            return self.low_op(AluOp::Add, x, y, bits);
+            self.low_op(AluOp::Add, x, y, bits);
+        } else {
+            self.word_op(WordOp::Add, x, y, bits.min(256));
         }
-        self.word_op(WordOp::Add, x, y, bits.min(256));
+        self.note_sum([x, y], false, bits <= 256);
     }
 
     fn sub(&mut self, x: ValueId, y: ValueId) {
@@ -80,6 +82,7 @@ impl Translator {
         self.s.emit(Ins::W { op: WordOp::Sub, dst: q, a: q, b });
         self.release2(x, y);
         self.s.push_wide(q, 256);
+        self.note_sum([x, y], true, false);
     }
 
     /// `x op y` of low limbs, which is all that matters.

@@ -203,3 +203,71 @@ fn results_of_which_a_part_is_used() {
         }
     }
 }
+
+/// Sums, differences and products checked for overflow as solc 0.8 does, early versions and late ones, and in ways that look like that.
+#[test]
+fn overflow_checks() {
+    let greatest = format!("{:#x}", U256::MAX);
+    // On `x y`; leaves a word on top.
+    let mut checks: Vec<String> = Vec::new();
+    for operation in ["ADD", "SUB"] {
+        for compare in [
+            "DUP1 DUP3 GT",
+            "DUP1 DUP4 GT",
+            "DUP1 DUP3 LT",
+            "DUP1 DUP4 LT",
+            "DUP2 DUP2 LT",
+            "DUP3 DUP2 LT",
+            "DUP2 DUP2 GT",
+            "DUP3 DUP2 GT",
+            "DUP1 DUP4 SLT",
+        ] {
+            checks.push(format!("DUP2 DUP2 {operation} {compare} ADD"));
+            checks.push(format!("DUP2 DUP2 {operation} 9 SLOAD POP {compare} SWAP1 POP"));
+            checks.push(format!("DUP2 DUP2 {operation} {compare} @over JUMPI DUP2 MUL over:"));
+        }
+        checks.push(format!("0x20 DUP2 {operation} DUP1 DUP3 GT ADD"));
+        checks.push(format!("DUP1 0x20 {operation} DUP1 DUP3 LT ADD"));
+        checks.push(format!("DUP2 DUP2 {operation} SWAP2 POP DUP2 DUP2 GT"));
+    }
+    for complement in ["NOT".to_string(), format!("{greatest} SUB"), format!("{} SUB", U256::MAX - U256::ONE)] {
+        checks.push(format!("DUP2 {complement} DUP2 GT"));
+        checks.push(format!("DUP2 {complement} DUP3 GT"));
+        checks.push(format!("DUP1 {complement} DUP2 GT ISZERO"));
+        checks.push(format!("DUP2 {complement} DUP1 GT"));
+        checks.push(format!("DUP2 {complement} DUP2 LT"));
+        checks.push(format!("DUP2 {complement} DUP2 GT @over JUMPI DUP2 DUP2 ADD SWAP1 POP over: DUP1"));
+    }
+    let halves: U256 = (U256::ONE << 128) - U256::ONE;
+    for limit in [
+        U256::MAX,
+        U256::MAX - (U256::ONE << 89),
+        halves * halves,
+        halves * halves - U256::ONE,
+        U256::ONE << 128,
+        U256::from(1000),
+        U256::ZERO,
+    ] {
+        checks.push(format!("DUP2 {limit} DIV DUP2 GT"));
+        checks.push(format!("DUP2 {limit} DIV DUP3 GT"));
+        checks.push(format!("DUP2 {limit} DIV DUP2 GT DUP3 ISZERO ISZERO AND @over JUMPI DUP2 DUP2 MUL SWAP1 POP over: DUP1"));
+        checks.push(format!("DUP2 {limit} DIV DUP1 GT"));
+        checks.push(format!("5 {limit} DIV DUP2 GT"));
+        checks.push(format!("3 DUP2 {limit} DIV DUP2 GT SWAP1 POP"));
+        checks.push(format!("0 DUP2 {limit} DIV DUP2 GT SWAP1 POP"));
+    }
+    let masks = ["", "0xffffffffffffffff AND", "0xffffffffffffffffffffffffffffffff AND"];
+    let mut harness = Harness::new();
+    for check in &checks {
+        for mask in masks {
+            let text = format!("0 CALLDATALOAD {mask} 32 CALLDATALOAD {mask} {check} 0 MSTORE DUP1 32 MSTORE 64 0 RETURN");
+            let code = assemble(&text).expect("the text is assembly");
+            for x in factors().into_iter().step_by(2) {
+                for y in factors().into_iter().step_by(2) {
+                    let input = [x.to_be_bytes::<32>(), y.to_be_bytes::<32>()].concat();
+                    harness.check(&Case::new(code.clone()).input(input));
+                }
+            }
+        }
+    }
+}
