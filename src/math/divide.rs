@@ -1,9 +1,10 @@
 //! Division without preparation: Knuth's algorithm D (The Art of Computer Programming 2, 4.3.1) on a divisor shifted to have its highest bit
 //! set, with quotient digits by multiplication with a reciprocal of the divisor's highest one or two limbs (Moeller and Granlund,
-//! "Improved division by invariant integers", 2011).
+//! "Improved division by invariant integers", 2011), or of two limbs by the machine's division where it has one: reciprocals take one too, and pay with
+//! more digits than there are.
 //!
 //! One function per number of the divisor's limbs; the remainder so far is a window of that many limbs, into which the dividend is shifted from
-//! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides, where it can.
+//! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides likewise.
 
 use super::limb::Limb;
 use super::product::{add, len, less, sub};
@@ -90,7 +91,7 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
     }
     for i in (0..=M - N).rev() {
         let mut digit = L::ZERO;
-        let none = N == 2 && size == i + N && rest[N - 1] == L::ZERO && less(&pushed(rest, limb(i)), &divisor.limbs);
+        let none = size == i + N && rest[N - 1] == L::ZERO && less(&pushed(rest, limb(i)), &divisor.limbs);
         if none || size < i + N {
             // All of the dividend is further down, or the first digit is 0, which it mostly is again if it was the last time.
             rest = pushed(rest, limb(i));
@@ -196,11 +197,11 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
         let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
-        for i in 0..N - 2 {
+        for (i, place) in rest.iter_mut().enumerate().take(N - 2) {
             let (product, difference);
             (product, carry) = digit.mul_add(self.limbs[i], carry, L::ZERO);
             (difference, borrow) = low.sub_borrow(product, borrow);
-            low = core::mem::replace(&mut rest[i], difference);
+            low = core::mem::replace(place, difference);
         }
         (rest[N - 2], borrow) = r0.sub_borrow(carry, borrow);
         (rest[N - 1], borrow) = r1.sub_borrow(L::ZERO, borrow);

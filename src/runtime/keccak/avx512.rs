@@ -218,9 +218,9 @@ fn quad(lanes: &[u8; 32]) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn add(state: &mut Registers, places: &Places, low: __m512i, high: __m512i) {
-    for i in 0..5 {
+    for (i, register) in state.iter_mut().enumerate() {
         let lanes = _mm512_mask2_permutex2var_epi64(low, fetch(&places.indices[i]), places.masks[i], high);
-        state[i] = _mm512_xor_si512(state[i], lanes);
+        *register = _mm512_xor_si512(*register, lanes);
     }
 }
 
