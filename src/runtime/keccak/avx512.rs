@@ -102,14 +102,16 @@ static ROTATIONS: [[Lanes; 5]; 6] = {
     rotations
 };
 
-/// Where lanes of the input go: the indices of those that come from two registers with `SPLIT` lanes each, as a mask which those are, and what is there else.
+/// Where lanes of the input go.
 struct Places {
+    /// Which lane of two registers comes to each position, or what is there else.
     indices: [Lanes; 5],
+    /// The positions to which a lane comes.
     masks: [u8; 5],
 }
 
 impl Places {
-    /// For the first `count` lanes, and the padding of a single block that ends there.
+    /// For the first `count` lanes, in two registers of which the first has `split`; `padded`: with the padding of a single block that ends there.
     const fn new(count: usize, split: usize, padded: bool) -> Places {
         let mut places = Places { indices: [Lanes([0; 8]); 5], masks: [0; 5] };
         let mut i = 0;
