@@ -1,12 +1,13 @@
 //! Division without preparation: Knuth's algorithm D (The Art of Computer Programming 2, 4.3.1) on a divisor shifted to have its highest bit
 //! set, with quotient digits by multiplication with a reciprocal of the divisor's highest one or two limbs (Moeller and Granlund,
-//! "Improved division by invariant integers", 2011).
+//! "Improved division by invariant integers", 2011), or of two limbs by the machine's division where it has one: reciprocals take one too, and pay with
+//! more digits than there are.
 //!
 //! One function per number of the divisor's limbs; the remainder so far is a window of that many limbs, into which the dividend is shifted from
-//! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides, where it can.
+//! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides likewise.
 
 use super::limb::Limb;
-use super::product::{add, len};
+use super::product::{add, len, less, sub};
 use core::hint::select_unpredictable;
 
 /// Quotient and remainder.
@@ -90,8 +91,9 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
     }
     for i in (0..=M - N).rev() {
         let mut digit = L::ZERO;
-        if size < i + N {
-            // All of the dividend is further down.
+        let none = size == i + N && rest[N - 1] == L::ZERO && less(&pushed(rest, limb(i)), &divisor.limbs);
+        if none || size < i + N {
+            // All of the dividend is further down, or the first digit is 0, which it mostly is again if it was the last time.
             rest = pushed(rest, limb(i));
         } else {
             digit = divisor.step(&mut rest, limb(i));
@@ -173,9 +175,9 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
                 quotient
             }
             2 => {
+                let (u, d) = ([rest[1], rest[0], next], [self.limbs[1], self.limbs[0]]);
                 let quotient;
-                (quotient, [rest[1], rest[0]]) =
-                    three_by_two([rest[1], rest[0], next], [self.limbs[1], self.limbs[0]], self.reciprocal);
+                (quotient, [rest[1], rest[0]]) = if L::DIVIDES { digit_of_two(u, d) } else { three_by_two(u, d, self.reciprocal) };
                 quotient
             }
             _ => self.step_of_many(rest, next),
@@ -195,11 +197,11 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
         let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
-        for (place, &limb) in rest.iter_mut().zip(&self.limbs).take(N - 2) {
+        for (i, place) in rest.iter_mut().enumerate().take(N - 2) {
             let (product, difference);
-            (product, carry) = digit.mul_add(limb, carry, L::ZERO);
+            (product, carry) = digit.mul_add(self.limbs[i], carry, L::ZERO);
             (difference, borrow) = low.sub_borrow(product, borrow);
-            low = std::mem::replace(place, difference);
+            low = core::mem::replace(place, difference);
         }
         (rest[N - 2], borrow) = r0.sub_borrow(carry, borrow);
         (rest[N - 1], borrow) = r1.sub_borrow(L::ZERO, borrow);
@@ -245,6 +247,31 @@ pub(super) fn reciprocal_of_two<L: Limb>(d1: L, d0: L) -> L {
     let (rest, beyond) = rest.add_carry(d1, true);
     let twice = once & !beyond & ((high, low) > (rest, d0.sub(L::ONE)));
     less_if(less_if(digit, once), twice)
+}
+
+/// As [`three_by_two`], by the machine's division: as long as a digit by multiplication takes, and nothing to prepare.
+///
+/// The digit by the first limb of `d` is right or up to two too large (Knuth's theorem B), seldom two.
+#[inline(always)]
+pub(super) fn digit_of_two<L: Limb>([u2, u1, u0]: [L; 3], [d1, d0]: [L; 2]) -> (L, [L; 2]) {
+    let (digit, (rest, beyond)) = if u2 == d1 {
+        // The quotient would not fit.
+        (L::MAX, u1.add_carry(d1, false))
+    } else {
+        let (digit, rest) = u2.divide(u1, d1);
+        (digit, (rest, false))
+    };
+    let (low, high) = digit.mul_add(d0, L::ZERO, L::ZERO);
+    let (rest, borrow) = sub(&[u0, rest], &[low, high]);
+    let over = borrow & !beyond;
+    let (once, enough) = add(&rest, &[d0, d1]);
+    // One branch that is seldom taken, not one on either condition.
+    if select_unpredictable(over, !enough, false) {
+        let [r0, r1] = add(&once, &[d0, d1]).0;
+        return (digit.sub(L::ONE).sub(L::ONE), [r1, r0]);
+    }
+    let choose = |once, rest| select_unpredictable(over, once, rest);
+    (choose(digit.sub(L::ONE), digit), [choose(once[1], rest[1]), choose(once[0], rest[0])])
 }
 
 /// Quotient and remainder of `u1:u0` by `d`, `u1` being less than `d`, whose reciprocal is `v`: algorithm 4 of Moeller and Granlund.

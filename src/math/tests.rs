@@ -4,7 +4,7 @@
 //! `EJIT_MATH_CASES=20000000 cargo test --profile fast --no-default-features --features evm --lib math`.
 
 use super::Fast;
-use super::divide::{divide, reciprocal_of_two, remainder_of_sum, three_by_two, two_by_one};
+use super::divide::{digit_of_two, divide, reciprocal_of_two, remainder_of_sum, three_by_two, two_by_one};
 use super::limb::Limb;
 use super::modular::{
     PREPARED, Reciprocals, add_modulo, multiply_modulo, multiply_prepared, quotient, remainder, remainder_prepared,
@@ -286,8 +286,10 @@ fn small_digits_divide_exactly() {
         for high in highs {
             for low in 0..=255u8 {
                 let u = high << 8 | u32::from(low);
-                let (quotient, [r1, r0]) = three_by_two([(high >> 8) as u8, high as u8, low], [d1, d0], v);
-                assert_eq!((u32::from(quotient), u32::from(r1) << 8 | u32::from(r0)), (u / d, u % d), "{u:#x} {d:#x}");
+                let digits = [(high >> 8) as u8, high as u8, low];
+                for (quotient, [r1, r0]) in [three_by_two(digits, [d1, d0], v), digit_of_two(digits, [d1, d0])] {
+                    assert_eq!((u32::from(quotient), u32::from(r1) << 8 | u32::from(r0)), (u / d, u % d), "{u:#x} {d:#x}");
+                }
             }
         }
     }

@@ -2,7 +2,11 @@
 //! Peeters, Van Assche, "The Keccak reference", 2011).
 //!
 //! The permutation is plain Rust, two rounds from one array of lanes to another and back, so that no lane is moved; on x86-64 it is compiled a second time
-//! for machines with `andn` and `rorx`. Input is read in place. Of the last round only the four lanes that are the digest are computed.
+//! for machines with `andn` and `rorx`, and machines with AVX-512 have one in registers of 512 bits. Input is read in place. Of the last round only the four
+//! lanes that are the digest are computed.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use super::limbs::Word;
 
@@ -50,6 +54,11 @@ const ROUND: [u64; 24] = [
 #[inline]
 pub(crate) fn hash(input: &[u8]) -> Word {
     #[cfg(target_arch = "x86_64")]
+    if has_avx512() {
+        // SAFETY: the machine has what the function is compiled for.
+        return unsafe { avx512::hash(input) };
+    }
+    #[cfg(target_arch = "x86_64")]
     if has_bmi() {
         // SAFETY: the machine has what the function is compiled for.
         return unsafe { bmi::hash(input) };
@@ -57,9 +66,15 @@ pub(crate) fn hash(input: &[u8]) -> Word {
     sponge(input)
 }
 
-/// The hash of `N` lanes of eight bytes (the first byte lowest), fewer than a block has.
+/// The hash of four or eight lanes of eight bytes (the first byte lowest).
 #[inline]
 pub(crate) fn hash_lanes<const N: usize>(lanes: &[u64; N]) -> Word {
+    const { assert!(N == 4 || N == 8) };
+    #[cfg(target_arch = "x86_64")]
+    if has_avx512() {
+        // SAFETY: the machine has what the function is compiled for.
+        return unsafe { avx512::hash(bytes(lanes)) };
+    }
     #[cfg(target_arch = "x86_64")]
     if has_bmi() {
         // SAFETY: the machine has what the function is compiled for.
@@ -72,6 +87,24 @@ pub(crate) fn hash_lanes<const N: usize>(lanes: &[u64; N]) -> Word {
 #[inline(always)]
 fn has_bmi() -> bool {
     std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2")
+}
+
+/// The bytes of lanes, where lanes begin with their lowest.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn bytes<const N: usize>(lanes: &[u64; N]) -> &[u8] {
+    // SAFETY: they are eight times as many, and lie in the same place.
+    unsafe { core::slice::from_raw_parts(lanes.as_ptr().cast(), 8 * N) }
+}
+
+/// Whether the machine has what [`avx512`] is compiled for, and is none that would rather not (which know no VBMI2).
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn has_avx512() -> bool {
+    std::is_x86_feature_detected!("avx512f")
+        && std::is_x86_feature_detected!("avx512bw")
+        && std::is_x86_feature_detected!("avx512vl")
+        && std::is_x86_feature_detected!("avx512vbmi2")
 }
 
 /// The same functions, compiled for machines with `andn` and `rorx`.
@@ -177,12 +210,23 @@ mod tests {
     use revm_primitives::U256;
     use sha3::{Digest, Keccak256};
 
-    /// By our function in both builds, and by two others.
+    /// By all of ours that the machine can run, and by two others.
     fn check(input: &[u8]) {
-        let ours = U256::from_limbs(hash(input));
-        assert_eq!(ours, U256::from_limbs(sponge(input)), "{} bytes", input.len());
-        assert_eq!(ours, U256::from_be_bytes(revm_primitives::keccak256(input).0), "{} bytes", input.len());
-        assert_eq!(ours.to_be_bytes::<32>()[..], Keccak256::digest(input)[..], "{} bytes", input.len());
+        let expected = revm_primitives::keccak256(input);
+        assert_eq!(expected[..], Keccak256::digest(input)[..], "{} bytes", input.len());
+        let agrees = |digest| assert_eq!(U256::from_limbs(digest), U256::from_be_bytes(expected.0), "{} bytes", input.len());
+        agrees(hash(input));
+        agrees(sponge(input));
+        #[cfg(target_arch = "x86_64")]
+        if has_bmi() {
+            // SAFETY: the machine has what the function is compiled for.
+            agrees(unsafe { bmi::hash(input) });
+        }
+        #[cfg(target_arch = "x86_64")]
+        if has_avx512() {
+            // SAFETY: the machine has what the function is compiled for.
+            agrees(unsafe { avx512::hash(input) });
+        }
     }
 
     #[test]
@@ -196,13 +240,30 @@ mod tests {
         }
     }
 
+    /// Likewise for lanes.
+    fn check_lanes<const N: usize>(lanes: [u64; N]) {
+        let expected: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
+        let expected = sponge(&expected);
+        assert_eq!(hash_lanes(&lanes), expected);
+        assert_eq!(single(&lanes), expected);
+        #[cfg(target_arch = "x86_64")]
+        if has_bmi() {
+            // SAFETY: the machine has what the function is compiled for.
+            assert_eq!(unsafe { bmi::hash_lanes(&lanes) }, expected);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if has_avx512() {
+            // SAFETY: the machine has what the function is compiled for.
+            assert_eq!(unsafe { avx512::hash(bytes(&lanes)) }, expected);
+        }
+    }
+
     #[test]
-    fn lanes_are_bytes() {
-        let lanes: [u64; 16] = core::array::from_fn(|i| 0x0123_4567_89ab_cdef_u64.rotate_left(i as u32 * 5));
-        let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
-        assert_eq!(hash_lanes::<4>(&lanes[..4].try_into().unwrap()), hash(&bytes[..32]));
-        assert_eq!(hash_lanes::<8>(&lanes[..8].try_into().unwrap()), hash(&bytes[..64]));
-        assert_eq!(hash_lanes(&lanes), hash(&bytes));
-        assert_eq!(single(&lanes), hash(&bytes));
+    fn lanes_hash_as_their_bytes() {
+        let mut random = crate::math::tests::Random::new();
+        for _ in 0..100 {
+            check_lanes::<4>(core::array::from_fn(|_| random.limb()));
+            check_lanes::<8>(core::array::from_fn(|_| random.limb()));
+        }
     }
 }
