@@ -4,7 +4,7 @@
 use crate::abi::{CallTarget, Env, Host, HostError, Loaded, SelfDestruct, StorageWrite};
 use revm::{
     bytecode::Bytecode,
-    context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError},
+    context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError, journaled_state::AccountInfoLoad},
     primitives::{Address, B256, Bytes, Log, LogData, U256, hardfork::SpecId},
 };
 
@@ -66,17 +66,38 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         env.slot_number = ctx.slot_num();
     }
 
-    /// Loads `address` with its code into `self.memory.target`.
-    fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
-        self.memory.target.0 = load.code_hash();
-        match (&load.code, &self.memory.target.1) {
-            // The same code as last time: spare the reference count.
-            (Some(code), Some(known)) if same_code(code, known) => {}
-            (Some(code), _) => self.memory.target.1 = Some(code.clone()),
-            (None, _) => self.memory.target.1 = None,
+    /// Reads something of an account. What revm answers with is looked at where it is, here and below: to move it costs loads that wait for its
+    /// stores, since they are of other widths.
+    #[inline(always)]
+    fn read<T>(
+        &mut self,
+        address: Address,
+        load_code: bool,
+        skip_cold: bool,
+        read: impl FnOnce(&AccountInfoLoad<'_>) -> T,
+    ) -> Result<Loaded<T>, HostError> {
+        match &self.ctx.load_account_info_skip_cold_load(address, load_code, skip_cold) {
+            Ok(load) => Ok(Loaded { value: read(load), is_cold: load.is_cold }),
+            Err(error) => Err(lift(*error)),
         }
-        Ok(TargetLoad { is_cold: load.is_cold, is_empty: load.is_empty })
+    }
+
+    /// Loads `address` with its code into `self.memory.target`.
+    #[inline(always)]
+    fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
+        match &self.ctx.load_account_info_skip_cold_load(address, true, skip_cold) {
+            Ok(load) => {
+                self.memory.target.0 = load.code_hash;
+                match (&load.code, &self.memory.target.1) {
+                    // The same code as last time: spare the reference count.
+                    (Some(code), Some(known)) if same_code(code, known) => {}
+                    (Some(code), _) => self.memory.target.1 = Some(code.clone()),
+                    (None, _) => self.memory.target.1 = None,
+                }
+                Ok(TargetLoad { is_cold: load.is_cold, is_empty: load.is_empty })
+            }
+            Err(error) => Err(lift(*error)),
+        }
     }
 }
 
@@ -120,9 +141,9 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
     }
 
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
-        match self.ctx.sload_skip_cold_load(address, key, skip_cold) {
+        match &self.ctx.sload_skip_cold_load(address, key, skip_cold) {
             Ok(load) => Ok(Loaded { value: load.data, is_cold: load.is_cold }),
-            Err(error) => Err(lift(error)),
+            Err(error) => Err(lift(*error)),
         }
     }
 
@@ -147,23 +168,19 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
     }
 
     fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, false, skip_cold).map_err(lift)?;
-        Ok(Loaded { value: load.balance, is_cold: load.is_cold })
+        self.read(address, false, skip_cold, |load| load.balance)
     }
 
     fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, false, skip_cold).map_err(lift)?;
-        Ok(Loaded { value: if load.is_empty { B256::ZERO } else { load.code_hash }, is_cold: load.is_cold })
+        self.read(address, false, skip_cold, |load| if load.is_empty { B256::ZERO } else { load.code_hash })
     }
 
     fn code_len(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
-        Ok(Loaded { value: load.code.as_ref().map_or(0, Bytecode::len), is_cold: load.is_cold })
+        self.read(address, true, skip_cold, |load| load.code.as_ref().map_or(0, Bytecode::len))
     }
 
     fn code(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError> {
-        let load = self.ctx.load_account_info_skip_cold_load(address, true, skip_cold).map_err(lift)?;
-        Ok(Loaded { value: load.code.as_ref().map_or(Bytes::new(), Bytecode::original_bytes), is_cold: load.is_cold })
+        self.read(address, true, skip_cold, |load| load.code.as_ref().map_or(Bytes::new(), Bytecode::original_bytes))
     }
 
     fn self_balance(&mut self, address: Address) -> Result<U256, HostError> {
