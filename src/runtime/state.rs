@@ -35,6 +35,7 @@ macro_rules! host_ops {
 }
 
 /// Puts the environment in place, where nothing has needed it before.
+#[inline]
 pub fn ensure_environment(frame: &mut Frame) {
     if frame.env.is_null() {
         // SAFETY: `callouts` is valid for as long as the frame, and for the type of its host.
