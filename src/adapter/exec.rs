@@ -42,23 +42,18 @@ where
     E: From<ContextDbError<CTX>>,
 {
     let Runner { works, memory, .. } = runner;
-    let (memory_limit, init_code_limit) = (ctx.cfg().memory_limit(), ctx.cfg().max_initcode_size());
-    let mut host = JournalHost::new(ctx, memory);
+    let cfg = ctx.cfg();
     let shared = Shared {
         callouts: runtime::callouts::<JournalHost<'_, CTX>>(),
-        fork: host.spec,
-        memory_limit,
-        init_code_limit,
+        fork: cfg.spec().into(),
+        memory_limit: cfg.memory_limit(),
+        init_code_limit: cfg.max_initcode_size(),
         record: works.executor.engine().config().mode == Mode::Check,
     };
-    if shared.record {
-        // Both runs of a frame are to find it in place.
-        host.env();
-    }
     works.counters.transactions += 1;
     works.touched.forget();
     let mut exec = Exec {
-        host,
+        host: JournalHost::new(ctx, memory),
         precompiles,
         works,
         shared,
@@ -68,6 +63,10 @@ where
         outcome: Outcome::early(InstructionResult::Stop, 0),
         base_depth: first.depth,
     };
+    if exec.shared.record {
+        // Both runs of a frame are to find it in place.
+        exec.host.env();
+    }
     if let Err(error) = exec.run(&first.frame_input) {
         exec.works.pool.reset();
         return Err(error.into());
@@ -78,24 +77,16 @@ where
     let result = |gas_limit| InterpreterResult { result, output, gas: gas(gas_limit, gas_left, refund) };
     Ok(match &first.frame_input {
         FrameInput::Call(inputs) => {
-            let call = CallOutcome::new(result(inputs.gas_limit), inputs.return_memory_offset.clone());
-            FrameResult::Call(match exec.first_precompile {
-                None => call,
-                Some(precompile) => with_precompile(call, *precompile),
-            })
+            let mut call = CallOutcome::new(result(inputs.gas_limit), inputs.return_memory_offset.clone());
+            if let Some(precompile) = exec.first_precompile {
+                call.was_precompile_called = true;
+                (call.result.gas, call.precompile_call_logs) = *precompile;
+            }
+            FrameResult::Call(call)
         }
         FrameInput::Create(inputs) => FrameResult::Create(CreateOutcome::new(result(inputs.gas_limit()), created)),
         FrameInput::Empty => unreachable!("a transaction calls or creates"),
     })
-}
-
-/// The outcome of a transaction that calls a precompile: with all of its gas, and its logs.
-#[cold]
-fn with_precompile(mut call: CallOutcome, (gas, logs): (Gas, Vec<Log>)) -> CallOutcome {
-    call.result.gas = gas;
-    call.was_precompile_called = true;
-    call.precompile_call_logs = logs;
-    call
 }
 
 /// One run of the loop.
@@ -142,6 +133,7 @@ enum Output {
 
 impl Outcome {
     /// Ended before a frame came to be.
+    #[inline(always)]
     fn early(result: InstructionResult, gas_limit: u64) -> Outcome {
         Outcome { result, how: how(result), gas_left: gas_limit, refund: 0, output: Output::Empty, had_frame: false }
     }
@@ -512,6 +504,7 @@ where
 }
 
 /// Gas as revm counts it.
+#[inline(always)]
 fn gas(limit: u64, left: u64, refund: i64) -> Gas {
     let mut gas = Gas::new(limit);
     gas.set_remaining(left);
@@ -605,6 +598,7 @@ fn open_creation<CTX: ContextTr>(
 }
 
 /// What a result is to a parent.
+#[inline]
 fn how(result: InstructionResult) -> runtime::Outcome {
     if result.is_ok() {
         runtime::Outcome::Success
