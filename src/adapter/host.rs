@@ -2,6 +2,7 @@
 //! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
 
 use crate::abi::{CallTarget, Env, Host, HostError, Loaded, LoadedWord, SelfDestruct, StorageWrite};
+use crate::runtime::word::by_limbs;
 use revm::{
     bytecode::Bytecode,
     context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError, journaled_state::AccountInfoLoad},
@@ -43,27 +44,28 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         if self.memory.has_env { &raw const self.memory.env } else { core::ptr::null() }
     }
 
-    /// Writes the environment words of the transaction, each where it belongs.
+    /// Writes the environment words of the transaction, each where it belongs: by limbs, as revm has just made them.
     #[cold]
     fn fill_env(&mut self) {
         self.memory.has_env = true;
         let (ctx, env) = (&*self.ctx, &mut self.memory.env);
         env.origin = word(ctx.caller());
-        env.gas_price = ctx.effective_gas_price();
+        env.gas_price = by_limbs(&ctx.effective_gas_price());
         env.coinbase = word(ctx.beneficiary());
-        env.timestamp = ctx.timestamp();
-        env.number = ctx.block_number();
-        env.difficulty = if self.spec.is_enabled_in(SpecId::MERGE) {
+        env.timestamp = by_limbs(&ctx.timestamp());
+        env.number = by_limbs(&ctx.block_number());
+        let difficulty = if self.spec.is_enabled_in(SpecId::MERGE) {
             // Validation has made sure of it; system calls skip validation and get zero where revm would panic.
             ctx.prevrandao().unwrap_or_default()
         } else {
             ctx.difficulty()
         };
-        env.gas_limit = ctx.gas_limit();
-        env.chain_id = ctx.chain_id();
-        env.base_fee = ctx.basefee();
-        env.blob_base_fee = ctx.blob_gasprice();
-        env.slot_number = ctx.slot_num();
+        env.difficulty = by_limbs(&difficulty);
+        env.gas_limit = by_limbs(&ctx.gas_limit());
+        env.chain_id = by_limbs(&ctx.chain_id());
+        env.base_fee = by_limbs(&ctx.basefee());
+        env.blob_base_fee = by_limbs(&ctx.blob_gasprice());
+        env.slot_number = by_limbs(&ctx.slot_num());
     }
 
     /// Reads something of an account. What revm answers with is looked at where it is, here and below: to move it costs loads that wait for its
@@ -113,16 +115,14 @@ pub(super) fn same_code(a: &Bytecode, b: &Bytecode) -> bool {
     core::ptr::eq(a.bytes_ref().as_ptr(), b.bytes_ref().as_ptr()) && a.len() == b.len() && a.kind() == b.kind()
 }
 
-/// An address as a word.
+/// An address as a word, read in the pieces in which it is copied: a read across two of them waits until those are in the cache.
 #[inline]
 pub(super) fn word(address: Address) -> U256 {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = address.into_array();
-    U256::from_limbs([
-        u64::from_be_bytes([m, n, o, p, q, r, s, t]),
-        u64::from_be_bytes([e, f, g, h, i, j, k, l]),
-        u32::from_be_bytes([a, b, c, d]).into(),
-        0,
-    ])
+    let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let middle = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
+    let low = u32::from_be_bytes([q, r, s, t]);
+    U256::from_limbs([middle << 32 | u64::from(low), high << 32 | middle >> 32, high >> 32, 0])
 }
 
 /// What an answer of revm's is when someone looks at it: a value that may be an error, which shares its first byte with the other case. An optimiser that
