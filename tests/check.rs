@@ -3,7 +3,7 @@
 #![cfg(feature = "revm")]
 
 use ejit::abi::{
-    CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, Request, SelfDestruct, StackBuffer, StorageWrite,
+    CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, LoadedWord, Request, SelfDestruct, StackBuffer, StorageWrite,
 };
 use ejit::engine::{Config, Contract, CounterValues, Difference, Engine, Mode};
 use ejit::evm::{SpecId, code::Code, opcode as op};
@@ -21,8 +21,8 @@ use std::ffi::c_void;
 struct Storage(HashMap<U256, U256>);
 
 impl Host for Storage {
-    fn sload(&mut self, _: Address, key: U256, _: bool) -> Result<Loaded<U256>, HostError> {
-        Ok(Loaded { value: self.0.get(&key).copied().unwrap_or_default(), is_cold: false })
+    fn sload(&mut self, _: Address, key: U256, _: bool) -> LoadedWord {
+        LoadedWord { value: self.0.get(&key).copied().unwrap_or_default(), is_cold: Ok(false) }
     }
     fn sstore(&mut self, _: Address, key: U256, new: U256, _: bool) -> Result<StorageWrite, HostError> {
         let present = self.0.insert(key, new).unwrap_or_default();
@@ -32,8 +32,8 @@ impl Host for Storage {
         U256::ZERO
     }
     fn tstore(&mut self, _: Address, _: U256, _: U256) {}
-    fn balance(&mut self, _: Address, _: bool) -> Result<Loaded<U256>, HostError> {
-        Err(HostError::Fatal)
+    fn balance(&mut self, _: Address, _: bool) -> LoadedWord {
+        LoadedWord::failed(HostError::Fatal)
     }
     fn code_hash(&mut self, _: Address, _: bool) -> Result<Loaded<B256>, HostError> {
         Err(HostError::Fatal)
@@ -158,7 +158,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
 #[test]
 fn an_altered_answer_shows_where_it_is_used() {
     let found = difference(&LOAD_STORE, |tape, _| {
-        let Step::Asked(_, Answer::StorageLoad(Ok(load))) = &mut tape.events[0].step else { panic!("{tape:?}") };
+        let Step::Asked(_, Answer::StorageLoad(load)) = &mut tape.events[0].step else { panic!("{tape:?}") };
         load.value = U256::from(41);
     });
     assert_eq!((found.pc, found.alike), (8, 1));

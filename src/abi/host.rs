@@ -23,6 +23,31 @@ pub struct Loaded<T> {
     pub is_cold: bool,
 }
 
+/// A word as [`Loaded`], or why there is none.
+///
+/// No `Result` of both: the error would lie in the word's first byte, so that the rest would be moved apart from that, by loads that wait for stores of
+/// other widths (5 ns each time).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadedWord {
+    /// The value, zero if there is no answer.
+    pub value: U256,
+    /// First access in this transaction, or why there is no answer.
+    pub is_cold: Result<bool, HostError>,
+}
+
+impl LoadedWord {
+    /// No answer.
+    pub const fn failed(error: HostError) -> LoadedWord {
+        LoadedWord { value: U256::ZERO, is_cold: Err(error) }
+    }
+}
+
+impl From<Result<Loaded<U256>, HostError>> for LoadedWord {
+    fn from(loaded: Result<Loaded<U256>, HostError>) -> LoadedWord {
+        loaded.map_or_else(LoadedWord::failed, |Loaded { value, is_cold }| LoadedWord { value, is_cold: Ok(is_cold) })
+    }
+}
+
 /// The three values that price an SSTORE (EIP-2200).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageWrite {
@@ -77,7 +102,7 @@ pub trait Host {
         unreachable!("frames of this host begin with their environment")
     }
     /// Storage of the running contract.
-    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> LoadedWord;
     /// Writes storage.
     fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError>;
     /// Transient storage (EIP-1153).
@@ -85,7 +110,7 @@ pub trait Host {
     /// Writes transient storage.
     fn tstore(&mut self, address: Address, key: U256, value: U256);
     /// Balance of an account, in wei.
-    fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    fn balance(&mut self, address: Address, skip_cold: bool) -> LoadedWord;
     /// Hash of an account's code as EXTCODEHASH answers it: zero for an account that is empty (EIP-161; before that fork, non-existent).
     fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError>;
     /// Length of an account's code, in bytes. The code is loaded.

@@ -12,4 +12,4 @@ mod host;
 pub use callouts::{Callouts, FrameOp, WordOp};
 pub use exit::Exit;
 pub use frame::{CallKind, CallRequest, CreateRequest, Env, Frame, Request, SAVED_REGISTERS, SPILL_SLOTS, StackBuffer};
-pub use host::{CallTarget, Host, HostError, Loaded, SelfDestruct, StorageWrite};
+pub use host::{CallTarget, Host, HostError, Loaded, LoadedWord, SelfDestruct, StorageWrite};

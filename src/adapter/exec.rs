@@ -6,7 +6,6 @@
 use super::frames::{NOTHING, Shared, Start};
 use super::host::JournalHost;
 use super::runner::{Runner, Works};
-use super::touched::Touched;
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
@@ -43,62 +42,51 @@ where
     E: From<ContextDbError<CTX>>,
 {
     let Runner { works, memory, .. } = runner;
-    let (memory_limit, init_code_limit) = (ctx.cfg().memory_limit(), ctx.cfg().max_initcode_size());
-    let mut host = JournalHost::new(ctx, memory);
+    let cfg = ctx.cfg();
     let shared = Shared {
         callouts: runtime::callouts::<JournalHost<'_, CTX>>(),
-        fork: host.spec,
-        memory_limit,
-        init_code_limit,
+        fork: cfg.spec().into(),
+        memory_limit: cfg.memory_limit(),
+        init_code_limit: cfg.max_initcode_size(),
         record: works.executor.engine().config().mode == Mode::Check,
     };
-    if shared.record {
-        // Both runs of a frame are to find it in place.
-        host.env();
-    }
     works.counters.transactions += 1;
+    works.touched.forget();
     let mut exec = Exec {
-        host,
+        host: JournalHost::new(ctx, memory),
         precompiles,
         works,
         shared,
-        touched: Touched::default(),
         input: None,
         returned: None,
         first_precompile: None,
+        outcome: Outcome::early(InstructionResult::Stop, 0),
         base_depth: first.depth,
     };
-    let outcome = match exec.run(&first.frame_input) {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            exec.works.pool.reset();
-            return Err(error.into());
-        }
-    };
-    let (output, created) = exec.take_output(&outcome);
+    if exec.shared.record {
+        // Both runs of a frame are to find it in place.
+        exec.host.env();
+    }
+    if let Err(error) = exec.run(&first.frame_input) {
+        exec.works.pool.reset();
+        return Err(error.into());
+    }
+    let (output, created) = exec.take_output();
     exec.works.pool.reset();
-    let result =
-        |gas_limit| InterpreterResult { result: outcome.result, output, gas: gas(gas_limit, outcome.gas_left, outcome.refund) };
+    let Outcome { result, gas_left, refund, .. } = exec.outcome;
+    let result = |gas_limit| InterpreterResult { result, output, gas: gas(gas_limit, gas_left, refund) };
     Ok(match &first.frame_input {
         FrameInput::Call(inputs) => {
-            let call = CallOutcome::new(result(inputs.gas_limit), inputs.return_memory_offset.clone());
-            FrameResult::Call(match exec.first_precompile {
-                None => call,
-                Some(precompile) => with_precompile(call, *precompile),
-            })
+            let mut call = CallOutcome::new(result(inputs.gas_limit), inputs.return_memory_offset.clone());
+            if let Some(precompile) = exec.first_precompile {
+                call.was_precompile_called = true;
+                (call.result.gas, call.precompile_call_logs) = *precompile;
+            }
+            FrameResult::Call(call)
         }
         FrameInput::Create(inputs) => FrameResult::Create(CreateOutcome::new(result(inputs.gas_limit()), created)),
         FrameInput::Empty => unreachable!("a transaction calls or creates"),
     })
-}
-
-/// The outcome of a transaction that calls a precompile: with all of its gas, and its logs.
-#[cold]
-fn with_precompile(mut call: CallOutcome, (gas, logs): (Gas, Vec<Log>)) -> CallOutcome {
-    call.result.gas = gas;
-    call.was_precompile_called = true;
-    call.precompile_call_logs = logs;
-    call
 }
 
 /// One run of the loop.
@@ -107,14 +95,15 @@ struct Exec<'a, CTX, P> {
     precompiles: &'a mut P,
     works: &'a mut Works,
     shared: Shared,
-    /// Accounts to which a transfer of nothing can be left out.
-    touched: Touched,
     /// Call data of the first frame, where it is not the transaction's own.
     input: Option<Bytes>,
     /// Output that lies in no frame's memory: of a precompile, or of a creation.
     returned: Option<Bytes>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
     first_precompile: Option<Box<(Gas, Vec<Log>)>>,
+    /// Of the call or creation that ended last. It stays here and is read part by part: where it was moved, bytes that had been written one by one
+    /// were read together, which takes 4 ns each time.
+    outcome: Outcome,
     base_depth: usize,
 }
 
@@ -144,6 +133,7 @@ enum Output {
 
 impl Outcome {
     /// Ended before a frame came to be.
+    #[inline(always)]
     fn early(result: InstructionResult, gas_limit: u64) -> Outcome {
         Outcome { result, how: how(result), gas_left: gas_limit, refund: 0, output: Output::Empty, had_frame: false }
     }
@@ -157,8 +147,17 @@ struct Creation {
     gas_limit: u64,
 }
 
-/// An outcome, or none yet: a frame was started.
-type Begun<CTX> = Result<Option<Outcome>, ContextDbError<CTX>>;
+/// What follows when a call or creation has begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// It has a frame, which is to be executed.
+    Started,
+    /// It has ended, as `Exec::outcome` says.
+    Ended,
+}
+
+/// Something, or what revm's loop fails with.
+type OrError<CTX, T> = Result<T, ContextDbError<CTX>>;
 
 impl<CTX, P> Exec<'_, CTX, P>
 where
@@ -167,59 +166,62 @@ where
 {
     /// Executes the call or creation that a transaction makes to its end.
     #[inline]
-    fn run(&mut self, first: &FrameInput) -> Result<Outcome, ContextDbError<CTX>> {
+    fn run(&mut self, first: &FrameInput) -> OrError<CTX, ()> {
         let begun = match first {
             FrameInput::Call(inputs) => self.call(inputs, None)?,
             FrameInput::Create(inputs) => self.first_create(inputs)?,
             FrameInput::Empty => unreachable!("a transaction calls or creates"),
         };
-        match begun {
-            Some(outcome) => Ok(outcome),
-            None => {
-                let mut inputs = self.works.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
-                let outcome = self.run_frames(&mut inputs);
-                self.works.child_inputs = Some(inputs);
-                outcome
-            }
+        if begun == Begun::Ended {
+            return Ok(());
         }
+        let mut inputs = self.works.child_inputs.take().unwrap_or_else(|| Box::new(blank_inputs()));
+        let ran = self.run_frames(&mut inputs);
+        self.works.child_inputs = Some(inputs);
+        ran
     }
 
     /// Executes the first frame, and every one that it calls or creates, to its end. `inputs` is room for the calls.
     #[inline]
-    fn run_frames(&mut self, inputs: &mut CallInputs) -> Result<Outcome, ContextDbError<CTX>> {
+    fn run_frames(&mut self, inputs: &mut CallInputs) -> OrError<CTX, ()> {
         loop {
             let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
-            let outcome = match exit {
-                Exit::Suspend => match self.start_child(inputs)? {
-                    None => continue,
-                    Some(outcome) => outcome,
-                },
-                exit => {
-                    let outcome = self.end(exit);
-                    if self.works.pool.active() == 0 {
-                        return Ok(outcome);
-                    }
-                    outcome
+            if exit == Exit::Suspend {
+                if self.start_child(inputs)? == Begun::Started {
+                    continue;
                 }
-            };
-            self.resume(outcome)?;
+            } else {
+                self.end(exit);
+                if self.works.pool.active() == 0 {
+                    return Ok(());
+                }
+            }
+            self.resume()?;
         }
+    }
+
+    /// It ended so before a frame came to be.
+    #[inline]
+    fn ended_early(&mut self, result: InstructionResult, gas_limit: u64) -> Begun {
+        self.outcome = Outcome::early(result, gas_limit);
+        Begun::Ended
     }
 
     /// Undoes what the journal has noted since `checkpoint`, marks of touched accounts included.
     #[inline]
     fn revert(&mut self, checkpoint: JournalCheckpoint) {
         self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
-        self.touched.forget();
+        self.works.touched.forget();
     }
 
     /// Depth of the frame about to start.
+    #[inline]
     fn depth(&self) -> usize {
         self.base_depth + self.works.pool.active()
     }
 
     /// The creation that a transaction makes.
-    fn first_create(&mut self, inputs: &CreateInputs) -> Begun<CTX> {
+    fn first_create(&mut self, inputs: &CreateInputs) -> OrError<CTX, Begun> {
         let creation =
             Creation { caller: inputs.caller(), scheme: inputs.scheme(), value: inputs.value(), gas_limit: inputs.gas_limit() };
         let opened = open_creation(&mut self.host, &creation, inputs.init_code(), self.base_depth)?;
@@ -228,7 +230,7 @@ where
 
     /// Starts what the top frame asks for.
     #[inline(always)]
-    fn start_child(&mut self, inputs: &mut CallInputs) -> Begun<CTX> {
+    fn start_child(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
         let parent = self.works.pool.top();
         match parent.frame.request {
             Request::Call(ref request) => {
@@ -244,7 +246,7 @@ where
         }
     }
 
-    fn child_create(&mut self, request: &CreateRequest) -> Begun<CTX> {
+    fn child_create(&mut self, request: &CreateRequest) -> OrError<CTX, Begun> {
         let depth = self.depth();
         let parent = self.works.pool.top();
         let creation = Creation {
@@ -267,23 +269,23 @@ where
     ///
     /// Inlined, so that whether there is an outcome already is no byte in memory that is read again by a wider load, which takes 9 ns.
     #[inline(always)]
-    fn call(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>) -> Begun<CTX> {
+    fn call(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>) -> OrError<CTX, Begun> {
         let depth = self.depth();
         let gas_limit = inputs.gas_limit;
         if depth > CALL_STACK_LIMIT as usize {
-            return Ok(Some(Outcome::early(InstructionResult::CallTooDeep, gas_limit)));
+            return Ok(self.ended_early(InstructionResult::CallTooDeep, gas_limit));
         }
         let journal = self.host.ctx.journal_mut();
         let checkpoint = journal.checkpoint();
         if let CallValue::Transfer(value) = inputs.value
-            && !(value.is_zero() && self.touched.knows(&inputs.target_address))
+            && !(value.is_zero() && self.works.touched.knows(&inputs.target_address))
         {
             if let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value) {
                 self.revert(checkpoint);
-                return Ok(Some(Outcome::early(error.into(), gas_limit)));
+                return Ok(self.ended_early(error.into(), gas_limit));
             }
             if inputs.caller != inputs.target_address {
-                self.touched.note(&inputs.target_address);
+                self.works.touched.note(&inputs.target_address);
             }
         }
         // Precompiles find input that lies in the caller's memory in revm's shared buffer, which that memory takes the place of meanwhile.
@@ -298,15 +300,18 @@ where
         }
         match answer {
             Ok(None) => {}
-            Ok(Some(result)) => return Ok(Some(self.end_precompile(result, checkpoint))),
+            Ok(Some(result)) => {
+                self.end_precompile(result, checkpoint);
+                return Ok(Begun::Ended);
+            }
             Err(error) => return Err(ContextError::Custom(error)),
         }
         if inputs.known_bytecode.1.is_empty() {
             self.host.ctx.journal_mut().checkpoint_commit();
-            return Ok(Some(Outcome::early(InstructionResult::Stop, gas_limit)));
+            return Ok(self.ended_early(InstructionResult::Stop, gas_limit));
         }
         self.start_frame(inputs, input, depth, checkpoint);
-        Ok(None)
+        Ok(Begun::Started)
     }
 
     /// The frame of a call.
@@ -341,10 +346,10 @@ where
     }
 
     /// The frame of a creation that was opened, or how it ended already.
-    fn create(&mut self, creation: &Creation, opened: Opened, code: impl FnOnce() -> Code) -> Option<Outcome> {
+    fn create(&mut self, creation: &Creation, opened: Opened, code: impl FnOnce() -> Code) -> Begun {
         let (created, checkpoint) = match opened {
             Ok(opened) => opened,
-            Err(result) => return Some(Outcome::early(result, creation.gas_limit)),
+            Err(result) => return self.ended_early(result, creation.gas_limit),
         };
         let start = Start {
             gas_limit: creation.gas_limit,
@@ -362,7 +367,7 @@ where
         counters.frames += 1;
         let contract = executor.init_code(self.shared.fork, code());
         pool.push(&start, &contract, &self.shared);
-        None
+        Begun::Started
     }
 
     /// Exchanges the top frame's memory with revm's shared buffer.
@@ -373,7 +378,7 @@ where
     }
 
     #[inline(never)]
-    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) -> Outcome {
+    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) {
         self.works.counters.precompiles += 1;
         let is_first = self.works.pool.active() == 0;
         let journal = self.host.ctx.journal_mut();
@@ -393,21 +398,21 @@ where
         let mut returned = GasTracker::new(u64::MAX, 0, 0);
         handle_reservoir_remaining_gas(result.result, &mut returned, result.gas.tracker_mut());
         self.returned = Some(result.output);
-        Outcome {
+        self.outcome = Outcome {
             result: result.result,
             how: how(result.result),
             gas_left: returned.remaining(),
             refund: returned.refunded(),
             output: Output::Returned,
             had_frame: false,
-        }
+        };
     }
 
     /// The second half of `process_next_action`: the top frame ended with `exit`.
-    #[inline]
-    fn end(&mut self, exit: Exit) -> Outcome {
+    #[inline(always)]
+    fn end(&mut self, exit: Exit) {
         let slot = self.works.pool.top();
-        let mut outcome = Outcome {
+        self.outcome = Outcome {
             result: instruction_result(exit),
             how: runtime::Outcome::of(exit),
             gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
@@ -418,45 +423,40 @@ where
             },
             had_frame: true,
         };
-        let journal = self.host.ctx.journal_mut();
         match slot.created {
-            Some(created) => self.end_creation(&mut outcome, created),
-            None if outcome.how == runtime::Outcome::Success => journal.checkpoint_commit(),
+            Some(created) => self.end_creation(created),
+            None if self.outcome.how == runtime::Outcome::Success => self.host.ctx.journal_mut().checkpoint_commit(),
             None => {
                 let checkpoint = slot.checkpoint;
                 self.revert(checkpoint);
             }
         }
         self.works.pool.pop();
-        outcome
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
-    fn end_creation(&mut self, outcome: &mut Outcome, created: Address) {
-        let slot = self.works.pool.top();
+    #[inline(never)]
+    fn end_creation(&mut self, created: Address) {
+        let (slot, outcome) = (self.works.pool.top(), &mut self.outcome);
         let deploys = outcome.result.is_ok();
-        let code = match outcome.output {
-            Output::Ended if deploys => Bytes::copy_from_slice(slot.output()),
-            _ => Bytes::new(),
-        };
-        let gas = gas(slot.gas_limit, outcome.gas_left, outcome.refund);
-        let mut result = InterpreterResult::new(outcome.result, code, gas);
+        let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
+        let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
         return_create(self.host.ctx, slot.checkpoint, &mut result, created);
-        self.touched.forget();
-        (outcome.result, outcome.how) = (result.result, how(result.result));
-        outcome.gas_left = result.gas.remaining();
+        self.works.touched.forget();
+        (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);
             outcome.output = Output::Returned;
         }
     }
 
-    /// `return_result`: the top frame goes on with `outcome`.
-    fn resume(&mut self, outcome: Outcome) -> Result<(), ContextDbError<CTX>> {
+    /// `return_result`: the top frame goes on with the outcome of what it has asked for.
+    #[inline(always)]
+    fn resume(&mut self) -> OrError<CTX, ()> {
         if self.host.ctx.error().is_err() {
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
-        let Outcome { result, how, gas_left, refund, output, had_frame } = outcome;
+        let Outcome { result, how, gas_left, refund, output, had_frame } = self.outcome;
         if how == runtime::Outcome::Halt {
             assert!(result != InstructionResult::FatalExternalError, "a fatal error without its reason");
         }
@@ -492,18 +492,19 @@ where
 
     /// The output of what ended, and the account that it created.
     #[inline]
-    fn take_output(&mut self, outcome: &Outcome) -> (Bytes, Option<Address>) {
+    fn take_output(&mut self) -> (Bytes, Option<Address>) {
         let ended = self.works.pool.last_ended();
-        let output = match outcome.output {
+        let output = match self.outcome.output {
             Output::Empty => Bytes::new(),
             Output::Returned => self.returned.take().unwrap_or_default(),
             Output::Ended => ended.map_or(Bytes::new(), |slot| Bytes::copy_from_slice(slot.output())),
         };
-        (output, ended.filter(|_| outcome.had_frame).and_then(|slot| slot.created))
+        (output, ended.filter(|_| self.outcome.had_frame).and_then(|slot| slot.created))
     }
 }
 
 /// Gas as revm counts it.
+#[inline(always)]
 fn gas(limit: u64, left: u64, refund: i64) -> Gas {
     let mut gas = Gas::new(limit);
     gas.set_remaining(left);
@@ -556,6 +557,7 @@ fn describe_call(inputs: &mut CallInputs, parent: &Frame, request: &CallRequest)
 }
 
 /// revm's range for an operand area: empty ones lie at the end of all memory.
+#[inline(always)]
 fn span((offset, len): (usize, usize)) -> Range<usize> {
     if len == 0 { usize::MAX..usize::MAX } else { offset..offset + len }
 }
@@ -569,7 +571,7 @@ fn open_creation<CTX: ContextTr>(
     creation: &Creation,
     init_code: &[u8],
     depth: usize,
-) -> Result<Opened, ContextDbError<CTX>> {
+) -> OrError<CTX, Opened> {
     if depth > CALL_STACK_LIMIT as usize {
         return Ok(Err(InstructionResult::CallTooDeep));
     }
@@ -596,6 +598,7 @@ fn open_creation<CTX: ContextTr>(
 }
 
 /// What a result is to a parent.
+#[inline]
 fn how(result: InstructionResult) -> runtime::Outcome {
     if result.is_ok() {
         runtime::Outcome::Success

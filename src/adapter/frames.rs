@@ -175,6 +175,7 @@ impl Slot {
     }
 
     /// The output after RETURN or REVERT.
+    #[inline]
     pub(super) fn output(&self) -> &[u8] {
         let (offset, len) = (self.frame.out_offset as usize, self.frame.out_len as usize);
         if len == 0 { &[] } else { &self.frame.buffer[offset..][..len] }
@@ -295,6 +296,7 @@ impl FramePool {
     }
 
     /// Frames that run or are suspended.
+    #[inline]
     pub(super) fn active(&self) -> usize {
         self.active
     }
@@ -325,21 +327,25 @@ impl FramePool {
     }
 
     /// The frame that runs.
+    #[inline]
     pub(super) fn top(&mut self) -> &mut Slot {
         &mut self.slots[self.active - 1]
     }
 
     /// Ends the frame that runs; its output stays readable until the next [`FramePool::push`].
+    #[inline]
     pub(super) fn pop(&mut self) {
         self.active -= 1;
     }
 
     /// The frame that ended last.
+    #[inline]
     pub(super) fn last_ended(&self) -> Option<&Slot> {
         self.slots.get(self.active).map(|slot| &**slot)
     }
 
     /// The frame that runs, and the one above it that ended last.
+    #[inline]
     pub(super) fn top_and_ended(&mut self) -> (&mut Slot, Option<&Slot>) {
         let (below, above) = self.slots.split_at_mut(self.active);
         (below.last_mut().expect("a frame runs"), above.first().map(|slot| &**slot))

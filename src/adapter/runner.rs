@@ -3,6 +3,7 @@
 use super::exec::blank_inputs;
 use super::frames::FramePool;
 use super::host::{HostMemory, same_code};
+use super::touched::Touched;
 use crate::abi::{Exit, Host};
 use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
@@ -55,6 +56,8 @@ pub(super) struct Works {
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
+    /// Accounts to which a transfer of nothing can be left out, in this transaction.
+    pub(super) touched: Touched,
     /// The call that a frame asks for, in the form that precompiles take it.
     pub(super) child_inputs: Option<Box<CallInputs>>,
     first_difference: Option<Box<Difference>>,
@@ -129,6 +132,7 @@ impl Runner {
             pool: FramePool::new(),
             counters: Counters::default(),
             contracts: Contracts { known: Box::new([const { None }; MEMO_SLOTS]), generation: engine.generation() },
+            touched: Touched::default(),
             child_inputs: Some(Box::new(blank_inputs())),
             first_difference: None,
         };

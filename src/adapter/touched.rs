@@ -6,29 +6,36 @@
 use revm::primitives::Address;
 
 /// Accounts that are remembered, by the last bits of their addresses.
-const SLOTS: usize = 8;
+const SLOTS: usize = u8::BITS as usize;
 
 /// Touched accounts of one transaction, as far as they are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Touched([Option<Address>; SLOTS]);
+pub(super) struct Touched {
+    accounts: [Address; SLOTS],
+    /// Which of them are, one bit each.
+    known: u8,
+}
 
 impl Touched {
     /// Whether `account` is known to be touched.
     #[inline(always)]
     pub(super) fn knows(&self, account: &Address) -> bool {
-        self.0[slot(account)].as_ref() == Some(account)
+        let slot = slot(account);
+        self.known >> slot & 1 != 0 && self.accounts[slot] == *account
     }
 
     /// `account` was touched.
     #[inline(always)]
     pub(super) fn note(&mut self, account: &Address) {
-        self.0[slot(account)] = Some(*account);
+        let slot = slot(account);
+        self.accounts[slot] = *account;
+        self.known |= 1 << slot;
     }
 
-    /// The journal may have been reverted.
+    /// The journal may have been reverted, or is another's.
     #[inline]
     pub(super) fn forget(&mut self) {
-        self.0 = Default::default();
+        self.known = 0;
     }
 }
 

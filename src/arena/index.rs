@@ -19,6 +19,7 @@ impl PcIndex {
     }
 
     /// The entry at `position`; 0 where there is none.
+    #[inline]
     pub fn get(&self, position: usize) -> u32 {
         self.entries.get(position).map_or(0, |entry| entry.load(Ordering::Acquire))
     }
@@ -31,6 +32,7 @@ impl PcIndex {
     }
 
     /// Where the entries are.
+    #[inline]
     pub fn as_ptr(&self) -> *const u32 {
         self.entries.as_ptr().cast()
     }

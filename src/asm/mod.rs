@@ -124,8 +124,8 @@ impl CodeBuffer {
         // The length is read once: for all the compiler knows, what is stored may lie over it.
         let end = self.len + len as u32;
         let at = self.len();
-        match self.bytes.get_mut(at..at + 8) {
-            Some(room) => room.copy_from_slice(&bits.to_le_bytes()),
+        match self.bytes.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
+            Some(room) => *room = bits.to_le_bytes(),
             None => self.store_grown(bits, 0),
         }
         self.len = end;
@@ -164,12 +164,9 @@ impl CodeBuffer {
     fn store(&mut self, low: u64, high: u64, len: usize) {
         let end = self.len + len as u32;
         let at = self.len();
-        match self.bytes.get_mut(at..at + PIECE) {
-            Some(room) => {
-                room[..8].copy_from_slice(&low.to_le_bytes());
-                room[8..].copy_from_slice(&high.to_le_bytes());
-            }
-            None => self.store_grown(low, high),
+        match self.bytes.get_mut(at..at + PIECE).map(<[u8]>::as_chunks_mut) {
+            Some(([first, second], _)) => (*first, *second) = (low.to_le_bytes(), high.to_le_bytes()),
+            _ => self.store_grown(low, high),
         }
         self.len = end;
     }

@@ -96,6 +96,7 @@ impl Contract {
     }
 
     /// The index from pc to code.
+    #[inline]
     pub(super) fn index(&self) -> &PcIndex {
         self.index.get_or_init(|| PcIndex::new(self.code.bytes().len() + 1))
     }
@@ -112,6 +113,7 @@ impl Contract {
     }
 
     /// Offset of the code of the block at `pc`, if it is compiled.
+    #[inline]
     pub(super) fn offset(&self, pc: u64) -> Option<u32> {
         match self.index().get(usize::try_from(pc).ok()?) {
             0 | REFUSED => None,
@@ -120,6 +122,7 @@ impl Contract {
     }
 
     /// Whether the block at `pc` was found to be one that cannot be compiled.
+    #[inline]
     pub(super) fn is_refused(&self, pc: u64) -> bool {
         usize::try_from(pc).is_ok_and(|pc| self.index().get(pc) == REFUSED)
     }
@@ -149,6 +152,7 @@ impl Contract {
 
     /// Notes gas of plain instructions that were executed, or a detour's. Read and written apart: what another thread adds in between may be lost, which only
     /// puts compiling off.
+    #[inline]
     pub(super) fn add_work(&self, gas: u64) {
         if gas > 0 {
             self.work.store(self.work.load(Relaxed).saturating_add(gas), Relaxed);
@@ -196,6 +200,7 @@ impl Contract {
     }
 
     /// Whether anything of it is compiled.
+    #[inline]
     pub fn is_compiled(&self) -> bool {
         self.index.get().is_some()
     }

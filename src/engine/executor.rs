@@ -65,6 +65,7 @@ impl Executor {
     }
 
     /// The engine.
+    #[inline]
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -293,6 +294,7 @@ impl Executor {
     }
 
     /// Address of the code of the generic version of the block at `frame.pc`, which is compiled first, for `origin`, if it is worth it.
+    #[inline]
     fn block(&self, frame: &Frame, contract: &Contract, generation: &Generation, origin: Origin) -> Option<u64> {
         if let Some(offset) = contract.offset(frame.pc) {
             return Some(generation.base + u64::from(offset));

@@ -197,6 +197,7 @@ impl Engine {
     }
 
     /// Whether compiled code is entered.
+    #[inline]
     pub fn is_enabled(&self) -> bool {
         !self.inner.disabled.load(Relaxed)
     }

@@ -7,7 +7,9 @@
 
 use super::exact::{self, with_runtime_opcodes};
 use super::step::{Registers, step, with_fast_opcodes};
-use crate::abi::{CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, SelfDestruct, StackBuffer, StorageWrite};
+use crate::abi::{
+    CallTarget, Callouts, Env, Exit, Frame, Host, HostError, Loaded, LoadedWord, SelfDestruct, StackBuffer, StorageWrite,
+};
 use crate::evm::{Address, B256, SpecId, U256, code::Code, opcode::*};
 use core::mem::MaybeUninit;
 use revm_primitives::Bytes;
@@ -270,7 +272,7 @@ unsafe extern "C" fn record_depth(frame: *mut Frame) -> u64 {
 enum NoHost {}
 
 impl Host for NoHost {
-    fn sload(&mut self, _: Address, _: U256, _: bool) -> Result<Loaded<U256>, HostError> {
+    fn sload(&mut self, _: Address, _: U256, _: bool) -> LoadedWord {
         match *self {}
     }
     fn sstore(&mut self, _: Address, _: U256, _: U256, _: bool) -> Result<StorageWrite, HostError> {
@@ -282,7 +284,7 @@ impl Host for NoHost {
     fn tstore(&mut self, _: Address, _: U256, _: U256) {
         match *self {}
     }
-    fn balance(&mut self, _: Address, _: bool) -> Result<Loaded<U256>, HostError> {
+    fn balance(&mut self, _: Address, _: bool) -> LoadedWord {
         match *self {}
     }
     fn code_hash(&mut self, _: Address, _: bool) -> Result<Loaded<B256>, HostError> {

@@ -23,6 +23,7 @@ impl Entry {
     /// # Safety
     /// `code` is the address of such a version in the same arena, compiled for the frame's bytecode and fork; the frame's pointers are valid,
     /// its stack, memory, `pc_index` and `code_base` are as [`Frame`] says.
+    #[inline]
     pub unsafe fn enter(self, frame: &mut Frame, code: u64) -> Exit {
         // SAFETY: the caller's promise, and that of `new`.
         unsafe { call(self.enter, frame, code) }
@@ -32,6 +33,7 @@ impl Entry {
     ///
     /// # Safety
     /// As [`Entry::enter`]; the version's context holds.
+    #[inline]
     pub unsafe fn resume(self, frame: &mut Frame, code: u64) -> Exit {
         // SAFETY: the caller's promise, and that of `new`.
         unsafe { call(self.resume, frame, code) }

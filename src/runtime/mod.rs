@@ -170,8 +170,9 @@ fn address(word: &U256) -> Address {
     let [low, middle, high, _] = *word.as_limbs();
     let (first, second) = ((high << 32 | middle >> 32).to_be(), (middle << 32 | low >> 32).to_be());
     let mut bytes = [0; 20];
-    bytes[..16].copy_from_slice(&word::side_by_side(first, second));
-    bytes[16..].copy_from_slice(&(low as u32).to_be_bytes());
+    let (pair, rest) = bytes.split_first_chunk_mut().expect("20 is more than 16");
+    *pair = word::side_by_side(first, second);
+    *rest.first_chunk_mut().expect("4 are left") = (low as u32).to_be_bytes();
     Address::new(bytes)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Knows no adapter and neither engine: it sees frames only where they ask or pause.
 
-use crate::abi::{CallTarget, Env, Frame, Host, HostError, Loaded, Request, SelfDestruct, StorageWrite};
+use crate::abi::{CallTarget, Env, Frame, Host, HostError, Loaded, LoadedWord, Request, SelfDestruct, StorageWrite};
 use core::fmt;
 use revm_primitives::{Address, B256, Bytes, U256};
 use std::collections::hash_map::DefaultHasher;
@@ -293,6 +293,13 @@ impl<T> Unanswered for Result<T, HostError> {
     }
 }
 
+impl Unanswered for LoadedWord {
+    const UNANSWERED: Self = LoadedWord::failed(HostError::Fatal);
+    fn is_pending(&self) -> bool {
+        self.is_cold.is_pending()
+    }
+}
+
 impl Unanswered for U256 {
     const UNANSWERED: Self = U256::ZERO;
 }
@@ -363,11 +370,11 @@ macro_rules! host {
 }
 
 host! {
-    StorageLoad sload(address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    StorageLoad sload(address: Address, key: U256, skip_cold: bool) -> LoadedWord;
     StorageStore sstore(address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError>;
     TransientLoad tload(address: Address, key: U256) -> U256;
     TransientStore tstore(address: Address, key: U256, value: U256) -> ();
-    Balance balance(address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError>;
+    Balance balance(address: Address, skip_cold: bool) -> LoadedWord;
     CodeHash code_hash(address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError>;
     CodeLen code_len(address: Address, skip_cold: bool) -> Result<Loaded<usize>, HostError>;
     Code code(address: Address, skip_cold: bool) -> Result<Loaded<Bytes>, HostError>;

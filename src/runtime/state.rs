@@ -1,7 +1,7 @@
 //! Reading accounts, storage, hashes; writing storage.
 
 use super::{Flow, address, run, saturated};
-use crate::abi::{Exit, Frame, Host, HostError, Loaded, StorageWrite};
+use crate::abi::{Exit, Frame, Host, HostError, Loaded, LoadedWord, StorageWrite};
 use crate::evm::fork::StorePrices;
 use revm_primitives::{Address, BLOCK_HASH_HISTORY, U256};
 
@@ -17,6 +17,20 @@ fn load<H: Host, T>(frame: &mut Frame, ask: impl FnOnce(&mut H, Address, bool) -
         frame.charge(cold)?;
     }
     Ok(loaded.value)
+}
+
+/// Puts a word that the topmost one names in its place, and pays `cold` for it if it was.
+#[inline(always)]
+fn load_word<H: Host>(frame: &mut Frame, cold: u64, ask: impl FnOnce(&mut H, &Frame, bool) -> LoadedWord) -> Flow {
+    let skip_cold = !frame.can_pay(cold);
+    // SAFETY: `H` is the host's type by this function's instantiation in its table.
+    let host = unsafe { frame.host::<H>() };
+    let LoadedWord { value, is_cold } = ask(host, frame, skip_cold);
+    if is_cold? {
+        frame.charge(cold)?;
+    }
+    frame.replace(1, value);
+    Ok(())
 }
 
 /// Defines operations as [`FrameOp`](crate::abi::FrameOp)s of a host type, `unsafe` as that type says.
@@ -35,6 +49,7 @@ macro_rules! host_ops {
 }
 
 /// Puts the environment in place, where nothing has needed it before.
+#[inline]
 pub fn ensure_environment(frame: &mut Frame) {
     if frame.env.is_null() {
         // SAFETY: `callouts` is valid for as long as the frame, and for the type of its host.
@@ -51,9 +66,7 @@ host_ops! {
     };
     /// BALANCE
     balance = |frame| {
-        let balance = load(frame, H::balance)?;
-        frame.replace(1, balance);
-        Ok(())
+        load_word(frame, frame.schedule().cold_account, |host: &mut H, frame, skip_cold| host.balance(address(&frame.operand(1)), skip_cold))
     };
     /// EXTCODESIZE
     extcodesize = |frame| {
@@ -110,19 +123,7 @@ host_ops! {
     };
     /// SLOAD
     sload = |frame| {
-        let cold = frame.schedule().cold_storage;
-        let skip_cold = !frame.can_pay(cold);
-        // SAFETY: `H` is the host's type by this function's instantiation in its table.
-        match &unsafe { frame.host::<H>() }.sload(frame.address, frame.operand(1), skip_cold) {
-            Ok(slot) => {
-                if slot.is_cold {
-                    frame.charge(cold)?;
-                }
-                frame.replace(1, slot.value);
-                Ok(())
-            }
-            Err(error) => Err((*error).into()),
-        }
+        load_word(frame, frame.schedule().cold_storage, |host: &mut H, frame, skip_cold| host.sload(frame.address, frame.operand(1), skip_cold))
     };
     /// SSTORE
     sstore = store::<H>;

@@ -14,6 +14,14 @@ pub(crate) unsafe fn read(at: *const U256) -> [u64; 4] {
     unsafe { [at.read_volatile(), at.add(1).read_volatile(), at.add(2).read_volatile(), at.add(3).read_volatile()] }
 }
 
+/// A copy, made as [`read`] reads.
+#[cfg(feature = "revm")]
+#[inline(always)]
+pub(crate) fn by_limbs(word: &U256) -> U256 {
+    // SAFETY: a reference is valid for reads.
+    U256::from_limbs(unsafe { read(word) })
+}
+
 /// A word where it is, for functions that read it limb by limb.
 ///
 /// # Safety

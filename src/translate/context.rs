@@ -412,13 +412,15 @@ impl Versions {
         &mut self.sites[first..]
     }
 
-    /// A version of a block in `blocks` that code refers to (through its link slot) and that is not compiled: the next after `last`, or else the
-    /// first. Widening versions are left out: they may never be needed, and change what is compiled after them.
+    /// A version of a block in `blocks` that code refers to (through its link slot, or where a call is followed by a generic version) and that is not
+    /// compiled: the next after `last`, or else the first. Widening versions are left out: they may never be needed, and change what is compiled
+    /// after them.
     pub fn next_wanted(&self, last: Option<VersionId>, blocks: impl Fn(Pc) -> bool) -> Option<VersionId> {
         let from = last.map_or(0, |id| id.0 as usize + 1);
         let wanted = |&id: &usize| {
             let version = &self.list[id];
-            version.slot != 0 && version.address == 0 && version.widens.is_none() && blocks(version.pc)
+            let is_referred_to = version.slot != 0 || version.context.is_generic();
+            is_referred_to && version.address == 0 && version.widens.is_none() && blocks(version.pc)
         };
         (from..self.list.len()).chain(0..from).find(wanted).map(|id| VersionId(id as u32))
     }

@@ -94,14 +94,9 @@ impl Translator {
             End::Call => {
                 let opcode = job.code.padded()[block.end.index() - 1];
                 self.s.flush(None);
-                self.frame_call(opcode, Some(block.end.0));
-                self.s.after_frame_op(op::info(opcode).inputs as usize);
-                self.s.push_home();
-                self.settle_sp();
-                // The frame is nearly always suspended, and goes on with the generic version.
-                let id = job.versions.generic(block.end);
-                let to = self.way(job, id)?;
-                self.jump_to(to);
+                self.last_effect(opcode, Some(block.end));
+                // With which the frame goes on when it is resumed.
+                job.versions.generic(block.end);
                 Ok(None)
             }
             End::Terminal(opcode) => {
@@ -124,8 +119,7 @@ impl Translator {
             _ => {
                 // What lies below the operands is never seen again.
                 self.s.flush(Some(op::info(opcode).inputs as usize));
-                self.frame_call(opcode, None);
-                self.s.emit(Ins::Trap);
+                self.last_effect(opcode, None);
             }
         }
     }

@@ -169,23 +169,24 @@ impl Translator {
         self.s.flush(Some(row.inputs as usize));
         self.s.spill_for_call();
         self.s.vacate_result(row.inputs as usize);
-        self.frame_call(opcode, None);
+        self.settle_sp();
+        self.s.emit(Ins::Imm { dst: self.t0(), value: frame_op(opcode) as u64 });
+        self.s.emit(Ins::Call { addr: self.stubs.frame_op });
         self.s.after_frame_op(row.inputs as usize);
         for _ in 0..row.outputs {
             self.s.push_home();
         }
     }
 
-    /// Calls the runtime function of `opcode`; operands are at home. Leaves if it does not say "go on". `next` is stored as the frame's pc for functions
-    /// that suspend.
-    pub(super) fn frame_call(&mut self, opcode: u8, next: Option<u32>) {
+    /// Leaves through the runtime function of `opcode`; operands are at home. `next` is the frame's pc for functions that suspend.
+    pub(super) fn last_effect(&mut self, opcode: u8, next: Option<Pc>) {
         self.settle_sp();
         if let Some(pc) = next {
             let mem = self.frame_field(offset_of!(Frame, pc));
-            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc as i32, mem });
+            self.s.emit(Ins::StoreImm { width: Width::B64, value: pc.0 as i32, mem });
         }
         self.s.emit(Ins::Imm { dst: self.t0(), value: frame_op(opcode) as u64 });
-        self.s.emit(Ins::Call { addr: self.stubs.frame_op });
+        self.s.emit(Ins::JmpTo { addr: self.stubs.last_op });
     }
 
     /// Calls through the frame's table; arguments are in place.

@@ -160,8 +160,7 @@ impl Translator {
                 Ok(None)
             }
             (End::Jump, None) => {
-                let addr = self.routine(op::JUMP);
-                self.s.emit(Ins::JmpTo { addr });
+                self.jump_to_routine(op::JUMP);
                 Ok(None)
             }
             (End::JumpIf, None) => {
@@ -175,8 +174,8 @@ impl Translator {
             (End::Call, _) => {
                 let [_, _, next] = self.s.target.scratch;
                 self.s.emit(Ins::Imm { dst: next, value: block.end.0.into() });
-                self.call_routine(job.code.padded()[block.end.index() - 1]);
-                self.outline_go(job, block.end)
+                self.jump_to_routine(job.code.padded()[block.end.index() - 1]);
+                Ok(self.is_next(job, block.end).then_some(block.end))
             }
             (End::Terminal(op::STOP), _) => {
                 self.halt(Exit::Stop, 0);
@@ -187,8 +186,7 @@ impl Translator {
                 Ok(None)
             }
             (End::Terminal(opcode), _) => {
-                self.call_routine(opcode);
-                self.s.emit(Ins::Trap);
+                self.jump_to_routine(opcode);
                 Ok(None)
             }
             (End::Unknown, _) => {
@@ -224,13 +222,25 @@ impl Translator {
 
     /// Goes to the generic version of the block at `to`: to its code, or in line.
     fn outline_go(&mut self, job: &mut Job<'_>, to: Pc) -> Result<Option<Pc>, Refusal> {
-        let id = job.versions.generic(to);
-        let here = self.entries.iter().any(|entry| entry.0 == id);
-        if job.versions.get(id).address == 0 && !here && self.bytes < UNIT_BYTES {
+        if self.is_next(job, to) {
             return Ok(Some(to));
         }
+        let id = job.versions.generic(to);
         let way = self.way(job, id)?;
         self.jump_to(way);
         Ok(None)
+    }
+
+    /// Whether the block at `pc` has no generic version yet, and has it in line.
+    fn is_next(&self, job: &mut Job<'_>, pc: Pc) -> bool {
+        let id = job.versions.generic(pc);
+        let here = self.entries.iter().any(|entry| entry.0 == id);
+        job.versions.get(id).address == 0 && !here && self.bytes < UNIT_BYTES
+    }
+
+    /// Goes to the routine of an opcode that does not come back.
+    fn jump_to_routine(&mut self, opcode: u8) {
+        let addr = self.routine(opcode);
+        self.s.emit(Ins::JmpTo { addr });
     }
 }

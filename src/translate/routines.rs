@@ -237,14 +237,14 @@ impl Translator {
         ]);
     }
 
-    /// An opcode with a runtime function. Calls are given the next pc in the third scratch register.
+    /// An opcode with a runtime function. What never goes on is jumped to; calls are given the next pc in the third scratch register.
     fn effect_routine(&mut self, opcode: u8, row: &Info) {
         let [t0, _, t2] = self.s.target.scratch;
         if row.class == Class::Call {
             self.s.emit(store(t2, field(self.s.target, offset_of!(Frame, pc))));
         }
         self.s.emit(Ins::Imm { dst: t0, value: frame_op(opcode) as u64 });
-        self.s.emit(Ins::Jmp(Label(FRAME_OP)));
+        self.s.emit(if row.class == Class::Effect { Ins::Jmp(Label(FRAME_OP)) } else { Ins::JmpTo { addr: self.stubs.last_op } });
     }
 
     /// JUMP, which is jumped to, and JUMPI, which is called and returns where it does not jump.

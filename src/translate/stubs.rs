@@ -37,6 +37,9 @@ pub struct Stubs {
     pub reduce: u64,
     /// Called for an operation on the frame: its offset in `Callouts` in scratch 0. Changes what a call changes.
     pub frame_op: u64,
+    /// Way out through an operation after which the frame never goes on here, likewise. It is jumped to: were it called, the processor would expect
+    /// a return, and miss each one from here to the frame loop.
+    pub last_op: u64,
 }
 
 /// Entry of `frame.saved` for the third scratch register; those for words come first.
@@ -72,6 +75,7 @@ impl Stubs {
             input_word: at(INPUT_WORD),
             reduce: at(REDUCE),
             frame_op: at(FRAME_OP),
+            last_op: at(LAST_OP),
         }
     }
 }
@@ -89,10 +93,11 @@ const GROW: u32 = 9;
 const INPUT_WORD: u32 = 10;
 const REDUCE: u32 = 11;
 const FRAME_OP: u32 = 12;
+const LAST_OP: u32 = 13;
 /// Where a runtime function called by a stub has ended the frame.
-const ENDED: u32 = 13;
+const ENDED: u32 = 14;
 /// Memory growth is left to the runtime function.
-const GROW_SLOWLY: u32 = 14;
+const GROW_SLOWLY: u32 = 15;
 
 /// Memory growth within what is ready and can be paid for; other growth goes on at [`GROW_SLOWLY`] as if nothing had been. The third scratch
 /// register is saved. The price of `w` words is `3 w + w^2 / 512` (Yellow Paper, appendix H), which is `w (w + 3 * 512) / 512`.
@@ -217,16 +222,28 @@ pub fn stubs(target: &'static Target) -> Vec<Ins> {
     }
     out.push(Ins::Label(Label(FRAME_OP)));
     out.extend(frame_op(target, Label(ENDED)));
-    out.extend([Ins::LeaveStub, Ins::Label(Label(ENDED)), Ins::DropStub, Ins::Jmp(Label(LEAVE_AS_IS))]);
+    out.extend([Ins::LeaveStub, Ins::Label(Label(ENDED)), Ins::DropStub, Ins::Jmp(Label(LEAVE_AS_IS)), Ins::Label(Label(LAST_OP))]);
+    out.extend(operation(target));
+    out.push(Ins::Jmp(Label(LEAVE_AS_IS)));
     out
 }
 
 /// An operation on the frame, in a stub; goes to `ended` if the frame does not go on.
-pub(super) fn frame_op(target: &'static Target, ended: Label) -> [Ins; 11] {
+pub(super) fn frame_op(target: &'static Target, ended: Label) -> impl Iterator<Item = Ins> {
+    let [t0, _, _] = target.scratch;
+    let goes_on = [
+        Ins::Test { a: t0, b: Src::R(t0) },
+        Ins::Br { cond: Cond::Ne, to: ended },
+        load(target.gas, field(target, offset_of!(Frame, gas))),
+    ];
+    [Ins::EnterStub].into_iter().chain(operation(target)).chain(goes_on)
+}
+
+/// The operation whose offset in `Callouts` is in scratch 0, where its result is then.
+fn operation(target: &'static Target) -> [Ins; 7] {
     let [t0, _, _] = target.scratch;
     let gas = field(target, offset_of!(Frame, gas));
     [
-        Ins::EnterStub,
         store(target.sp, field(target, offset_of!(Frame, sp))),
         store(target.gas, gas),
         Ins::Alu { op: AluOp::Add, flags: false, dst: target.callee, a: t0, b: Src::M(field(target, offset_of!(Frame, callouts))) },
@@ -235,8 +252,5 @@ pub(super) fn frame_op(target: &'static Target, ended: Label) -> [Ins; 11] {
         // What it has charged, whether the frame goes on or not.
         Ins::Alu { op: AluOp::Sub, flags: false, dst: target.gas, a: target.gas, b: Src::M(gas) },
         Ins::AluMem { op: AluOp::Add, mem: field(target, offset_of!(Frame, gas_of_effects)), src: Src::R(target.gas) },
-        Ins::Test { a: t0, b: Src::R(t0) },
-        Ins::Br { cond: Cond::Ne, to: ended },
-        load(target.gas, gas),
     ]
 }

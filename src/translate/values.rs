@@ -161,6 +161,7 @@ pub(super) fn word_imm32(value: &U256) -> Option<i32> {
 }
 
 /// `[base + disp]`.
+#[inline]
 pub(super) fn at(base: R, disp: i32) -> Mem {
     Mem { base, index: None, shift: 0, disp }
 }
@@ -335,6 +336,7 @@ impl State {
     }
 
     /// The value of an element.
+    #[inline]
     pub fn at(&self, i: usize) -> ValueId {
         self.stack[i]
     }
@@ -387,6 +389,7 @@ impl State {
         self.release(old);
     }
 
+    #[inline]
     pub fn value(&self, v: ValueId) -> &Value {
         &self.values[v.index()]
     }
@@ -396,6 +399,7 @@ impl State {
     }
 
     /// A value, to change where it is or what is known of it.
+    #[inline]
     pub(super) fn change(&mut self, v: ValueId) -> &mut Value {
         let value = &mut self.values[v.index()];
         self.clean = self.clean.min(value.low.into());
@@ -414,6 +418,7 @@ impl State {
         id
     }
 
+    #[inline]
     pub(super) fn new_const(&mut self, value: U256) -> ConstId {
         self.consts.push(Const { value, shared: UNSHARED });
         ConstId(NonZeroU16::new(self.consts.len() as u16).expect("a unit has fewer than 2^16 constants"))
@@ -437,11 +442,13 @@ impl State {
     }
 
     /// The value, if it is known.
+    #[inline]
     pub fn known(&self, v: ValueId) -> Option<&U256> {
         self.value(v).konst.map(|id| self.const_of(id))
     }
 
     /// As [`State::known`], by value.
+    #[inline]
     pub fn konst(&self, v: ValueId) -> Option<U256> {
         self.known(v).copied()
     }
@@ -449,11 +456,13 @@ impl State {
     // ---- the stack ----
 
     /// Height relative to the block's entry.
+    #[inline]
     pub fn height(&self) -> i32 {
         self.stack.len() as i32 - self.need
     }
 
     /// Takes the top element; the caller owns one reference and gives it back with [`State::release`].
+    #[inline]
     pub fn pop(&mut self) -> ValueId {
         self.stack.pop().expect("the block's stack need covers every pop")
     }
@@ -601,6 +610,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub fn emit(&mut self, ins: Ins) {
         self.out.push(ins);
     }

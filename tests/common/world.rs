@@ -1,6 +1,6 @@
 //! A small state that serves both our runtime functions and revm's interpreter, and remembers what it was asked.
 
-use ejit::abi::{self, CallTarget, Env, Frame, HostError, Loaded, StackBuffer, StorageWrite};
+use ejit::abi::{self, CallTarget, Env, Frame, HostError, Loaded, LoadedWord, StackBuffer, StorageWrite};
 use ejit::evm::{SpecId, code::Code};
 use revm::context_interface::{
     Host,
@@ -133,9 +133,9 @@ fn blob_hash(index: u64) -> Option<U256> {
 }
 
 impl abi::Host for World {
-    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
-        let (value, is_cold) = self.read(address, key, skip_cold).ok_or(HostError::ColdSkipped)?;
-        Ok(Loaded { value, is_cold })
+    fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> LoadedWord {
+        let read = self.read(address, key, skip_cold).ok_or(HostError::ColdSkipped);
+        read.map(|(value, is_cold)| Loaded { value, is_cold }).into()
     }
     fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError> {
         self.write(address, key, value, skip_cold).ok_or(HostError::ColdSkipped)
@@ -146,8 +146,8 @@ impl abi::Host for World {
     fn tstore(&mut self, address: Address, key: U256, value: U256) {
         self.transient.insert((address, key), value);
     }
-    fn balance(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<U256>, HostError> {
-        self.load(address, false, skip_cold, |info, _| info.balance)
+    fn balance(&mut self, address: Address, skip_cold: bool) -> LoadedWord {
+        self.load(address, false, skip_cold, |info, _| info.balance).into()
     }
     fn code_hash(&mut self, address: Address, skip_cold: bool) -> Result<Loaded<B256>, HostError> {
         self.load(address, false, skip_cold, |info, empty| if empty { B256::ZERO } else { info.code_hash })
