@@ -216,34 +216,46 @@ impl Translator {
         self.s.push_narrow(dst, bits);
     }
 
-    /// Division of a wide word by a 64-bit one that is no constant, limb after limb from the top, each together with what the one above has left.
+    /// Division of a wide word by a 64-bit one that is no constant, limb after limb from the top, each together with what the one above has left; limbs above the
+    /// second are mostly zero.
     fn div_by_narrow(&mut self, x: ValueId, y: ValueId, rem: bool) {
         let [quot, _, rest] = self.s.target.scratch;
         let limbs = usize::from(self.bits(x).div_ceil(64));
-        let (zero, done) = (self.label(), self.label());
-        let divide = |i, lo, b| match i == limbs - 1 {
-            true => Ins::DivRem { quot, rem: rest, a: lo, b },
-            false => Ins::DivWide { quot, rem: rest, hi: rest, lo, b },
-        };
-        if rem {
-            let dst = self.s.alloc();
-            let divisor = self.s.low(y);
-            self.unless_zero(y, divisor, zero);
-            for i in (0..limbs).rev() {
-                self.s.limb_to(x, i, quot);
-                self.s.emit(divide(i, quot, divisor));
-            }
-            self.s.emit(Ins::Mov { dst, src: rest });
-            return self.push_checked(x, y, dst, self.bits(y), Some((zero, done)));
-        }
+        let (zero, done, low) = (self.label(), self.label(), self.label());
         // In this order: narrow words may be in four registers too, and there are nine.
-        let q = self.s.take_quad(x);
+        let (q, dst) = if rem { (None, self.s.alloc()) } else { (Some(self.s.take_quad(x)), quot) };
         let divisor = self.s.low(y);
         self.unless_zero(y, divisor, zero);
-        for (i, &limb) in q.0.iter().enumerate().take(limbs).rev() {
-            self.s.emit(divide(i, limb, divisor));
-            self.s.emit(Ins::Mov { dst: limb, src: quot });
+        if limbs > 2 {
+            self.s.emit(Ins::Imm { dst: quot, value: 0 });
+            for i in 2..limbs {
+                let b = q.map_or_else(|| self.s.limb_or(x, i, rest), |q| Src::R(q.0[i]));
+                self.s.emit(Ins::Alu { op: AluOp::Or, flags: false, dst: quot, a: quot, b });
+            }
+            self.s.emit(Ins::Imm { dst: rest, value: 0 });
+            self.s.emit(Ins::Test { a: quot, b: Src::R(quot) });
+            self.s.emit(Ins::Br { cond: Cond::Eq, to: low });
         }
+        for i in (0..limbs).rev() {
+            let lo = q.map_or(quot, |q| q.0[i]);
+            if rem {
+                self.s.limb_to(x, i, quot);
+            }
+            self.s.emit(match i == limbs - 1 {
+                true => Ins::DivRem { quot, rem: rest, a: lo, b: divisor },
+                false => Ins::DivWide { quot, rem: rest, hi: rest, lo, b: divisor },
+            });
+            if !rem {
+                self.s.emit(Ins::Mov { dst: lo, src: quot });
+            }
+            if limbs > 2 && i == 2 {
+                self.s.emit(Ins::Label(low));
+            }
+        }
+        let Some(q) = q else {
+            self.s.emit(Ins::Mov { dst, src: rest });
+            return self.push_checked(x, y, dst, self.bits(y), Some((zero, done)));
+        };
         self.s.emit(Ins::Label(done));
         self.cold.push(Cold::ZeroWord { at: zero, dst: q, back: done });
         let bits = self.bits(x);
