@@ -8,7 +8,7 @@ use crate::evm::code::Code;
 use crate::evm::opcode as op;
 use crate::ir::{Cond, Ins, ShiftOp, Src};
 
-/// How wide a word is at most if a condition holds, or if it does not.
+/// What is known of a word if a condition holds, or if it does not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fact {
     /// The condition.
@@ -17,8 +17,14 @@ pub(super) struct Fact {
     pub holds: bool,
     /// The word.
     word: ValueId,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
     /// Upper bound of its width in bits.
-    bits: u16,
+    Bits(u16),
+    Nonzero,
 }
 
 impl Translator {
@@ -28,9 +34,9 @@ impl Translator {
         let below = self.s.konst(b).map_or(wb, |k| k.saturating_sub(U256::ONE).bit_len() as u16);
         let of = self.s.next_value();
         if below < wa {
-            Some(Fact { of, holds: true, word: a, bits: below })
+            Some(Fact { of, holds: true, word: a, what: What::Bits(below) })
         } else {
-            (wa < wb).then_some(Fact { of, holds: false, word: b, bits: wa })
+            (wa < wb).then_some(Fact { of, holds: false, word: b, what: What::Bits(wa) })
         }
     }
 
@@ -38,13 +44,16 @@ impl Translator {
     pub(super) fn told_by_equal(&self, a: ValueId, b: ValueId) -> Option<Fact> {
         let (wa, wb) = (self.bits(a), self.bits(b));
         let word = if wa > wb { a } else { b };
-        (wa != wb).then_some(Fact { of: self.s.next_value(), holds: true, word, bits: wa.min(wb) })
+        (wa != wb).then_some(Fact { of: self.s.next_value(), holds: true, word, what: What::Bits(wa.min(wb)) })
     }
 
-    /// What the negation of `condition`, which will be pushed, tells.
+    /// What the negation of `condition`, or of any word, which will be pushed, tells.
     pub(super) fn told_by_negation(&self, condition: ValueId) -> Option<Fact> {
-        let fact = self.fact.filter(|fact| fact.of == condition)?;
-        Some(Fact { of: self.s.next_value(), holds: !fact.holds, ..fact })
+        let of = self.s.next_value();
+        Some(match self.fact.filter(|fact| fact.of == condition) {
+            Some(fact) => Fact { of, holds: !fact.holds, ..fact },
+            None => Fact { of, holds: false, word: condition, what: What::Nonzero },
+        })
     }
 
     /// Goes on where a branch found that its condition `holds`, or does not.
@@ -53,7 +62,10 @@ impl Translator {
             && fact.holds == holds
             && !self.s.dice.one_in(4)
         {
-            self.s.bound(fact.word, fact.bits);
+            match fact.what {
+                What::Bits(bits) => self.s.bound(fact.word, bits),
+                What::Nonzero => self.nonzero = Some(fact.word),
+            }
         }
     }
 
@@ -90,7 +102,7 @@ impl Translator {
         if is_known {
             self.s.push_limb(1);
         } else {
-            self.fact = Some(Fact { of: self.s.next_value(), holds: true, word, bits: width });
+            self.fact = Some(Fact { of: self.s.next_value(), holds: true, word, what: What::Bits(width) });
             self.s.push_flags(Cond::Eq);
         }
         self.fused = fused;

@@ -203,6 +203,8 @@ pub struct Translator {
     division: Option<[ValueId; 3]>,
     /// What the last condition tells.
     fact: Option<Fact>,
+    /// The word that was last found not to be zero.
+    nonzero: Option<ValueId>,
     /// The last product.
     product: Option<Product>,
     /// The last sum or difference.
@@ -267,6 +269,7 @@ impl Translator {
             wide: None,
             division: None,
             fact: None,
+            nonzero: None,
             sum: None,
             product: None,
             fused: 0,
@@ -355,7 +358,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        (self.wide, self.fact, self.product, self.sum, self.division) = (None, None, None, None, None);
+        (self.wide, self.fact, self.nonzero, self.product, self.sum, self.division) = (None, None, None, None, None, None);
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));

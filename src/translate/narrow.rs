@@ -84,6 +84,10 @@ impl Translator {
         }
         match alu {
             AluOp::Add if wx.max(wy) < 64 => false,
+            AluOp::Sub if ky == Some(U256::ONE) && self.nonzero == Some(x) => {
+                self.low_bits(alu, x, y);
+                true
+            }
             AluOp::Mul if wx + wy <= 64 => false,
             AluOp::Mul => match kx.map(|k| (k, true)).or(ky.map(|k| (k, false))) {
                 Some((k, on_top)) if k.count_ones() == 1 => {
