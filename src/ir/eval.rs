@@ -396,13 +396,14 @@ impl Machine {
                 self.spoil(&tmp);
             }
             Ins::WMul { dst, a, b, tmp } => {
-                let product = word_mul(self.factor(a)?, self.factor(b)?);
-                self.set_quad(dst, product);
+                let product = product(self.factor(a)?, self.factor(b)?, 4, false);
+                self.set_quad(dst, core::array::from_fn(|i| product[i]));
                 self.spoil(&tmp);
             }
             Ins::WMulHigh { dst, a, b, b_disp, limbs, plus, tmp } => {
-                let upper = upper_half(self.factor(a)?, self.read_word(b, b_disp)?, limbs.into(), plus);
-                self.set_quad(dst, upper);
+                let limbs = limbs.into();
+                let product = product(self.factor(a)?, self.read_word(b, b_disp)?, limbs, plus);
+                self.set_quad(dst, core::array::from_fn(|i| if i < limbs { product[limbs + i] } else { 0 }));
                 self.spoil(&tmp);
             }
             _ => return Ok(false),
@@ -527,8 +528,8 @@ fn word_shift(op: WShiftOp, a: Word, amount: u8) -> Word {
     out
 }
 
-/// The upper half of the product of the lowest limbs, plus `b` if asked for.
-fn upper_half(a: Word, b: Word, limbs: usize, plus: bool) -> Word {
+/// The product of the lowest limbs, plus `b` if asked for.
+fn product(a: Word, b: Word, limbs: usize, plus: bool) -> [u64; 8] {
     let mut sum = [0; 8];
     if plus {
         sum[..limbs].copy_from_slice(&b[..limbs]);
@@ -542,18 +543,5 @@ fn upper_half(a: Word, b: Word, limbs: usize, plus: bool) -> Word {
         }
         sum[i + limbs] = carry as u64;
     }
-    core::array::from_fn(|i| if i < limbs { sum[limbs + i] } else { 0 })
-}
-
-fn word_mul(a: Word, b: Word) -> Word {
-    let mut out = [0; 4];
-    for i in 0..4 {
-        let mut carry = 0;
-        for j in 0..4 - i {
-            let sum = u128::from(a[i]) * u128::from(b[j]) + u128::from(out[i + j]) + carry;
-            out[i + j] = sum as u64;
-            carry = sum >> 64;
-        }
-    }
-    out
+    sum
 }

@@ -64,15 +64,21 @@ impl Translator {
         });
     }
 
-    /// The word at an address as an operand, through `tmp` if it is a constant. Flags survive.
-    pub(super) fn word_at(&mut self, address: Address, tmp: R) -> WSrc {
+    /// An address as base and displacement, through `tmp` if it is a constant's. Flags survive.
+    pub(super) fn base_of(&mut self, address: Address, tmp: R) -> (R, i32) {
         match address {
-            Address::Slot(base, disp) => WSrc::M(base, disp),
+            Address::Slot(base, disp) => (base, disp),
             Address::Constant(_) => {
                 self.load_address(tmp, address);
-                WSrc::M(tmp, 0)
+                (tmp, 0)
             }
         }
+    }
+
+    /// The word at an address as an operand, through `tmp` if it is a constant. Flags survive.
+    pub(super) fn word_at(&mut self, address: Address, tmp: R) -> WSrc {
+        let (base, disp) = self.base_of(address, tmp);
+        WSrc::M(base, disp)
     }
 
     /// Emits the constants, which nothing runs into. Returns the label of the first, and how many bytes they are.

@@ -358,7 +358,7 @@ impl Translator {
         self.s.begin(context, versions);
         (self.floor, self.ceil, self.memory_known) = (-context.known, context.room, context.memory);
         self.entry = Some(*context);
-        (self.wide, self.fact, self.nonzero, self.product, self.sum, self.division) = (None, None, None, None, None, None);
+        self.forget();
         let label = self.label();
         self.entries.push((id, label));
         self.s.emit(Ins::Label(label));
@@ -543,6 +543,12 @@ impl Translator {
             _ => self.operation(opcode),
         }
         self.note_wide();
+    }
+
+    /// From here on nothing is known of what came before.
+    fn forget(&mut self) {
+        (self.wide, self.fact, self.nonzero) = (None, None, None);
+        (self.product, self.sum, self.division) = (None, None, None);
     }
 
     /// Where the instruction is the one that is known to give a wide result, which comes first in its version: that is the top of the stack.

@@ -42,12 +42,17 @@ impl Translator {
             return false;
         }
         self.release2(a, b);
-        if sum.fits {
+        self.push_carry(sum.fits);
+        true
+    }
+
+    /// Whether the flags have a carry; there is none where the sum `fits`.
+    fn push_carry(&mut self, fits: bool) {
+        if fits {
             self.s.push_limb(0);
         } else {
             self.s.push_flags(Cond::Ult);
         }
-        true
     }
 
     /// The index of the element that is compared if `DUPn GT` follows the instruction at `pc`, after which the stack has `len` elements: of another one than its
@@ -85,11 +90,7 @@ impl Translator {
             let v = self.s.pop();
             self.s.release(v);
         }
-        if fits {
-            self.s.push_limb(0);
-        } else {
-            self.s.push_flags(Cond::Ult);
-        }
+        self.push_carry(fits);
         self.fused = DUP_GT;
         true
     }

@@ -166,7 +166,7 @@ impl Translator {
     fn begin_routine_of(&mut self, row: &Info, versions: &Versions) {
         self.s.begin(&Context::default(), versions);
         self.s.extend(row.inputs.into(), row.outputs.saturating_sub(row.inputs).into());
-        (self.wide, self.fact, self.nonzero, self.product, self.sum, self.division) = (None, None, None, None, None, None);
+        self.forget();
         self.spare = 0;
     }
 

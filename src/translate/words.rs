@@ -314,13 +314,7 @@ impl Translator {
         if checked {
             self.s.emit(Ins::Br { cond: Cond::Ult, to: zero });
         }
-        let (base, disp) = match address {
-            Address::Slot(base, disp) => (base, disp),
-            Address::Constant(label) => {
-                self.s.emit(Ins::LabelAddr { dst: t1, label });
-                (t1, 0)
-            }
-        };
+        let (base, disp) = self.base_of(address, t1);
         let mem = Mem { base, index: Some(dst), shift: 0, disp };
         self.s.emit(Ins::Load { width: Width::B8, signed: false, dst, mem });
         self.push_checked(x, y, dst, 8, checked.then_some((zero, done)));
