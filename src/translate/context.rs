@@ -28,6 +28,9 @@ pub enum Place {
     Wide(Quad),
 }
 
+/// Elements that are remembered to have come with a sign, in one contract.
+const SIGNED_ELEMENTS: usize = 32;
+
 /// The width that is stored of a word that is the sign extension of its low limb.
 const SIGNED: u16 = 257;
 
@@ -240,8 +243,12 @@ pub struct Versions {
     wide_signed: Vec<u64>,
     /// How often one of them loads from memory.
     wide_loads: u32,
+    /// There are operations on words with signs.
+    pub(super) has_signs: bool,
     /// Loop headers and depths of elements that do not; a few.
     wide_elements: Vec<(Pc, u16)>,
+    /// Blocks and depths of elements that came there as one limb and its sign: some.
+    signed_elements: Vec<(Pc, u16)>,
 }
 
 impl Versions {
@@ -402,6 +409,18 @@ impl Versions {
     /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
     pub fn is_wide_element(&self, pc: Pc, depth: u16) -> bool {
         self.wide_elements.contains(&(pc, depth))
+    }
+
+    /// Whether the element at `depth` has come to the block at `pc` as one limb and its sign.
+    pub fn is_signed_element(&self, pc: Pc, depth: u16) -> bool {
+        self.signed_elements.contains(&(pc, depth))
+    }
+
+    /// Notes that it has.
+    pub fn note_signed(&mut self, pc: Pc, depth: u16) {
+        if self.signed_elements.len() < SIGNED_ELEMENTS && !self.is_signed_element(pc, depth) {
+            self.signed_elements.push((pc, depth));
+        }
     }
 
     /// How many words of memory were seen not to fit 64 bits.

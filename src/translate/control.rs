@@ -209,7 +209,7 @@ impl Translator {
         let code = job.code;
         let returns = |i: usize| self.s.konst(self.s.at(i)).is_some_and(|k| is_destination(code, &k));
         let is_main = || !(0..self.s.len()).any(returns);
-        self.s.capture_general(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
+        self.s.capture_general(to, self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
             let stays = || is_destination(code, k) || *k > FIRST && versions.has_constant(to, depth, k).unwrap_or_else(is_main);
             made <= MAX_VERSIONS && stays()
         })

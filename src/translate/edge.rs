@@ -3,6 +3,7 @@
 use super::context::{Anchor, Context, Entry, Place, Versions};
 use super::values::{Regs, State, Value, ValueId, at, has_bits, is_signed_limb, mask, quad_mask};
 use crate::evm::U256;
+use crate::evm::block::Pc;
 use crate::ir::{Ins, Quad, R, WSrc, Width};
 
 /// What going over an edge costs, as a number to compare: a word stored or loaded counts 2 to 4, knowledge lost 1 to 8.
@@ -162,9 +163,10 @@ impl State {
     }
 
     /// The context for where other edges will come to with other numbers, as to a loop's header: constants become words in registers, of which
-    /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up.
+    /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up; what came with a sign to the block at `to` gets room for one.
     pub fn capture_general(
         &self,
+        to: Pc,
         facts: Facts,
         versions: &mut Versions,
         keep_free: u32,
@@ -174,7 +176,12 @@ impl State {
         let (len, mut free) = (self.len(), self.free);
         for i in (0..len).rev() {
             let value = self.value(self.at(i));
+            let depth = (len - i) as u16;
             let mut signed = value.signed;
+            if signed {
+                versions.note_signed(to, depth);
+            }
+            let gets_sign = !signed && versions.is_signed_element(to, depth) && self.fits_signed(self.at(i));
             let mut bits = match value.bits {
                 0..=8 => 8,
                 9..=32 => 32,
@@ -183,12 +190,12 @@ impl State {
                 _ => 256,
             };
             let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
-                (Some(k), _) if stays(versions, (len - i) as u16, k) => {
+                (Some(k), _) if stays(versions, depth, k) => {
                     bits = k.bit_len() as u16;
                     Place::Const(versions.add_constant(*k))
                 }
                 (Some(k), _) => {
-                    bits = if k.bit_len() <= 64 { 64 } else { 256 };
+                    bits = if k.bit_len() <= 64 && !gets_sign { 64 } else { 256 };
                     signed = bits == 256 && is_signed_limb(k);
                     match free.count_ones().saturating_sub(keep_free) {
                         1.. if bits == 64 => Place::Narrow(take_lowest(&mut free)),
@@ -196,6 +203,10 @@ impl State {
                         4.. => Place::Wide(Quad(core::array::from_fn(|_| take_lowest(&mut free)))),
                         _ => Place::Home,
                     }
+                }
+                (None, Regs::Narrow(r)) if gets_sign => {
+                    (bits, signed) = (256, true);
+                    Place::Signed(r)
                 }
                 (None, Regs::Narrow(r)) => Place::Narrow(r),
                 (None, Regs::Signed(r)) => Place::Signed(r),

@@ -273,7 +273,7 @@ impl Translator {
         if !is_pointer && (self.loads_wide || !self.looping) && !self.s.dice.one_in(2) {
             return false;
         }
-        let signed = job.versions.is_wide(Pc(pc as u32));
+        let signed = self.was_wide(job, pc);
         let wide = if signed { Wide::SignedResult } else { Wide::Result };
         let Some(guess) = self.guess(job, 1, None, pc, wide) else { return false };
         let (dst, t0) = (guess.dst, self.t0());

@@ -47,10 +47,15 @@ impl State {
 
     /// A word that is one limb and its sign becomes four limbs, for operations that know no others. Between operations only: flags are lost.
     pub fn spread(&mut self, v: ValueId) {
-        if let Regs::Signed(_) = self.value(v).regs {
-            self.kill_flags();
-            self.quad(v);
-            self.unpin();
+        match self.value(v).regs {
+            Regs::Signed(_) => {
+                self.kill_flags();
+                self.quad(v);
+                self.unpin();
+            }
+            // It will be loaded as four limbs, if it is.
+            Regs::None if self.value(v).signed => self.change(v).signed = false,
+            Regs::None | Regs::Narrow(_) | Regs::Wide(_) => {}
         }
     }
 

@@ -38,6 +38,7 @@ impl Translator {
         if op::info(opcode).inputs != 2 {
             return false;
         }
+        job.versions.has_signs |= matches!(opcode, op::SAR | op::SDIV | op::SMOD | op::SIGNEXTEND);
         let y = self.s.at(top - 1);
         let is_any = self.s.value(x).signed || self.s.value(y).signed;
         let fit = |this: &Translator| this.s.fits_signed(x) && this.s.fits_signed(y);
@@ -68,9 +69,9 @@ impl Translator {
         true
     }
 
-    /// Whether the result of the instruction at `pc` was seen not to fit 64 bits without a sign.
-    fn was_wide(&mut self, job: &Job<'_>, pc: usize) -> bool {
-        job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(4)
+    /// Whether the result of the instruction at `pc` was seen not to fit 64 bits without a sign, in a contract that knows signs.
+    pub(super) fn was_wide(&mut self, job: &Job<'_>, pc: usize) -> bool {
+        job.versions.has_signs && job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(4)
     }
 
     /// Whether a word may be taken to be one limb and its sign: in loops also one of which nothing is known, if `any` is tried.
