@@ -181,7 +181,7 @@ impl State {
             if signed {
                 versions.note_signed(to, depth);
             }
-            let gets_sign = !signed && versions.is_signed_element(to, depth) && self.fits_signed(self.at(i));
+            let gets_sign = self.has_signs && !signed && versions.is_signed_element(to, depth) && self.fits_signed(self.at(i));
             let mut bits = match value.bits {
                 0..=8 => 8,
                 9..=32 => 32,
@@ -196,7 +196,7 @@ impl State {
                 }
                 (Some(k), _) => {
                     bits = if k.bit_len() <= 64 && !gets_sign { 64 } else { 256 };
-                    signed = bits == 256 && is_signed_limb(k);
+                    signed = bits == 256 && self.has_signs && is_signed_limb(k);
                     match free.count_ones().saturating_sub(keep_free) {
                         1.. if bits == 64 => Place::Narrow(take_lowest(&mut free)),
                         1.. if signed => Place::Signed(take_lowest(&mut free)),
@@ -204,7 +204,8 @@ impl State {
                         _ => Place::Home,
                     }
                 }
-                (None, Regs::Narrow(r)) if gets_sign => {
+                // Of a value that is several elements, all would have to.
+                (None, Regs::Narrow(r)) if gets_sign && value.refs == 1 => {
                     (bits, signed) = (256, true);
                     Place::Signed(r)
                 }

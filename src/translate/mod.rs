@@ -326,6 +326,7 @@ impl Translator {
         let Version { pc, context, widens, looping, late, .. } = *job.versions.get(id);
         let is_loop = job.is_loop(pc);
         (self.looping, self.late) = (looping || is_loop, late);
+        self.s.has_signs = job.versions.has_signs;
         self.close();
         self.begin(id, &context, job.versions);
         self.widened = matches!(widens, Some(Wide::Result | Wide::SignedResult));

@@ -18,14 +18,25 @@ use core::mem::offset_of;
 impl Translator {
     /// Before an operation that knows no words of one limb and its sign: its operands, so many, become four limbs.
     pub(super) fn spread(&mut self, operands: usize) {
-        for i in self.s.len() - operands..self.s.len() {
-            self.s.spread(self.s.at(i));
+        if self.s.has_signs {
+            for i in self.s.len() - operands..self.s.len() {
+                self.s.spread(self.s.at(i));
+            }
         }
     }
 
     /// The operation at `pc` on words of one limb and its sign, if they are such, and the result is, or is likely to be; false if not, and then nothing has
     /// happened.
+    #[inline]
     pub(super) fn signed(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) -> bool {
+        if matches!(opcode, op::SAR | op::SDIV | op::SMOD | op::SIGNEXTEND) {
+            (self.s.has_signs, job.versions.has_signs) = (true, true);
+        }
+        self.s.has_signs && self.on_limbs(job, opcode, pc)
+    }
+
+    #[inline(never)]
+    fn on_limbs(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) -> bool {
         let top = self.s.len() - 1;
         let x = self.s.at(top);
         if opcode == op::ISZERO {
@@ -38,7 +49,6 @@ impl Translator {
         if op::info(opcode).inputs != 2 {
             return false;
         }
-        job.versions.has_signs |= matches!(opcode, op::SAR | op::SDIV | op::SMOD | op::SIGNEXTEND);
         let y = self.s.at(top - 1);
         let is_any = self.s.value(x).signed || self.s.value(y).signed;
         let fit = |this: &Translator| this.s.fits_signed(x) && this.s.fits_signed(y);
@@ -71,7 +81,7 @@ impl Translator {
 
     /// Whether the result of the instruction at `pc` was seen not to fit 64 bits without a sign, in a contract that knows signs.
     pub(super) fn was_wide(&mut self, job: &Job<'_>, pc: usize) -> bool {
-        job.versions.has_signs && job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(4)
+        self.s.has_signs && (job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(4))
     }
 
     /// Whether a word may be taken to be one limb and its sign: in loops also one of which nothing is known, if `any` is tried.

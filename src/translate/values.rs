@@ -105,6 +105,8 @@ pub(super) struct State {
     pub(super) flags: Option<ValueId>,
     /// An element may be in memory somewhere else than at home.
     pub(super) moved: bool,
+    /// The contract has operations on words with signs: none is [`Value::signed`] before.
+    pub(super) has_signs: bool,
     pub(super) clock: u32,
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
@@ -195,6 +197,7 @@ impl State {
             pinned: 0,
             flags: None,
             moved: false,
+            has_signs: false,
             clock: 0,
             overflow: None,
             todo: Vec::new(),
