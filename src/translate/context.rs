@@ -28,8 +28,8 @@ pub enum Place {
     Wide(Quad),
 }
 
-/// Elements that are remembered to have come with a sign, in one contract.
-const SIGNED_ELEMENTS: usize = 32;
+/// Blocks of one contract of which is remembered what came there with a sign.
+const SIGNED_BLOCKS: usize = 32;
 
 /// The width that is stored of a word that is the sign extension of its low limb.
 const SIGNED: u16 = 257;
@@ -247,8 +247,8 @@ pub struct Versions {
     pub(super) has_signs: bool,
     /// Loop headers and depths of elements that do not; a few.
     wide_elements: Vec<(Pc, u16)>,
-    /// Blocks and depths of elements that came there as one limb and its sign: some.
-    signed_elements: Vec<(Pc, u16)>,
+    /// Of some blocks, which elements came there as one limb and its sign: a mask of depths, the top's the lowest bit.
+    signed_elements: Vec<(Pc, u64)>,
 }
 
 impl Versions {
@@ -411,15 +411,18 @@ impl Versions {
         self.wide_elements.contains(&(pc, depth))
     }
 
-    /// Whether the element at `depth` has come to the block at `pc` as one limb and its sign.
-    pub fn is_signed_element(&self, pc: Pc, depth: u16) -> bool {
-        self.signed_elements.contains(&(pc, depth))
+    /// Which elements have come to the block at `pc` as one limb and its sign: a mask of depths, the top's the lowest bit, as far as they are known.
+    pub fn signed_elements(&self, pc: Pc) -> u64 {
+        self.signed_elements.iter().find(|(at, _)| *at == pc).map_or(0, |(_, mask)| *mask)
     }
 
-    /// Notes that it has.
-    pub fn note_signed(&mut self, pc: Pc, depth: u16) {
-        if self.signed_elements.len() < SIGNED_ELEMENTS && !self.is_signed_element(pc, depth) {
-            self.signed_elements.push((pc, depth));
+    /// Notes that some have.
+    pub fn note_signed(&mut self, pc: Pc, mask: u64) {
+        let has_room = self.signed_elements.len() < SIGNED_BLOCKS;
+        match self.signed_elements.iter_mut().find(|(at, _)| *at == pc) {
+            Some((_, known)) => *known |= mask,
+            None if has_room => self.signed_elements.push((pc, mask)),
+            None => {}
         }
     }
 

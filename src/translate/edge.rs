@@ -174,14 +174,14 @@ impl State {
     ) -> Context {
         let first = versions.begin_context();
         let (len, mut free) = (self.len(), self.free);
+        let (known, mut came) = (if self.has_signs { versions.signed_elements(to) } else { 0 }, 0);
         for i in (0..len).rev() {
             let value = self.value(self.at(i));
             let depth = (len - i) as u16;
             let mut signed = value.signed;
-            if signed {
-                versions.note_signed(to, depth);
-            }
-            let gets_sign = self.has_signs && !signed && versions.is_signed_element(to, depth) && self.fits_signed(self.at(i));
+            let bit = 1u64.checked_shl(u32::from(depth) - 1).unwrap_or_default();
+            came |= if signed { bit } else { 0 };
+            let gets_sign = known & bit != 0 && !signed && self.fits_signed(self.at(i));
             let mut bits = match value.bits {
                 0..=8 => 8,
                 9..=32 => 32,
@@ -219,6 +219,9 @@ impl State {
             }
             let home = place == Place::Home || value.slot == Some(self.position(i));
             versions.add_entry(i, bits, signed, home, place);
+        }
+        if came & !known != 0 {
+            versions.note_signed(to, came);
         }
         versions.reverse_entries(first);
         self.complete(facts, versions, first)
