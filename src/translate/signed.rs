@@ -225,28 +225,33 @@ impl Translator {
     /// MUL of words of which one may be negative, which fits one limb.
     fn guess_signed_product(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
         let Some(guess) = self.guess(job, 2, None, pc, Wide::SignedResult) else { return false };
-        let (dst, high, factor, top) = (guess.dst, self.t0(), self.s.target.mul[0], self.s.len() - 1);
-        [top, top - 1].into_iter().for_each(|i| self.guess_limb(self.s.at(i), &guess));
-        self.s.limb_to(self.s.at(top), 0, dst);
-        self.s.limb_to(self.s.at(top - 1), 0, factor);
-        self.s.emit(Ins::MulWideSigned { hi: high, lo: dst, a: factor, b: dst });
-        self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: factor, a: dst, amount: 63 });
-        self.s.emit(Ins::Cmp { a: factor, b: Src::R(high) });
+        let (dst, [x, y]) = (guess.dst, [1, 2].map(|depth| self.s.at(self.s.len() - depth)));
+        [x, y].into_iter().for_each(|v| self.guess_limb(v, &guess));
+        let [hi, lo] = self.halves(x, y);
+        self.s.emit(Ins::Mov { dst, src: lo });
+        self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: lo, a: lo, amount: 63 });
+        self.s.emit(Ins::Cmp { a: lo, b: Src::R(hi) });
         self.widen_if(Cond::Ne, guess.gas, guess.to, None);
         self.guessed_signed(2, dst);
         true
     }
 
+    /// The product of two limbs with signs, its upper half first, in scratch registers.
+    fn halves(&mut self, x: ValueId, y: ValueId) -> [R; 2] {
+        let [hi, lo, tmp] = self.s.target.mul;
+        let (a, b) = (self.s.limb_in(x, 0, lo), self.s.limb_in(y, 0, tmp));
+        self.s.emit(Ins::MulWideSigned { hi, lo, a, b });
+        [hi, lo]
+    }
+
     /// MUL of the same that does not: two limbs and their sign.
     fn multiply_limbs(&mut self) {
         let (x, y) = self.operands();
-        let (x, y) = self.constant_last(x, y);
-        let factor = self.s.target.mul[0];
-        let a = self.s.low(x);
-        self.s.limb_to(y, 0, factor);
+        [x, y].into_iter().for_each(|v| self.s.hold(v));
         let q = self.s.alloc_quad();
-        let [lo, hi, sign, above] = q.0;
-        self.s.emit(Ins::MulWideSigned { hi, lo, a: factor, b: a });
+        let [low, high, sign, above] = q.0;
+        let [hi, lo] = self.halves(x, y);
+        self.s.out.extend([Ins::Mov { dst: low, src: lo }, Ins::Mov { dst: high, src: hi }]);
         self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: sign, a: hi, amount: 63 });
         self.s.emit(Ins::Mov { dst: above, src: sign });
         self.release2(x, y);
