@@ -57,8 +57,17 @@ impl Program {
             word
         };
         let low = self.below(4) as u8;
-        match self.below(8) {
+        // Upper limbs of a negative number.
+        let below_zero = |limb: [u8; 8]| {
+            let mut word = [0xff; 32];
+            word[24..].copy_from_slice(&limb);
+            word
+        };
+        match self.below(11) {
             0 | 1 => self.push(&[low]),
+            8 => self.push(&below_zero((-1 - i64::from(low)).to_be_bytes())),
+            9 => self.push(&below_zero((i64::MIN + i64::from(low)).to_be_bytes())),
+            10 => self.push(&below_zero((i64::MAX - i64::from(low)).to_be_bytes())),
             2 => self.push(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc + low]),
             3 => self.push(&[0x80, 0, 0, 0, 0, 0, 0, low]),
             4 => self.push(&wide(&[0xff; 32], 0)),
@@ -108,6 +117,7 @@ impl Program {
             op::BYTE,
             op::SIGNEXTEND,
             op::SDIV,
+            op::SMOD,
             op::MULMOD,
         ];
         ops[self.below(ops.len() as u64) as usize]

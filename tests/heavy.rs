@@ -93,6 +93,101 @@ fn all_widths_are_what_revm_says() {
     }
 }
 
+/// Words at the edges of one limb with a sign, of two, and of none.
+fn edge(n: usize, random: &mut Random) -> U256 {
+    let negative = |k: U256| k.wrapping_neg();
+    let power = |n: usize| U256::from(1) << n;
+    let one = U256::from(1);
+    match n {
+        0 => U256::ZERO,
+        1 => one,
+        2 => negative(one),
+        3 => power(63) - one,
+        4 => power(63),
+        5 => negative(power(63)),
+        6 => negative(power(63) + one),
+        7 => negative(power(64)),
+        8 => power(127),
+        9 => power(255),
+        _ => {
+            let shift = random.below(64) as usize;
+            let magnitude = U256::from(random.next() >> shift);
+            if random.below(2) == 0 { magnitude } else { negative(magnitude) }
+        }
+    }
+}
+
+/// Of [`edge`]s tried with each other.
+const EDGES: usize = 13;
+
+/// How a word with a sign comes about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Signed {
+    Constant,
+    /// By SIGNEXTEND of eight bytes.
+    Extended,
+    /// From memory: nothing is known.
+    Loaded,
+}
+
+/// `op` on edges of all kinds, in a loop of three rounds, each result added to what is twice the sum so far, which is returned.
+fn signed_program(opcode: u8, x: Signed, y: Signed, keep: bool, random: &mut Random) -> Vec<u8> {
+    let operand = |asm: Asm, kind, word| match kind {
+        Signed::Constant => push(asm, word),
+        Signed::Extended => operand(asm, Kind::Unknown, 256, word).push(7).ops(&[op::SIGNEXTEND]),
+        Signed::Loaded => operand(asm, Kind::Unknown, 256, word),
+    };
+    let mut asm = Asm::new().push(3).push(0);
+    let head = asm.len();
+    asm = asm.ops(&[op::JUMPDEST]);
+    for n in 0..EDGES * EDGES {
+        asm = operand(asm, x, edge(n / EDGES, random));
+        if keep {
+            asm = asm.ops(&[op::DUP1]);
+        }
+        asm = operand(asm, y, edge(n % EDGES, random)).ops(&[op::SWAP1, opcode]);
+        if keep {
+            asm = asm.ops(&[op::XOR]);
+        }
+        asm = asm.ops(&[op::SWAP1, op::DUP1, op::ADD, op::ADD]);
+    }
+    asm = asm.ops(&[op::SWAP1]).push(1).ops(&[op::SWAP1, op::SUB, op::SWAP1, op::DUP1 + 1]).push(head as u64).ops(&[op::JUMPI]);
+    asm.push(0).ops(&[op::MSTORE]).push(32).push(0).ops(&[op::RETURN]).build()
+}
+
+#[test]
+fn limbs_with_signs_are_what_revm_says() {
+    let kinds = [Signed::Constant, Signed::Extended, Signed::Loaded];
+    let ops = [
+        op::ADD,
+        op::SUB,
+        op::MUL,
+        op::SDIV,
+        op::SMOD,
+        op::DIV,
+        op::SAR,
+        op::SHR,
+        op::SHL,
+        op::SLT,
+        op::SGT,
+        op::LT,
+        op::EQ,
+        op::AND,
+        op::OR,
+        op::XOR,
+        op::SIGNEXTEND,
+        op::BYTE,
+    ];
+    let mut random = Random::new(11);
+    for opcode in ops.repeat(rounds() as usize) {
+        for (x, y, keep) in kinds.iter().flat_map(|&x| kinds.map(|y| [(x, y, false), (x, y, true)])).flatten() {
+            let code = signed_program(opcode, x, y, keep, &mut random);
+            let frames = World::new().code(CONTRACT, code).check(&[SpecId::OSAKA], |tx| tx.kind = TxKind::Call(CONTRACT));
+            assert!(frames > 0, "{opcode:#x} {x:?} {y:?} {keep}");
+        }
+    }
+}
+
 /// DIV and MOD of the same operands, one after the other; the quotient is used up before where not `keep`.
 fn both(x_kind: Kind, y_kind: Kind, keep: bool, random: &mut Random) -> Vec<u8> {
     let mut asm = Asm::new().push(0);

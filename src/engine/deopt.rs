@@ -15,6 +15,12 @@ pub(super) fn leave_at_site(frame: &mut Frame, contract: &Contract, words: &[R])
     frame.pc = site.pc.0.into();
 }
 
+/// The word whose low limb is `limb` and whose others are its sign.
+fn sign_extended(limb: u64) -> U256 {
+    let sign = (limb as i64 >> 63) as u64;
+    U256::from_limbs([limb, sign, sign, sign])
+}
+
 /// Writes every stack element home, where `context` held when compiled code left and `frame.saved` has its `registers` for words.
 pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions, registers: &[R]) {
     let register = |r: R| frame.saved[registers.iter().position(|word| *word == r).expect("contexts name registers for words")];
@@ -24,6 +30,7 @@ pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions,
             Place::Home => continue,
             Place::Const(k) => *versions.constant(k),
             Place::Narrow(r) => U256::from(register(r)),
+            Place::Signed(r) => sign_extended(register(r)),
             Place::Wide(quad) => U256::from_limbs(quad.0.map(register)),
         };
         // SAFETY: the context held, so that the stack has this element: its slot is below the top and not below the stack's first.

@@ -2,6 +2,7 @@
 //! (`x == 0 || x * y / x == y`). It gives the other factor, unless the product did overflow or the divisor is zero. That is guessed, as in
 //! [`super::narrow`]; what is left of the check folds.
 
+use super::context::Wide;
 use super::values::ValueId;
 use super::{Job, Translator};
 use crate::evm::opcode as op;
@@ -29,7 +30,8 @@ impl Translator {
         let is_nonzero = self.s.konst(self.s.at(below)).is_some();
         if !(fits && is_nonzero) {
             let place = (0..=below).rfind(|&i| self.s.at(i) == other);
-            let Some(guess) = self.guess(job, 2, Some(self.t0()), pc) else { return false };
+            self.s.spread(other);
+            let Some(guess) = self.guess(job, 2, Some(self.t0()), pc, Wide::Result) else { return false };
             // Getting ready may have given elements other names.
             other = place.map_or(other, |i| self.s.at(i));
             let divisor = self.s.at(below);

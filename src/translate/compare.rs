@@ -36,7 +36,7 @@ impl Translator {
     pub(super) fn test_zero(&mut self, x: ValueId) {
         let t0 = self.t0();
         let value = *self.s.value(x);
-        if value.bits <= 64 {
+        if value.bits <= 64 || value.signed {
             match self.s.limb_or(x, 0, t0) {
                 Src::R(a) if self.flags_tell(a) => {}
                 Src::R(a) => self.s.emit(Ins::Test { a, b: Src::R(a) }),

@@ -22,9 +22,17 @@ pub enum Place {
     Const(u32),
     /// The low limb in a register, the others zero.
     Narrow(R),
+    /// The low limb in a register, the others its sign.
+    Signed(R),
     /// Four registers.
     Wide(Quad),
 }
+
+/// Blocks of one contract of which is remembered what came there with a sign.
+const SIGNED_BLOCKS: usize = 32;
+
+/// The width that is stored of a word that is the sign extension of its low limb.
+const SIGNED: u16 = 257;
 
 /// What is known of one stack element, as it is stored: from the lowest bit, its place (32 bits), the width (9), the kind of place (2), whether it is
 /// at home, and from bit 48 its index among the elements with names, 0 being the lowest. So what lies deep in the stack is stored alike however
@@ -51,7 +59,7 @@ impl Packed {
         let (kind, payload) = match place {
             Place::Home => (0, 0),
             Place::Const(k) => (1, k),
-            Place::Narrow(r) => (2, r.0.into()),
+            Place::Narrow(r) | Place::Signed(r) => (2, r.0.into()),
             Place::Wide(q) => (3, u32::from_le_bytes(q.0.map(|r| r.0))),
         };
         let known = u64::from(bits) << Packed::BITS | kind << Packed::KIND | u64::from(home) << Packed::HOME;
@@ -80,6 +88,17 @@ impl Entry {
     /// Upper bound of its width in bits.
     #[inline]
     pub fn bits(self) -> u16 {
+        self.width().min(256)
+    }
+
+    /// Whether it is the sign extension of its low limb, and may be negative.
+    #[inline]
+    pub fn is_signed(self) -> bool {
+        self.width() == SIGNED
+    }
+
+    #[inline]
+    fn width(self) -> u16 {
         (self.packed.0 >> Packed::BITS & 0x1ff) as u16
     }
 
@@ -96,6 +115,7 @@ impl Entry {
         match self.packed.0 >> Packed::KIND & 3 {
             0 => Place::Home,
             1 => Place::Const(payload),
+            2 if self.is_signed() => Place::Signed(R(payload as u8)),
             2 => Place::Narrow(R(payload as u8)),
             _ => Place::Wide(Quad(payload.to_le_bytes().map(R))),
         }
@@ -183,6 +203,8 @@ pub enum Origin {
 pub enum Wide {
     /// The result of the version's first instruction.
     Result,
+    /// The same, with a sign.
+    SignedResult,
     /// The element at a depth, at the loop header where the version begins.
     Element(u16),
 }
@@ -217,10 +239,16 @@ pub struct Versions {
     looks: Looks,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
+    /// As `wide`, of those that do not fit 64 bits with a sign either; as long as it has to be.
+    wide_signed: Vec<u64>,
     /// How often one of them loads from memory.
     wide_loads: u32,
+    /// There are operations on words with signs.
+    pub(super) has_signs: bool,
     /// Loop headers and depths of elements that do not; a few.
     wide_elements: Vec<(Pc, u16)>,
+    /// Of some blocks, which elements came there as one limb and its sign: a mask of depths, the top's the lowest bit.
+    signed_elements: Vec<(Pc, u64)>,
 }
 
 impl Versions {
@@ -299,7 +327,7 @@ impl Versions {
         let of = |context| self.entries(context).find(|entry| entry.depth() == depth);
         let constants = self.of(pc).filter_map(|(_, version)| match of(&version.context)?.place() {
             Place::Const(k) => Some(self.constant(k) == value),
-            Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
+            Place::Home | Place::Narrow(_) | Place::Signed(_) | Place::Wide(_) => None,
         });
         constants.reduce(|any, is_it| any || is_it)
     }
@@ -328,7 +356,7 @@ impl Versions {
         let id = self.push(pc, context, looping, made);
         let constant = self.entries(&context).find_map(|entry| match entry.place() {
             Place::Const(k) => Some(Anchor { depth: entry.depth(), low: self.constant(k).as_limbs()[0] as u32 }),
-            Place::Home | Place::Narrow(_) | Place::Wide(_) => None,
+            Place::Home | Place::Narrow(_) | Place::Signed(_) | Place::Wide(_) => None,
         });
         self.get_mut(id).anchor = constant.unwrap_or_default();
         id
@@ -373,9 +401,29 @@ impl Versions {
         self.wide.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
     }
 
+    /// The same with a sign.
+    pub fn is_wide_signed(&self, pc: Pc) -> bool {
+        self.wide_signed.get(pc.index() / 64).is_some_and(|bits| bits >> (pc.index() % 64) & 1 != 0)
+    }
+
     /// Whether the element at `depth` was seen not to fit 64 bits at the loop header `pc`.
     pub fn is_wide_element(&self, pc: Pc, depth: u16) -> bool {
         self.wide_elements.contains(&(pc, depth))
+    }
+
+    /// Which elements have come to the block at `pc` as one limb and its sign: a mask of depths, the top's the lowest bit, as far as they are known.
+    pub fn signed_elements(&self, pc: Pc) -> u64 {
+        self.signed_elements.iter().find(|(at, _)| *at == pc).map_or(0, |(_, mask)| *mask)
+    }
+
+    /// Notes that some have.
+    pub fn note_signed(&mut self, pc: Pc, mask: u64) {
+        let has_room = self.signed_elements.len() < SIGNED_BLOCKS;
+        match self.signed_elements.iter_mut().find(|(at, _)| *at == pc) {
+            Some((_, known)) => *known |= mask,
+            None if has_room => self.signed_elements.push((pc, mask)),
+            None => {}
+        }
     }
 
     /// How many words of memory were seen not to fit 64 bits.
@@ -389,6 +437,10 @@ impl Versions {
             Wide::Result => {
                 self.widen_result(pc);
                 self.wide_loads += u32::from(code.padded()[pc.index()] == opcode::MLOAD);
+            }
+            Wide::SignedResult => {
+                self.wide_signed.resize(self.wide_signed.len().max(pc.index() / 64 + 1), 0);
+                self.wide_signed[pc.index() / 64] |= 1 << (pc.index() % 64);
             }
             Wide::Element(depth) if !self.is_wide_element(pc, depth) => self.wide_elements.push((pc, depth)),
             Wide::Element(_) => {}
@@ -433,9 +485,11 @@ impl Versions {
         let mut words: Vec<String> = Vec::new();
         for entry in self.entries(context) {
             let place = match entry.place() {
+                Place::Home if entry.is_signed() => "64 signed bits".into(),
                 Place::Home => format!("{} bits", entry.bits()),
                 Place::Const(k) => format!("{:#x}", self.constant(k)),
                 Place::Narrow(r) => format!("{} bits in {r}", entry.bits()),
+                Place::Signed(r) => format!("64 signed bits in {r}"),
                 Place::Wide(q) => format!("{} bits in {q}", entry.bits()),
             };
             words.push(format!("{}: {place}{}", entry.depth(), if entry.is_home() { " and home" } else { "" }));
@@ -498,8 +552,8 @@ impl Versions {
 
     /// Adds an entry to the context that is being made.
     #[inline]
-    pub(super) fn add_entry(&mut self, index: usize, bits: u16, home: bool, place: Place) {
-        self.entries.push(Packed::new(index as u16, bits, home, place));
+    pub(super) fn add_entry(&mut self, index: usize, bits: u16, signed: bool, home: bool, place: Place) {
+        self.entries.push(Packed::new(index as u16, if signed { SIGNED } else { bits }, home, place));
     }
 
     /// Turns the entries of the context that is being made round, which were added from the top.

@@ -209,7 +209,7 @@ impl Translator {
         let code = job.code;
         let returns = |i: usize| self.s.konst(self.s.at(i)).is_some_and(|k| is_destination(code, &k));
         let is_main = || !(0..self.s.len()).any(returns);
-        self.s.capture_general(self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
+        self.s.capture_general(to, self.facts(), job.versions, LOOP_FREE, |versions, depth, k| {
             let stays = || is_destination(code, k) || *k > FIRST && versions.has_constant(to, depth, k).unwrap_or_else(is_main);
             made <= MAX_VERSIONS && stays()
         })
@@ -331,11 +331,12 @@ impl Translator {
         }
     }
 
-    /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne.
-    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) {
+    /// Goes on in a widening version if `cond`, with `spare` gas given back, after what was done is made `undo`ne. Gives where that is done.
+    pub(super) fn widen_if(&mut self, cond: Cond, spare: u32, to: To, undo: Option<Ins>) -> Label {
         let at = self.label();
         self.s.emit(Ins::Br { cond, to: at });
         self.cold.push(Cold::Widen { at, undo, spare, to });
+        at
     }
 
     /// Before the loop at `header`: words of unknown width near the top are taken to fit 64 bits, as counters and bounds do; one check each.
@@ -345,7 +346,7 @@ impl Translator {
             let v = self.s.at(self.s.len() - depth);
             let value = *self.s.value(v);
             let is_wide = self.wide == Some(v) || job.versions.is_wide_element(header, depth as u16) || self.s.dice.one_in(4);
-            if value.bits <= 64 || value.konst.is_some() || is_wide {
+            if value.bits <= 64 || value.signed || value.konst.is_some() || is_wide {
                 continue;
             }
             let context = self.capture(job);
@@ -399,6 +400,7 @@ impl Translator {
             self.s.limb_to(v, 0, t1);
             return;
         }
+        self.s.spread(v);
         self.s.upper_limbs(v, t2, t0);
         self.s.limb_to(v, 0, t1);
         self.s.emit(Ins::Imm { dst: t0, value: u64::MAX });

@@ -1,8 +1,9 @@
 //! Edges: from the state at the end of a block to the context of a version.
 
 use super::context::{Anchor, Context, Entry, Place, Versions};
-use super::values::{Regs, State, Value, ValueId, at, has_bits, mask, quad_mask};
+use super::values::{Regs, State, Value, ValueId, at, has_bits, is_signed_limb, mask, quad_mask};
 use crate::evm::U256;
+use crate::evm::block::Pc;
 use crate::ir::{Ins, Quad, R, WSrc, Width};
 
 /// What going over an edge costs, as a number to compare: a word stored or loaded counts 2 to 4, knowledge lost 1 to 8.
@@ -94,7 +95,7 @@ impl State {
                 // A load is half of a copy.
                 let v = self.at(i);
                 let room = self.free & !self.pinned;
-                if has_bits(room, if self.value(v).bits <= 64 { 1 } else { 4 }) {
+                if has_bits(room, if self.value(v).bits <= 64 || self.value(v).signed { 1 } else { 4 }) {
                     let pinned = self.pinned;
                     self.load_regs(v);
                     self.pinned = pinned;
@@ -124,11 +125,12 @@ impl State {
             let place = match (value.konst, value.regs) {
                 (Some(k), _) => Place::Const(self.share(k, versions)),
                 (None, Regs::Narrow(r)) => Place::Narrow(r),
+                (None, Regs::Signed(r)) => Place::Signed(r),
                 (None, Regs::Wide(q)) => Place::Wide(q),
-                (None, Regs::None) if value.bits >= 256 => continue,
+                (None, Regs::None) if value.bits >= 256 && !value.signed => continue,
                 (None, Regs::None) => Place::Home,
             };
-            versions.add_entry(i, value.bits, at_home, place);
+            versions.add_entry(i, value.bits, value.signed, at_home, place);
         }
         let context = self.complete(facts, versions, first);
         debug_assert!(self.is_as_it_says(&context, versions));
@@ -143,17 +145,17 @@ impl State {
             let value = self.value(self.at(i));
             let home = value.slot == Some(self.position(i));
             match (entries.next_if(|e| usize::from(e.depth()) == self.len() - i), value.konst, value.regs) {
-                (None, None, Regs::None) => value.bits >= 256 && home,
+                (None, None, Regs::None) => value.bits >= 256 && !value.signed && home,
                 (None, _, _) => false,
                 (Some(e), konst, regs) => {
                     let place = match (e.place(), konst, regs) {
                         (Place::Const(k), Some(konst), _) => versions.constant(k) == self.const_of(konst),
-                        (Place::Narrow(r), None, Regs::Narrow(own)) => r == own,
+                        (Place::Narrow(r), None, Regs::Narrow(own)) | (Place::Signed(r), None, Regs::Signed(own)) => r == own,
                         (Place::Wide(q), None, Regs::Wide(own)) => q == own,
                         (Place::Home, None, Regs::None) => true,
                         _ => false,
                     };
-                    place && e.is_home() == home && e.bits() == value.bits
+                    place && e.is_home() == home && e.bits() == value.bits && e.is_signed() == value.signed
                 }
             }
         });
@@ -161,9 +163,10 @@ impl State {
     }
 
     /// The context for where other edges will come to with other numbers, as to a loop's header: constants become words in registers, of which
-    /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up.
+    /// `keep_free` stay free, or at home, unless one at a depth `stays`; bounds are rounded up; what came with a sign to the block at `to` gets room for one.
     pub fn capture_general(
         &self,
+        to: Pc,
         facts: Facts,
         versions: &mut Versions,
         keep_free: u32,
@@ -171,8 +174,14 @@ impl State {
     ) -> Context {
         let first = versions.begin_context();
         let (len, mut free) = (self.len(), self.free);
+        let (known, mut came) = (if self.has_signs { versions.signed_elements(to) } else { 0 }, 0);
         for i in (0..len).rev() {
             let value = self.value(self.at(i));
+            let depth = (len - i) as u16;
+            let mut signed = value.signed;
+            let bit = 1u64.checked_shl(u32::from(depth) - 1).unwrap_or_default();
+            came |= if signed { bit } else { 0 };
+            let gets_sign = known & bit != 0 && !signed && self.fits_signed(self.at(i));
             let mut bits = match value.bits {
                 0..=8 => 8,
                 9..=32 => 32,
@@ -181,27 +190,38 @@ impl State {
                 _ => 256,
             };
             let place = match (value.konst.map(|k| self.const_of(k)), value.regs) {
-                (Some(k), _) if stays(versions, (len - i) as u16, k) => {
+                (Some(k), _) if stays(versions, depth, k) => {
                     bits = k.bit_len() as u16;
                     Place::Const(versions.add_constant(*k))
                 }
                 (Some(k), _) => {
-                    bits = if k.bit_len() <= 64 { 64 } else { 256 };
+                    bits = if k.bit_len() <= 64 && !gets_sign { 64 } else { 256 };
+                    signed = bits == 256 && self.has_signs && is_signed_limb(k);
                     match free.count_ones().saturating_sub(keep_free) {
                         1.. if bits == 64 => Place::Narrow(take_lowest(&mut free)),
+                        1.. if signed => Place::Signed(take_lowest(&mut free)),
                         4.. => Place::Wide(Quad(core::array::from_fn(|_| take_lowest(&mut free)))),
                         _ => Place::Home,
                     }
                 }
+                // Of a value that is several elements, all would have to.
+                (None, Regs::Narrow(r)) if gets_sign && value.refs == 1 => {
+                    (bits, signed) = (256, true);
+                    Place::Signed(r)
+                }
                 (None, Regs::Narrow(r)) => Place::Narrow(r),
+                (None, Regs::Signed(r)) => Place::Signed(r),
                 (None, Regs::Wide(q)) => Place::Wide(q),
                 (None, Regs::None) => Place::Home,
             };
-            if place == Place::Home && bits >= 256 {
+            if place == Place::Home && bits >= 256 && !signed {
                 continue;
             }
             let home = place == Place::Home || value.slot == Some(self.position(i));
-            versions.add_entry(i, bits, home, place);
+            versions.add_entry(i, bits, signed, home, place);
+        }
+        if came & !known != 0 {
+            versions.note_signed(to, came);
         }
         versions.reverse_entries(first);
         self.complete(facts, versions, first)
@@ -270,9 +290,9 @@ impl State {
         match (value.konst, value.regs) {
             (Some(k), _) if is_destination(self.const_of(k)) => LOST_DESTINATION,
             (Some(_), _) => 2,
-            (None, Regs::Narrow(_)) => 3 + away,
+            (None, Regs::Narrow(_) | Regs::Signed(_)) => 3 + away,
             (None, Regs::Wide(_)) => 1 + 3 * away,
-            (None, Regs::None) => Loss::from(value.bits <= 64),
+            (None, Regs::None) => Loss::from(value.bits <= 64 || value.signed),
         }
     }
 
@@ -280,7 +300,7 @@ impl State {
     #[inline]
     fn loss_as(&self, i: usize, entry: &Entry, versions: &Versions, is_destination: impl Fn(&U256) -> bool) -> Option<Loss> {
         let value = self.value(self.at(i));
-        if value.bits > entry.bits() {
+        if value.bits > entry.bits() || entry.is_signed() && !self.fits_signed(self.at(i)) {
             return None;
         }
         let away = Loss::from(value.slot != Some(self.position(i)));
@@ -290,10 +310,12 @@ impl State {
             (Place::Const(k), Some(konst), _) if konst == versions.constant(k) => 0,
             (Place::Const(_), _, _) => return None,
             (Place::Home | Place::Wide(_), Some(k), _) => lost(k, 2),
-            (Place::Narrow(_), Some(k), _) => lost(k, 1),
+            (Place::Narrow(_) | Place::Signed(_), Some(k), _) => lost(k, 1),
             (Place::Home, None, Regs::None) => 0,
             (Place::Home, None, _) => 1 + 2 * away,
-            (Place::Narrow(_), None, regs) => Loss::from(regs == Regs::None),
+            (Place::Narrow(_) | Place::Signed(_), None, regs) => Loss::from(regs == Regs::None),
+            // To make four limbs of one takes flags.
+            (Place::Wide(_), None, Regs::Signed(_)) => return None,
             (Place::Wide(q), None, Regs::Wide(from)) => 2 * Loss::from(from != q),
             (Place::Wide(_), None, Regs::Narrow(_)) => 4,
             (Place::Wide(_), None, Regs::None) => 2,
@@ -348,14 +370,15 @@ impl State {
                 self.store_home(value, i, out);
             }
             match (entry.map(|e| e.place()), value.regs) {
-                (Some(Place::Narrow(r)), Regs::Narrow(from)) => moves.add(r, from),
-                (Some(Place::Narrow(r)), Regs::Wide(from)) => moves.add(r, from.0[0]),
+                (Some(Place::Narrow(r) | Place::Signed(r)), Regs::Narrow(from) | Regs::Signed(from)) => moves.add(r, from),
+                (Some(Place::Narrow(r) | Place::Signed(r)), Regs::Wide(from)) => moves.add(r, from.0[0]),
                 (Some(Place::Wide(q)), Regs::Wide(from)) => (0..4).for_each(|l| moves.add(q.0[l], from.0[l])),
                 (Some(Place::Wide(q)), Regs::Narrow(from)) => {
                     moves.add(q.0[0], from);
                     fills = true;
                 }
-                (Some(Place::Narrow(_) | Place::Wide(_)), Regs::None) => fills = true,
+                (Some(Place::Wide(_)), Regs::Signed(_)) => unreachable!("it does not fit"),
+                (Some(Place::Narrow(_) | Place::Signed(_) | Place::Wide(_)), Regs::None) => fills = true,
                 (Some(Place::Home | Place::Const(_)) | None, _) => {}
             }
         }
@@ -376,6 +399,7 @@ impl State {
         match (value.konst, value.regs) {
             (Some(k), _) => store_const(self.const_of(k), base, disp, self.target.scratch[0], out),
             (None, Regs::Narrow(r)) => out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
+            (None, Regs::Signed(r)) => store_signed(r, base, disp, self.target.scratch[0], out),
             (None, Regs::Wide(q)) => out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
             (None, Regs::None) => debug_assert!(false, "a settled element in memory is at home"),
         }
@@ -390,8 +414,8 @@ impl State {
         let regs = value.map_or(Regs::None, |v| v.regs);
         let (base, disp) = self.slot_at(self.height() - i32::from(entry.depth()));
         match (entry.place(), konst, regs) {
-            (Place::Narrow(dst), Some(limbs), Regs::None) => out.push(Ins::Imm { dst, value: limbs[0] }),
-            (Place::Narrow(dst), None, Regs::None) => {
+            (Place::Narrow(dst) | Place::Signed(dst), Some(limbs), Regs::None) => out.push(Ins::Imm { dst, value: limbs[0] }),
+            (Place::Narrow(dst) | Place::Signed(dst), None, Regs::None) => {
                 out.push(Ins::Load { width: Width::B64, signed: false, dst, mem: at(base, disp) });
             }
             (Place::Wide(q), Some(limbs), Regs::None) => {
@@ -399,7 +423,7 @@ impl State {
             }
             (Place::Wide(dst), None, Regs::None) => out.push(Ins::WLoad { dst, base, disp }),
             (Place::Wide(q), _, Regs::Narrow(_)) => out.extend(q.0[1..].iter().map(|&dst| Ins::Imm { dst, value: 0 })),
-            (Place::Narrow(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
+            (Place::Narrow(_) | Place::Signed(_) | Place::Wide(_) | Place::Home | Place::Const(_), _, _) => {}
         }
     }
 }
@@ -408,7 +432,7 @@ impl Entry {
     /// The registers that it is in, as a mask, if it is in any.
     fn registers(&self) -> Option<u32> {
         match self.place() {
-            Place::Narrow(r) => Some(mask(r)),
+            Place::Narrow(r) | Place::Signed(r) => Some(mask(r)),
             Place::Wide(q) => Some(quad_mask(q)),
             Place::Home | Place::Const(_) => None,
         }
@@ -420,6 +444,16 @@ fn take_lowest(mask: &mut u32) -> R {
     let r = R(mask.trailing_zeros() as u8);
     *mask &= *mask - 1;
     r
+}
+
+/// Stores the word whose low limb is in `src`, the others being its sign, through `tmp`. Flags survive: the sign is what loads extend, twice.
+pub(super) fn store_signed(src: R, base: R, disp: i32, tmp: R, out: &mut Vec<Ins>) {
+    let at = |offset: i32| at(base, disp + offset);
+    out.push(Ins::Store { width: Width::B64, src, mem: at(0) });
+    out.push(Ins::Load { width: Width::B32, signed: true, dst: tmp, mem: at(4) });
+    out.push(Ins::Store { width: Width::B64, src: tmp, mem: at(8) });
+    out.push(Ins::Load { width: Width::B32, signed: true, dst: tmp, mem: at(12) });
+    out.extend([8, 16, 24].map(|offset| Ins::Store { width: Width::B64, src: tmp, mem: at(offset) }));
 }
 
 /// Stores a constant to memory, through `tmp` where it must.

@@ -109,6 +109,7 @@ impl Translator {
     /// CALLDATALOAD: four loads when all 32 bytes are there, out of line otherwise.
     fn calldataload(&mut self) {
         let t1 = self.s.target.scratch[1];
+        self.spread(1);
         let offset = self.s.pop();
         self.s.kill_flags();
         let known = self.s.konst(offset).map(|k| i32::try_from(k).ok().filter(|k| *k < i32::MAX - 32));

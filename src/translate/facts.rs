@@ -6,7 +6,7 @@ use super::values::{Regs, State, ValueId};
 use crate::evm::U256;
 use crate::evm::code::Code;
 use crate::evm::opcode as op;
-use crate::ir::{Cond, Ins, ShiftOp, Src};
+use crate::ir::{Cond, Ins, Quad, ShiftOp, Src};
 
 /// What is known of a word if a condition holds, or if it does not.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,11 @@ impl Translator {
         let (wa, wb) = (self.bits(a), self.bits(b));
         let word = if wa > wb { a } else { b };
         (wa != wb).then_some(Fact { of: self.s.next_value(), holds: true, word, what: What::Bits(wa.min(wb)) })
+    }
+
+    /// What it tells of `word` whether it is negative, which will be pushed.
+    pub(super) fn told_by_sign(&self, word: ValueId) -> Fact {
+        Fact { of: self.s.next_value(), holds: false, word, what: What::Bits(255) }
     }
 
     /// What the negation of `condition`, or of any word, which will be pushed, tells.
@@ -129,17 +134,21 @@ pub(super) fn is_low_mask(k: &U256) -> bool {
 
 impl State {
     /// From here on a word is known to have so many bits at most.
-    fn bound(&mut self, v: ValueId, bits: u16) {
-        let (value, bits) = (*self.value(v), bits.max(1));
+    pub(super) fn bound(&mut self, v: ValueId, bits: u16) {
+        let value = *self.value(v);
         if value.refs == 0 || value.konst.is_some() || value.bits <= bits {
             return;
         }
-        self.change(v).bits = bits;
-        if let Regs::Wide(q) = value.regs
-            && bits <= 64
-        {
-            self.drop_regs(v);
-            self.set_regs(v, Regs::Narrow(q.0[0]));
+        // What is not negative is its low limb, without the sign.
+        let bits = bits.clamp(1, if value.signed { 63 } else { 256 });
+        let changed = self.change(v);
+        (changed.bits, changed.signed) = (bits, false);
+        match value.regs {
+            Regs::Wide(Quad([low, ..])) | Regs::Signed(low) if bits <= 64 => {
+                self.drop_regs(v);
+                self.set_regs(v, Regs::Narrow(low));
+            }
+            _ => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Values and their slots: spilling, and bringing elements home. A *home* is the slot of the element's stack position.
 
-use super::edge::store_const;
+use super::edge::{store_const, store_signed};
 use super::values::{Regs, State, TooLong, ValueId, at, has_bits, masks, number};
 use crate::abi::SPILL_SLOTS;
 use crate::evm::U256;
@@ -47,32 +47,37 @@ impl State {
 
     /// Makes sure that `v` is in memory and says in which slot. Flags survive; only the first scratch register is used.
     pub fn ensure_slot(&mut self, v: ValueId) -> i32 {
+        self.ensure_slot_by(v, self.target.scratch[0])
+    }
+
+    /// As [`State::ensure_slot`], through `tmp`: a value's own register will do if it is given up, and the value is in one.
+    pub(super) fn ensure_slot_by(&mut self, v: ValueId, tmp: R) -> i32 {
         if let Some(s) = self.value(v).slot {
             return s;
         }
         self.moved = true;
         let s = self.slot_for(v);
-        self.store_to(v, s);
+        self.store_to(v, s, tmp);
         self.change(v).slot = Some(s);
         self.slot_owner[(s + self.need) as usize] = Some(v);
         s
     }
 
     /// Writes `v`'s 32 bytes to a slot, without recording it.
-    pub(super) fn store_to(&mut self, v: ValueId, slot: i32) {
+    fn store_to(&mut self, v: ValueId, slot: i32, tmp: R) {
         let (base, disp) = self.slot_at(slot);
         let value = *self.value(v);
         match (value.regs, value.konst, value.slot) {
             (Regs::Narrow(r), _, _) => self.out.push(Ins::WStore { src: WSrc::N(r), base, disp }),
+            (Regs::Signed(r), _, _) => store_signed(r, base, disp, tmp, &mut self.out),
             (Regs::Wide(q), _, _) => self.out.push(Ins::WStore { src: WSrc::Q(q), base, disp }),
             (Regs::None, Some(k), _) => {
                 let k = *self.const_of(k);
-                store_const(&k, base, disp, self.target.scratch[0], &mut self.out);
+                store_const(&k, base, disp, tmp, &mut self.out);
             }
             (Regs::None, None, Some(s)) => self.copy_slot(s, slot, value.bits),
             (Regs::None, None, None) => {
                 let cond = value.flags.expect("a live value is somewhere");
-                let tmp = self.target.scratch[0];
                 self.out.push(Ins::Set { cond, dst: tmp });
                 self.out.push(Ins::WStore { src: WSrc::N(tmp), base, disp });
             }
@@ -147,7 +152,7 @@ impl State {
             }
             self.drop_slot(w);
         }
-        self.store_to(v, slot);
+        self.store_to(v, slot, self.target.scratch[0]);
         if self.value(v).slot.is_none() {
             self.change(v).slot = Some(slot);
             self.slot_owner[i] = Some(v);

@@ -4,12 +4,16 @@ use super::values::{Regs, ValueId, at, imm32, one_limb};
 use super::{Cold, Job, Offset, Translator};
 use crate::abi::Frame;
 use crate::evm::opcode as op;
-use crate::ir::{Cond, Ins, Mem, R, Src, WSrc, Width};
+use crate::ir::{Cond, Ins, Mem, R, ShiftOp, Src, WSrc, Width};
 use core::mem::offset_of;
 
 impl Translator {
     /// Translates the instruction at `pc`, which accesses memory or tells its size.
     pub(super) fn memory(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
+        if opcode != op::MSIZE {
+            // Of the offset all is looked at.
+            self.spread(1);
+        }
         match opcode {
             op::MLOAD if self.guess_load(job, pc) => {}
             op::MLOAD => self.mload(),
@@ -108,6 +112,14 @@ impl Translator {
         let v = *self.s.value(value);
         if let (Regs::Wide(src), None) = (v.regs, v.konst) {
             self.s.emit(Ins::WStoreSwap { src, mem });
+        } else if let (Regs::Signed(src), None) = (v.regs, v.konst) {
+            let sign = self.t0();
+            let at = |disp: i32| Mem { disp: mem.disp + disp, ..mem };
+            self.s.emit(Ins::StoreSwap { src, mem: at(24) });
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: sign, a: src, amount: 63 });
+            for disp in [0, 8, 16] {
+                self.s.emit(Ins::Store { width: Width::B64, src: sign, mem: at(disp) });
+            }
         } else {
             let is_zero = |limb: usize| match v.konst {
                 Some(k) => self.s.const_of(k).as_limbs()[limb] == 0,

@@ -207,6 +207,8 @@ pub struct Translator {
     nonzero: Option<ValueId>,
     /// The last product.
     product: Option<Product>,
+    /// The last product of two limbs with signs: two limbs and their sign.
+    two_limbs: Option<ValueId>,
     /// The last sum or difference.
     sum: Option<Sum>,
     /// Instructions that the last one has done too.
@@ -270,6 +272,7 @@ impl Translator {
             division: None,
             fact: None,
             nonzero: None,
+            two_limbs: None,
             sum: None,
             product: None,
             fused: 0,
@@ -323,9 +326,10 @@ impl Translator {
         let Version { pc, context, widens, looping, late, .. } = *job.versions.get(id);
         let is_loop = job.is_loop(pc);
         (self.looping, self.late) = (looping || is_loop, late);
+        self.s.has_signs = job.versions.has_signs;
         self.close();
         self.begin(id, &context, job.versions);
-        self.widened = widens == Some(Wide::Result);
+        self.widened = matches!(widens, Some(Wide::Result | Wide::SignedResult));
         let is_load = self.widened && job.code.padded()[pc.index()] == op::MLOAD;
         self.loads_wide = is_load && job.versions.wide_loads() > WIDE_LOADS;
         let mut next = if is_loop { self.enter_loop(job, id, pc)? } else { Some(Next { pc, merge: false }) };
@@ -530,10 +534,13 @@ impl Translator {
     fn pure(&mut self, job: &mut Job<'_>, opcode: u8, pc: usize) {
         let (code, inputs) = (job.code, info(opcode).inputs);
         self.retire_assigned(code.padded(), pc, inputs.into());
+        if inputs == 2 && self.folds(opcode) || self.signed(job, opcode, pc) {
+            return self.note_wide();
+        }
+        self.spread(inputs.into());
         match opcode {
             op::NOT if self.complement_test(code, pc, opcode) => {}
             _ if inputs != 2 => self.operation(opcode),
-            _ if self.folds(opcode) => {}
             op::AND if self.mask_test(code, pc) => {}
             op::SUB | op::XOR if self.difference_test(code, pc) => {}
             op::SUB if self.complement_test(code, pc, opcode) => {}
@@ -547,7 +554,7 @@ impl Translator {
 
     /// From here on nothing is known of what came before.
     fn forget(&mut self) {
-        (self.wide, self.fact, self.nonzero) = (None, None, None);
+        (self.wide, self.fact, self.nonzero, self.two_limbs) = (None, None, None, None);
         (self.product, self.sum, self.division) = (None, None, None);
     }
 

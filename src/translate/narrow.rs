@@ -23,7 +23,7 @@ const POINTER_OFFSET: u64 = 0x40;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guess {
     /// For the result; not among the captured registers.
-    dst: R,
+    pub dst: R,
     /// Where to go on if it does not fit.
     pub to: To,
     /// Gas to give back there.
@@ -101,7 +101,7 @@ impl Translator {
     }
 
     /// How many low bits, at most 64, are ever used of what the operation of two words at `pc` gives; `None` if that is not known.
-    fn used_bits(&self, code: &Code, pc: usize) -> Option<u16> {
+    pub(super) fn used_bits(&self, code: &Code, pc: usize) -> Option<u16> {
         if code.padded()[pc + 1] == op::AND && pc + 1 < self.block_end {
             // The mask may lie below the operands.
             let mask = self.s.konst(self.s.at(self.s.len().checked_sub(3)?))?;
@@ -159,7 +159,7 @@ impl Translator {
     }
 
     /// The low limb of an operation on the top two elements, whose other bits nobody will see.
-    fn low_bits(&mut self, op: AluOp, x: ValueId, y: ValueId) {
+    pub(super) fn low_bits(&mut self, op: AluOp, x: ValueId, y: ValueId) {
         self.s.kill_flags();
         self.s.pop();
         self.s.pop();
@@ -167,10 +167,14 @@ impl Translator {
         self.s.unpin();
     }
 
-    /// Gets ready to guess that the instruction at `pc` has a narrow result, with its `operands` still on the stack. The result gets a register of
-    /// its own, or is put `over` an operand's.
-    pub(super) fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize) -> Option<Guess> {
-        if job.frugal || job.versions.is_wide(Pc(pc as u32)) || self.s.dice.one_in(6) {
+    /// Gets ready to guess that the instruction at `pc` has a narrow result, or one that is not `wide`, with its `operands` still on the stack. The result
+    /// gets a register of its own, or is put `over` an operand's.
+    pub(super) fn guess(&mut self, job: &mut Job<'_>, operands: usize, over: Option<R>, pc: usize, wide: Wide) -> Option<Guess> {
+        let failed = match wide {
+            Wide::SignedResult => job.versions.is_wide_signed(Pc(pc as u32)),
+            Wide::Result | Wide::Element(_) => job.versions.is_wide(Pc(pc as u32)),
+        };
+        if job.frugal || failed || self.s.dice.one_in(6) {
             return None;
         }
         self.s.kill_flags();
@@ -181,7 +185,7 @@ impl Translator {
         let dst = over.unwrap_or_else(|| self.s.alloc());
         self.s.settle();
         let context = self.capture(job);
-        let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, Wide::Result);
+        let id: VersionId = job.versions.add_widening(Pc(pc as u32), context, wide);
         let gas = self.spare + u32::from(job.schedule.rows[job.code.padded()[pc] as usize].gas);
         match self.way(job, id) {
             Ok(to) => Some(Guess { dst, to, gas }),
@@ -213,7 +217,7 @@ impl Translator {
         // Before the operand's register is known: it may be wanted for what is in the flags.
         self.s.kill_flags();
         let over = self.s.own_register(a);
-        let Some(guess) = self.guess(job, 2, over, pc) else { return false };
+        let Some(guess) = self.guess(job, 2, over, pc, Wide::Result) else { return false };
         let (dst, t0) = (guess.dst, self.t0());
         let operands = [a, b].map(|i| self.s.at(i));
         self.s.limb_to(operands[0], 0, dst);
@@ -232,7 +236,7 @@ impl Translator {
 
     /// MUL of narrow words.
     fn guess_product(&mut self, job: &mut Job<'_>, pc: usize) -> bool {
-        let Some(guess) = self.guess(job, 2, None, pc) else { return false };
+        let Some(guess) = self.guess(job, 2, None, pc, Wide::Result) else { return false };
         let (dst, high, factor, top) = (guess.dst, self.t0(), self.s.target.mul[0], self.s.len() - 1);
         self.s.limb_to(self.s.at(top), 0, dst);
         self.s.limb_to(self.s.at(top - 1), 0, factor);
@@ -250,7 +254,7 @@ impl Translator {
         if bits + u16::from(amount) <= 64 || !(1..64).contains(&amount) {
             return false;
         }
-        let Some(guess) = self.guess(job, 2, None, pc) else { return false };
+        let Some(guess) = self.guess(job, 2, None, pc, Wide::Result) else { return false };
         let (dst, lost) = (guess.dst, self.t0());
         let v = self.s.at(self.s.len() - 1 - usize::from(!is_top));
         self.s.limb_to(v, 0, dst);
@@ -269,11 +273,25 @@ impl Translator {
         if !is_pointer && (self.loads_wide || !self.looping) && !self.s.dice.one_in(2) {
             return false;
         }
-        let Some(guess) = self.guess(job, 1, None, pc) else { return false };
+        let signed = self.was_wide(job, pc);
+        let wide = if signed { Wide::SignedResult } else { Wide::Result };
+        let Some(guess) = self.guess(job, 1, None, pc, wide) else { return false };
         let (dst, t0) = (guess.dst, self.t0());
         // Getting ready may have given the element another name.
         let mem = self.access(self.s.at(self.s.len() - 1), 32);
         let at = |disp: i32| Mem { disp: mem.disp + disp, ..mem };
+        if signed {
+            self.s.emit(Ins::LoadSwap { dst, mem: at(24) });
+            self.s.emit(Ins::ShiftImm { op: ShiftOp::Sar, dst: t0, a: dst, amount: 63 });
+            self.s.emit(Ins::Cmp { a: t0, b: Src::M(at(16)) });
+            let elsewhere = self.widen_if(Cond::Ne, guess.gas, guess.to, None);
+            for disp in [8, 0] {
+                self.s.emit(Ins::Cmp { a: t0, b: Src::M(at(disp)) });
+                self.s.emit(Ins::Br { cond: Cond::Ne, to: elsewhere });
+            }
+            self.guessed_signed(1, dst);
+            return true;
+        }
         self.s.emit(Ins::Load { width: Width::B64, signed: false, dst: t0, mem: at(0) });
         // Big-endian: what comes first must be zero, up to the last eight bytes, or four.
         for disp in [8, 16, 20].into_iter().take(if is_pointer { 3 } else { 2 }) {

@@ -1,7 +1,7 @@
 //! Values as operands: where an operation finds a word or a limb of it, and the registers that it may overwrite.
 
 use super::values::{Regs, State, ValueId, at, imm32, number, word_imm32};
-use crate::ir::{AluOp, Ins, Quad, R, Src, WSrc, Width};
+use crate::ir::{AluOp, Ins, Quad, R, ShiftOp, Src, WSrc, Width};
 
 impl State {
     /// Whether a value can still be had: an element or an operation refers to it, or it is a constant.
@@ -25,7 +25,7 @@ impl State {
     pub(super) fn load_regs(&mut self, v: ValueId) {
         let value = *self.value(v);
         debug_assert!(value.regs == Regs::None);
-        if value.bits <= 64 {
+        if value.bits <= 64 || value.signed {
             let r = self.alloc();
             match (value.konst, value.slot) {
                 (Some(k), _) => {
@@ -37,11 +37,25 @@ impl State {
                     self.out.push(Ins::Load { width: Width::B64, signed: false, dst: r, mem: at(base, disp) });
                 }
             }
-            self.set_regs(v, Regs::Narrow(r));
+            self.set_regs(v, if value.signed { Regs::Signed(r) } else { Regs::Narrow(r) });
         } else {
             let q = self.alloc_quad();
             self.fill(q, v);
             self.set_regs(v, Regs::Wide(q));
+        }
+    }
+
+    /// A word that is one limb and its sign becomes four limbs, for operations that know no others. Between operations only: flags are lost.
+    pub fn spread(&mut self, v: ValueId) {
+        match self.value(v).regs {
+            Regs::Signed(_) => {
+                self.kill_flags();
+                self.quad(v);
+                self.unpin();
+            }
+            // It will be loaded as four limbs, if it is.
+            Regs::None if self.value(v).signed => self.change(v).signed = false,
+            Regs::None | Regs::Narrow(_) | Regs::Wide(_) => {}
         }
     }
 
@@ -53,6 +67,12 @@ impl State {
             (Regs::Narrow(src), _, _) => {
                 self.out.push(Ins::Mov { dst: q.0[0], src });
                 q.0[1..].iter().for_each(|&dst| self.out.push(Ins::Imm { dst, value: 0 }));
+            }
+            (Regs::Signed(src), _, _) => {
+                let [low, sign, above @ ..] = q.0;
+                self.out.push(Ins::Mov { dst: low, src });
+                self.out.push(Ins::ShiftImm { op: ShiftOp::Sar, dst: sign, a: src, amount: 63 });
+                above.iter().for_each(|&dst| self.out.push(Ins::Mov { dst, src: sign }));
             }
             (Regs::None, Some(k), _) => {
                 let limbs = *self.const_of(k).as_limbs();
@@ -70,7 +90,7 @@ impl State {
     /// The low limb in a register, not to be changed.
     pub fn low(&mut self, v: ValueId) -> R {
         match self.value(v).regs {
-            Regs::Narrow(r) => {
+            Regs::Narrow(r) | Regs::Signed(r) => {
                 self.touch(v);
                 r
             }
@@ -78,7 +98,7 @@ impl State {
                 self.touch(v);
                 q.0[0]
             }
-            Regs::None if self.value(v).bits <= 64 => {
+            Regs::None if self.value(v).bits <= 64 || self.value(v).signed => {
                 self.load_regs(v);
                 self.touch(v);
                 self.low(v)
@@ -121,7 +141,7 @@ impl State {
     /// The low limb in a register that the operation may overwrite.
     pub fn take_low(&mut self, v: ValueId) -> R {
         if self.is_last(v)
-            && let Regs::Narrow(r) = self.value(v).regs
+            && let Regs::Narrow(r) | Regs::Signed(r) = self.value(v).regs
         {
             self.touch(v);
             self.reg_owner[number(r)] = None;
@@ -138,7 +158,7 @@ impl State {
     /// A register for a result made from the low limb, and the register that this is in: the same if nothing else refers to the value.
     pub fn low_for(&mut self, v: ValueId) -> (R, R) {
         let from = match self.limb(v, 0) {
-            Some(Src::R(from)) if !(self.is_last(v) && self.value(v).regs == Regs::Narrow(from)) => from,
+            Some(Src::R(from)) if !(self.is_last(v) && self.is_one_limb(v)) => from,
             _ => {
                 let dst = self.take_low(v);
                 return (dst, dst);
@@ -150,11 +170,16 @@ impl State {
         (dst, from)
     }
 
-    /// The register of the element at `i` if it is narrow and nothing else refers to it.
+    /// Whether one register holds the value.
+    fn is_one_limb(&self, v: ValueId) -> bool {
+        matches!(self.value(v).regs, Regs::Narrow(_) | Regs::Signed(_))
+    }
+
+    /// The register of the element at `i` if it is in one and nothing else refers to it.
     pub fn own_register(&self, i: usize) -> Option<R> {
         let v = self.at(i);
         match self.value(v).regs {
-            Regs::Narrow(r) if self.is_last(v) && self.value(v).konst.is_none() => Some(r),
+            Regs::Narrow(r) | Regs::Signed(r) if self.is_last(v) && self.value(v).konst.is_none() => Some(r),
             _ => None,
         }
     }
@@ -173,6 +198,8 @@ impl State {
         match (value.regs, value.slot) {
             (Regs::Wide(q), _) => Some(Src::R(q.0[i])),
             (Regs::Narrow(r), _) => Some(if i == 0 { Src::R(r) } else { Src::I(0) }),
+            (Regs::Signed(r), _) if i == 0 => Some(Src::R(r)),
+            (Regs::Signed(_), _) => unreachable!("operations that want more limbs spread it"),
             (Regs::None, Some(_)) if usize::from(value.bits) <= 64 * i => Some(Src::I(0)),
             (Regs::None, Some(s)) => {
                 let (base, disp) = self.slot_at(s);
@@ -247,7 +274,7 @@ impl State {
                 let (base, disp) = self.slot_at(s);
                 WSrc::M(base, disp)
             }
-            (Regs::Wide(_), _, _) | (Regs::None, _, _) => WSrc::Q(self.quad(v)),
+            (Regs::Wide(_) | Regs::Signed(_) | Regs::None, _, _) => WSrc::Q(self.quad(v)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checks of sums, differences and products for overflow, as solc 0.8 makes them: of a result with an operand (`x > x + y`, `x - y > x`), or of an operand with the most
 //! that there is room for (`x > ~y`, `y > MAX / x`). Where results were kept to 64 bits, or are narrow enough, the answer is known; otherwise it is the carry.
 
+use super::context::Wide;
 use super::values::{Regs, ValueId};
 use super::{Job, Translator};
 use crate::evm::U256;
@@ -76,6 +77,7 @@ impl Translator {
         let Some(other) = self.compared_with_result(code, pc, len) else { return false };
         let (x, y) = (self.s.at(other), self.s.at(len - 1));
         self.s.kill_flags();
+        self.s.spread(x);
         let fits = self.bits(x).max(self.bits(y)) < 256;
         if !fits {
             let [t0, t1, _] = self.s.target.scratch;
@@ -108,7 +110,8 @@ impl Translator {
             if !within(128, 128) {
                 return false;
             }
-            let Some(guess) = self.guess(job, 2, Some(self.t0()), pc) else { return false };
+            self.s.spread(x);
+            let Some(guess) = self.guess(job, 2, Some(self.t0()), pc, Wide::Result) else { return false };
             self.test_halves([other, below].map(|i| self.s.at(i)), false);
             self.widen_if(Cond::Ne, guess.gas, guess.to, None);
         }

@@ -81,7 +81,11 @@ impl State {
     pub(super) fn spill(&mut self, v: ValueId) {
         self.moved = true;
         if self.value(v).konst.is_none() {
-            self.ensure_slot(v);
+            let own = match self.value(v).regs {
+                Regs::Signed(r) => r,
+                Regs::None | Regs::Narrow(_) | Regs::Wide(_) => self.target.scratch[0],
+            };
+            self.ensure_slot_by(v, own);
         }
         self.drop_regs(v);
     }
@@ -89,7 +93,7 @@ impl State {
     pub(super) fn regs_mask(&self, v: ValueId) -> u32 {
         match self.value(v).regs {
             Regs::None => 0,
-            Regs::Narrow(r) => mask(r),
+            Regs::Narrow(r) | Regs::Signed(r) => mask(r),
             Regs::Wide(q) => quad_mask(q),
         }
     }

@@ -33,6 +33,8 @@ pub(super) enum Regs {
     None,
     /// The low limb; the others are zero.
     Narrow(R),
+    /// The low limb; the others are its sign.
+    Signed(R),
     Wide(Quad),
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Value {
     pub refs: u16,
     /// Upper bound of its width in bits.
     pub bits: u16,
+    /// It is the sign extension of its low limb, and may be negative: `bits` is 256.
+    pub signed: bool,
     /// When it was last used, for choosing what to spill.
     pub(super) stamp: u32,
     pub regs: Regs,
@@ -68,7 +72,7 @@ pub(super) struct Value {
 impl Value {
     /// A value of at most so many bits that is nowhere yet.
     const fn of_width(bits: u16) -> Value {
-        Value { refs: 0, bits, stamp: 0, regs: Regs::None, slot: None, flags: None, konst: None, low: u16::MAX }
+        Value { refs: 0, bits, signed: false, stamp: 0, regs: Regs::None, slot: None, flags: None, konst: None, low: u16::MAX }
     }
 }
 
@@ -101,6 +105,8 @@ pub(super) struct State {
     pub(super) flags: Option<ValueId>,
     /// An element may be in memory somewhere else than at home.
     pub(super) moved: bool,
+    /// The contract has operations on words with signs: none is [`Value::signed`] before.
+    pub(super) has_signs: bool,
     pub(super) clock: u32,
     /// Set when spill slots ran out; the block must be translated again, shorter.
     pub overflow: Option<TooLong>,
@@ -147,6 +153,13 @@ pub(super) fn one_limb(value: &U256) -> Option<u64> {
     (upper[0] | upper[1] | upper[2] == 0).then_some(*low)
 }
 
+/// Whether a word is the sign extension of its low limb.
+pub(super) fn is_signed_limb(value: &U256) -> bool {
+    let [low, upper @ ..] = *value.as_limbs();
+    let sign = (low as i64 >> 63) as u64;
+    upper == [sign; 3]
+}
+
 /// A constant as a sign-extended 32-bit immediate of a 64-bit operation.
 pub(super) fn imm32(limb: u64) -> Option<i32> {
     i32::try_from(limb as i64).ok()
@@ -184,6 +197,7 @@ impl State {
             pinned: 0,
             flags: None,
             moved: false,
+            has_signs: false,
             clock: 0,
             overflow: None,
             todo: Vec::new(),
@@ -247,6 +261,13 @@ impl State {
                 self.own(r, v);
                 regs = Regs::Narrow(r);
             }
+            Place::Signed(r) => {
+                if let Some(same) = self.reg_owner[number(r)] {
+                    return self.begin_alias(same, slot);
+                }
+                self.own(r, v);
+                regs = Regs::Signed(r);
+            }
             Place::Wide(q) => {
                 if let Some(same) = self.reg_owner[number(q.0[0])] {
                     return self.begin_alias(same, slot);
@@ -255,7 +276,7 @@ impl State {
                 regs = Regs::Wide(q);
             }
         }
-        self.begin_value(i, Value { slot, konst, regs, ..Value::of_width(entry.bits()) });
+        self.begin_value(i, Value { slot, konst, regs, signed: entry.is_signed(), ..Value::of_width(entry.bits()) });
     }
 
     /// The next element, at `i`, is a value of its own.
@@ -350,10 +371,10 @@ impl State {
     pub fn split(&mut self, i: usize) {
         let v = self.stack[i];
         let slot = self.position(i);
-        let bits = self.value(v).bits;
+        let Value { bits, signed, .. } = *self.value(v);
         let own = self.new_value(bits);
         let value = self.value_mut(own);
-        (value.slot, value.refs, value.low) = (Some(slot), 1, i as u16);
+        (value.slot, value.refs, value.low, value.signed) = (Some(slot), 1, i as u16, signed);
         self.clean = self.clean.min(i);
         self.slot_owner[i] = Some(own);
         self.stack[i] = own;
@@ -373,7 +394,17 @@ impl State {
                 self.load_regs(v);
                 self.unpin();
             }
-            Regs::None | Regs::Narrow(_) => {}
+            Regs::None | Regs::Narrow(_) | Regs::Signed(_) => {}
+        }
+    }
+
+    /// What was seen to be the sign extension of its low limb is kept as such.
+    pub fn sign_to_limb(&mut self, v: ValueId) {
+        let regs = self.value(v).regs;
+        self.change(v).signed = true;
+        if let Regs::Wide(q) = regs {
+            self.drop_regs(v);
+            self.set_regs(v, Regs::Signed(q.0[0]));
         }
     }
 
@@ -445,6 +476,12 @@ impl State {
     #[inline]
     pub fn known(&self, v: ValueId) -> Option<&U256> {
         self.value(v).konst.map(|id| self.const_of(id))
+    }
+
+    /// Whether a value is the sign extension of its low limb.
+    pub fn fits_signed(&self, v: ValueId) -> bool {
+        let value = self.value(v);
+        value.signed || value.bits < 64 || self.known(v).is_some_and(is_signed_limb)
     }
 
     /// As [`State::known`], by value.
@@ -544,6 +581,12 @@ impl State {
         self.own(r, v);
     }
 
+    /// Pushes a value whose low limb is in a register got from [`State::alloc`], the others being its sign.
+    pub fn push_signed(&mut self, r: R) {
+        let v = self.push_new(Value { regs: Regs::Signed(r), signed: true, ..Value::of_width(256) });
+        self.own(r, v);
+    }
+
     pub fn push_wide(&mut self, q: Quad, bits: u16) {
         let v = self.push_new(Value { regs: Regs::Wide(q), ..Value::of_width(bits.max(1)) });
         self.own_quad(q, v);
@@ -564,7 +607,7 @@ impl State {
     pub(super) fn set_regs(&mut self, v: ValueId, regs: Regs) {
         match regs {
             Regs::None => {}
-            Regs::Narrow(r) => self.own(r, v),
+            Regs::Narrow(r) | Regs::Signed(r) => self.own(r, v),
             Regs::Wide(q) => self.own_quad(q, v),
         }
         self.change(v).regs = regs;
@@ -585,7 +628,7 @@ impl State {
     pub(super) fn drop_regs(&mut self, v: ValueId) {
         match self.value(v).regs {
             Regs::None => return,
-            Regs::Narrow(r) => {
+            Regs::Narrow(r) | Regs::Signed(r) => {
                 self.reg_owner[number(r)] = None;
                 self.free |= mask(r);
             }

@@ -114,7 +114,7 @@ impl Translator {
                     Regs::Wide(_) if self.s.is_last(v) => 4,
                     Regs::Wide(_) => 3,
                     Regs::None => 2,
-                    Regs::Narrow(_) => 1,
+                    Regs::Narrow(_) | Regs::Signed(_) => 1,
                 }
             }
         };

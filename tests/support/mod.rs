@@ -67,6 +67,11 @@ impl Asm {
         asm.push_address(to).push(gas).ops(&[opcode])
     }
 
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn build(self) -> Vec<u8> {
         self.0
     }
