@@ -4,8 +4,9 @@
 //! `process_next_action` and `return_result`; the functions here carry their names in the comments.
 
 use super::frames::{NOTHING, Shared, Start};
-use super::host::JournalHost;
-use super::runner::{Runner, Works};
+use super::host::{JournalHost, word};
+use super::runner::{Runner, Works, answers_by_address};
+use super::targets::Known;
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
@@ -49,9 +50,10 @@ where
         memory_limit: cfg.memory_limit(),
         init_code_limit: cfg.max_initcode_size(),
         record: works.executor.engine().config().mode == Mode::Check,
+        knows_targets: answers_by_address::<P>(),
     };
     works.counters.transactions += 1;
-    works.touched.forget();
+    memory.targets.forget();
     let mut exec = Exec {
         host: JournalHost::new(ctx, memory),
         precompiles,
@@ -101,8 +103,7 @@ struct Exec<'a, CTX, P> {
     returned: Option<Bytes>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
     first_precompile: Option<Box<(Gas, Vec<Log>)>>,
-    /// Of the call or creation that ended last. It stays here and is read part by part: where it was moved, bytes that had been written one by one
-    /// were read together, which takes 4 ns each time.
+    /// Of the transaction's own call or creation, or of one that ended before it had a frame.
     outcome: Outcome,
     base_depth: usize,
 }
@@ -186,17 +187,16 @@ where
     fn run_frames(&mut self, inputs: &mut CallInputs) -> OrError<CTX, ()> {
         loop {
             let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
-            if exit == Exit::Suspend {
-                if self.start_child(inputs)? == Begun::Started {
-                    continue;
-                }
-            } else {
-                self.end(exit);
+            if exit != Exit::Suspend {
+                let outcome = self.end(exit);
                 if self.works.pool.active() == 0 {
+                    self.outcome = outcome;
                     return Ok(());
                 }
+                self.resume(outcome)?;
+            } else if self.start_child(inputs)? == Begun::Ended {
+                self.resume(self.outcome)?;
             }
-            self.resume()?;
         }
     }
 
@@ -211,7 +211,7 @@ where
     #[inline]
     fn revert(&mut self, checkpoint: JournalCheckpoint) {
         self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
-        self.works.touched.forget();
+        self.host.memory.targets.forget();
     }
 
     /// Depth of the frame about to start.
@@ -231,16 +231,11 @@ where
     /// Starts what the top frame asks for.
     #[inline(always)]
     fn start_child(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
-        let parent = self.works.pool.top();
-        match parent.frame.request {
-            Request::Call(ref request) => {
-                let input = request.input;
-                describe_call(inputs, &parent.frame, request);
-                // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
-                inputs.known_bytecode.0 = self.host.memory.target.0;
-                core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
-                self.call(inputs, Some(input))
-            }
+        match self.works.pool.top().frame.request {
+            Request::Call(_) => match self.host.memory.known {
+                Some(known) => Ok(self.call_known(known)),
+                None => self.call_unknown(inputs),
+            },
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
         }
@@ -265,6 +260,48 @@ where
         Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
+    /// `make_call_frame` for the call of a known account.
+    #[inline(always)]
+    fn call_known(&mut self, known: Known) -> Begun {
+        let parent = &self.works.pool.top().frame;
+        let Request::Call(request) = &parent.request else { unreachable!("a known account is called") };
+        if parent.depth >= CALL_STACK_LIMIT as u32 {
+            let gas_limit = request.gas_limit;
+            return self.ended_early(InstructionResult::CallTooDeep, gas_limit);
+        }
+        let checkpoint = self.host.ctx.journal_mut().checkpoint();
+        let transfers = match request.kind {
+            CallKind::Call | CallKind::StaticCall => !(request.value.is_zero() && self.host.memory.targets.is_known_touched(known)),
+            CallKind::CallCode => true,
+            CallKind::DelegateCall => false,
+        };
+        if transfers {
+            let to = if request.kind == CallKind::CallCode { parent.address } else { request.code_address };
+            let (from, value, gas_limit) = (parent.address, request.value, request.gas_limit);
+            if let Err(error) = self.transfer(from, to, value, checkpoint) {
+                return self.ended_early(error, gas_limit);
+            }
+        }
+        let contract = self.host.memory.targets.contract(known);
+        self.works.pool.push_call(contract, self.host.known_env(), &checkpoint, &self.shared);
+        self.works.counters.frames += 1;
+        self.keep_up();
+        Begun::Started
+    }
+
+    /// `make_call_frame` for the call of any other account.
+    #[inline(never)]
+    fn call_unknown(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
+        let parent = self.works.pool.top();
+        let Request::Call(request) = &parent.frame.request else { unreachable!("an account is called") };
+        let input = request.input;
+        describe_call(inputs, &parent.frame, request);
+        // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
+        inputs.known_bytecode.0 = self.host.memory.target.0;
+        core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
+        self.call(inputs, Some(input))
+    }
+
     /// `make_call_frame`. `input` is the place of the call data in the caller's memory, if there is a caller.
     ///
     /// Inlined, so that whether there is an outcome already is no byte in memory that is read again by a wider load, which takes 9 ns.
@@ -275,18 +312,12 @@ where
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(self.ended_early(InstructionResult::CallTooDeep, gas_limit));
         }
-        let journal = self.host.ctx.journal_mut();
-        let checkpoint = journal.checkpoint();
+        let checkpoint = self.host.ctx.journal_mut().checkpoint();
         if let CallValue::Transfer(value) = inputs.value
-            && !(value.is_zero() && self.works.touched.knows(&inputs.target_address))
+            && !(value.is_zero() && self.host.memory.targets.is_touched(&inputs.target_address))
+            && let Err(error) = self.transfer(inputs.caller, inputs.target_address, value, checkpoint)
         {
-            if let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value) {
-                self.revert(checkpoint);
-                return Ok(self.ended_early(error.into(), gas_limit));
-            }
-            if inputs.caller != inputs.target_address {
-                self.works.touched.note(&inputs.target_address);
-            }
+            return Ok(self.ended_early(error, gas_limit));
         }
         // Precompiles find input that lies in the caller's memory in revm's shared buffer, which that memory takes the place of meanwhile.
         let lends = input.is_some_and(|(_, len)| len > 0);
@@ -310,26 +341,48 @@ where
             self.host.ctx.journal_mut().checkpoint_commit();
             return Ok(self.ended_early(InstructionResult::Stop, gas_limit));
         }
-        self.start_frame(inputs, input, depth, checkpoint);
+        self.start_frame(inputs, input.is_some(), depth, checkpoint);
         Ok(Begun::Started)
     }
 
-    /// The frame of a call.
+    /// Moves the value of a call. Where that fails, `checkpoint` is reverted to.
+    fn transfer(&mut self, from: Address, to: Address, value: U256, checkpoint: JournalCheckpoint) -> Result<(), InstructionResult> {
+        if let Some(error) = self.host.ctx.journal_mut().transfer_loaded(from, to, value) {
+            self.revert(checkpoint);
+            return Err(error.into());
+        }
+        if from != to {
+            self.host.memory.targets.note_touched(&to);
+        }
+        Ok(())
+    }
+
+    /// The frame of a call, by a frame or by the transaction.
     #[inline]
-    fn start_frame(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
+    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, checkpoint: JournalCheckpoint) {
+        self.keep_up();
         let (hash, bytecode) = &inputs.known_bytecode;
-        let input: &[u8] = match (input, &inputs.input) {
-            (Some((_, 0)), _) => &[],
-            (Some((offset, len)), _) => &self.works.pool.top().frame.buffer[offset..][..len],
-            (None, CallInput::Bytes(bytes)) => bytes,
-            (None, CallInput::SharedBuffer(_)) => self.input.insert(inputs.input.bytes(self.host.ctx)),
+        let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
+        counters.frames += 1;
+        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
+        let env = self.host.known_env();
+        if has_caller {
+            if self.shared.knows_targets && self.host.memory.is_lasting {
+                self.host.memory.targets.note(&inputs.bytecode_address, contract);
+            }
+            pool.push_call(contract, env, &checkpoint, &self.shared);
+            return;
+        }
+        let input: &[u8] = match &inputs.input {
+            CallInput::Bytes(bytes) => bytes,
+            CallInput::SharedBuffer(_) => self.input.insert(inputs.input.bytes(self.host.ctx)),
         };
         let start = Start {
             gas_limit: inputs.gas_limit,
             input: (input.as_ptr(), input.len()),
-            env: self.host.known_env(),
+            env,
             address: &inputs.target_address,
-            caller: &inputs.caller,
+            caller: &word(inputs.caller),
             value: match &inputs.value {
                 CallValue::Transfer(value) | CallValue::Apparent(value) => value,
             },
@@ -338,11 +391,16 @@ where
             checkpoint: &checkpoint,
             created: None,
         };
-        self.works.keep_up();
-        let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
-        counters.frames += 1;
-        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
         pool.push(&start, contract, &self.shared);
+    }
+
+    /// Lets go of contracts of a generation that is no more, so that its memory can be given back.
+    #[inline(always)]
+    fn keep_up(&mut self) {
+        if self.works.is_behind() {
+            self.works.renew();
+            self.host.memory.targets.let_go();
+        }
     }
 
     /// The frame of a creation that was opened, or how it ended already.
@@ -356,7 +414,7 @@ where
             input: (NOTHING, 0),
             env: self.host.known_env(),
             address: &created,
-            caller: &creation.caller,
+            caller: &word(creation.caller),
             value: &creation.value,
             is_static: false,
             depth: self.depth() as u32,
@@ -410,9 +468,9 @@ where
 
     /// The second half of `process_next_action`: the top frame ended with `exit`.
     #[inline(always)]
-    fn end(&mut self, exit: Exit) {
+    fn end(&mut self, exit: Exit) -> Outcome {
         let slot = self.works.pool.top();
-        self.outcome = Outcome {
+        let mut outcome = Outcome {
             result: instruction_result(exit),
             how: runtime::Outcome::of(exit),
             gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
@@ -424,39 +482,41 @@ where
             had_frame: true,
         };
         match slot.created {
-            Some(created) => self.end_creation(created),
-            None if self.outcome.how == runtime::Outcome::Success => self.host.ctx.journal_mut().checkpoint_commit(),
+            Some(created) => outcome = self.end_creation(created, outcome),
+            None if outcome.how == runtime::Outcome::Success => self.host.ctx.journal_mut().checkpoint_commit(),
             None => {
                 let checkpoint = slot.checkpoint;
                 self.revert(checkpoint);
             }
         }
         self.works.pool.pop();
+        outcome
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
     #[inline(never)]
-    fn end_creation(&mut self, created: Address) {
-        let (slot, outcome) = (self.works.pool.top(), &mut self.outcome);
+    fn end_creation(&mut self, created: Address, mut outcome: Outcome) -> Outcome {
+        let slot = self.works.pool.top();
         let deploys = outcome.result.is_ok();
         let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
         let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
         return_create(self.host.ctx, slot.checkpoint, &mut result, created);
-        self.works.touched.forget();
+        self.host.memory.targets.forget();
         (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);
             outcome.output = Output::Returned;
         }
+        outcome
     }
 
     /// `return_result`: the top frame goes on with the outcome of what it has asked for.
     #[inline(always)]
-    fn resume(&mut self) -> OrError<CTX, ()> {
+    fn resume(&mut self, outcome: Outcome) -> OrError<CTX, ()> {
         if self.host.ctx.error().is_err() {
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
-        let Outcome { result, how, gas_left, refund, output, had_frame } = self.outcome;
+        let Outcome { result, how, gas_left, refund, output, had_frame } = outcome;
         if how == runtime::Outcome::Halt {
             assert!(result != InstructionResult::FatalExternalError, "a fatal error without its reason");
         }

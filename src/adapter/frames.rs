@@ -7,7 +7,7 @@
 //! A slot that ended keeps its memory until the next call at its depth: the return data of its parent lies there. The EVM ends
 //! the life of return data at the next call, which is the very moment at which the slot is used again.
 
-use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
+use crate::abi::{CallKind, Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
 use crate::runtime::record::Tape;
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     pub(super) init_code_limit: usize,
     /// Frames are recorded.
     pub(super) record: bool,
+    /// What calls of an account come to may be known from others.
+    pub(super) knows_targets: bool,
 }
 
 /// How a frame begins. What is long is copied from where it is to where it goes.
@@ -87,8 +89,8 @@ pub(super) struct Start<'a> {
     pub(super) env: *const Env,
     /// ADDRESS.
     pub(super) address: &'a Address,
-    /// CALLER.
-    pub(super) caller: &'a Address,
+    /// CALLER, as a word.
+    pub(super) caller: &'a U256,
     /// CALLVALUE.
     pub(super) value: &'a U256,
     /// State changes are forbidden.
@@ -99,6 +101,33 @@ pub(super) struct Start<'a> {
     pub(super) checkpoint: &'a JournalCheckpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
+}
+
+impl<'a> Start<'a> {
+    /// How the call that `parent` asks for begins (Yellow Paper, appendix H; EIP-7, EIP-214).
+    #[inline(always)]
+    fn of_call(parent: &'a Frame, env: *const Env, checkpoint: &'a JournalCheckpoint) -> Start<'a> {
+        let Request::Call(request) = &parent.request else { unreachable!("a call is asked for") };
+        let (address, caller) = match request.kind {
+            CallKind::Call | CallKind::StaticCall => (&request.code_address, &parent.address_word),
+            CallKind::CallCode => (&parent.address, &parent.address_word),
+            CallKind::DelegateCall => (&parent.address, &parent.caller_word),
+        };
+        let (offset, len) = request.input;
+        let input: &[u8] = if len == 0 { &[] } else { &parent.buffer[offset..][..len] };
+        Start {
+            gas_limit: request.gas_limit,
+            input: (input.as_ptr(), len),
+            env,
+            address,
+            caller,
+            value: &request.value,
+            is_static: parent.is_static || request.kind == CallKind::StaticCall,
+            depth: parent.depth + 1,
+            checkpoint,
+            created: None,
+        }
+    }
 }
 
 impl Slot {
@@ -126,6 +155,18 @@ impl Slot {
         (frame.pc_index, frame.code_base) = (ptr::null(), ptr::null());
     }
 
+    /// Makes the slot's frame the one that `start` describes, above that of `parent`, and `contract` what it executes.
+    #[inline(always)]
+    fn start(&mut self, start: &Start<'_>, contract: &Arc<Contract>, parent: Option<&Slot>, stacks: &mut Stacks, shared: &Shared) {
+        let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
+        let (stack, last_stack) = stacks.above(parent.map(|p| (p.frame.sp, p.last_stack)));
+        if !Arc::ptr_eq(&self.contract, contract) {
+            self.hold(contract.clone());
+        }
+        self.last_stack = last_stack;
+        self.begin(start, stack, shared, memory_limit);
+    }
+
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
     #[inline(always)]
     fn begin(&mut self, start: &Start<'_>, stack: *mut U256, shared: &Shared, memory_limit: u64) {
@@ -148,7 +189,7 @@ impl Slot {
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
         frame.address_word = word(*start.address);
-        frame.caller_word = word(*start.caller);
+        frame.caller_word = *start.caller;
         frame.value = *start.value;
         (frame.out_offset, frame.out_len) = (0, 0);
         frame.refund = 0;
@@ -302,28 +343,33 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, start: &Start<'_>, contract: &Arc<Contract>, shared: &Shared) {
+        self.make_room(contract);
         let (below, above) = self.slots.split_at_mut(self.active);
-        let parent = below.last();
-        let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
-        let (stack, last_stack) = self.stacks.above(parent.map(|p| (p.frame.sp, p.last_stack)));
-        let slot = match above.first_mut() {
-            Some(slot) => {
-                if !Arc::ptr_eq(&slot.contract, contract) {
-                    slot.hold(contract.clone());
-                }
-                slot
-            }
-            None => {
-                self.slots.push(Box::new(Slot::new(contract.clone())));
-                self.slots.last_mut().expect("just pushed")
-            }
-        };
-        slot.last_stack = last_stack;
-        slot.begin(start, stack, shared, memory_limit);
+        above[0].start(start, contract, below.last().map(|parent| &**parent), &mut self.stacks, shared);
         self.active += 1;
         self.used = self.used.max(self.active);
+    }
+
+    /// Starts the frame of the call that the present one asks for.
+    #[inline(always)]
+    pub(super) fn push_call(&mut self, contract: &Arc<Contract>, env: *const Env, checkpoint: &JournalCheckpoint, shared: &Shared) {
+        self.make_room(contract);
+        let (below, above) = self.slots.split_at_mut(self.active);
+        let parent = below.last().expect("a frame runs");
+        let start = Start::of_call(&parent.frame, env, checkpoint);
+        above[0].start(&start, contract, Some(parent), &mut self.stacks, shared);
+        self.active += 1;
+        self.used = self.used.max(self.active);
+    }
+
+    /// Makes sure of a slot above the active ones.
+    #[inline(always)]
+    fn make_room(&mut self, contract: &Arc<Contract>) {
+        if self.active == self.slots.len() {
+            self.slots.push(Box::new(Slot::new(contract.clone())));
+        }
     }
 
     /// The frame that runs.

@@ -1,6 +1,7 @@
 //! [`Host`] on revm's context: every access goes through revm's own `Host` trait, in the order and with the `skip_cold` that
 //! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
 
+use super::targets::{Known, Targets};
 use crate::abi::{CallTarget, Env, Host, HostError, Loaded, LoadedWord, SelfDestruct, StorageWrite};
 use crate::runtime::word::by_limbs;
 use revm::{
@@ -25,8 +26,14 @@ pub(super) struct HostMemory {
     /// The environment, and whether it is that of this transaction.
     env: Env,
     has_env: bool,
-    /// Hash and code of the last call target, its delegation resolved: for the call that follows.
+    /// What was called before.
+    pub(super) targets: Targets,
+    /// The last call target, if it is known, for the call that follows.
+    pub(super) known: Option<Known>,
+    /// Else its hash and code, its delegation resolved.
     pub(super) target: (B256, Option<Bytecode>),
+    /// The journal would give the same code again, and say that the account is not empty.
+    pub(super) is_lasting: bool,
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
@@ -89,6 +96,7 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
         match &self.ctx.load_account_info_skip_cold_load(address, true, skip_cold) {
             Ok(load) => {
+                self.memory.is_lasting = !load.is_code_hash_empty_or_zero() && !load.is_empty;
                 self.memory.target.0 = load.code_hash;
                 match (&load.code, &self.memory.target.1) {
                     // The same code as last time: spare the reference count.
@@ -100,6 +108,13 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
             }
             Err(error) => Err(lift(*error)),
         }
+    }
+
+    /// Loads a call target that is not known.
+    #[inline(never)]
+    fn load_unknown(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
+        let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
+        Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
     }
 }
 
@@ -222,13 +237,19 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         })
     }
 
+    #[inline(always)]
     fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
-        let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
-        Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
+        self.memory.known = self.memory.targets.find(&address);
+        match self.memory.known {
+            Some(_) => Ok(CallTarget { is_empty: false, is_cold: false, delegate: None }),
+            None => self.load_unknown(address, skip_cold),
+        }
     }
 
     fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {
-        Ok(self.load_target(address, skip_cold)?.is_cold)
+        let load = self.load_target(address, skip_cold)?;
+        self.memory.is_lasting = false;
+        Ok(load.is_cold)
     }
 }
 
