@@ -6,7 +6,7 @@
 use super::frames::{NOTHING, Shared, Start};
 use super::host::{JournalHost, word};
 use super::runner::{Runner, Works, answers_by_address};
-use super::targets::Known;
+use super::targets::{Checkpoint, Known};
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
@@ -24,7 +24,7 @@ use revm::{
         CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome, FrameInput, Gas, GasTracker,
         InstructionResult, InterpreterResult, interpreter_action::FrameInit,
     },
-    primitives::{Address, B256, Bytes, Log, U256, constants::CALL_STACK_LIMIT, keccak256},
+    primitives::{Address, B256, Bytes, KECCAK_EMPTY, Log, U256, constants::CALL_STACK_LIMIT, keccak256},
 };
 
 /// Executes `first` and every frame that it calls or creates, on the journal of `ctx`, and returns what revm's
@@ -207,11 +207,11 @@ where
         Begun::Ended
     }
 
-    /// Undoes what the journal has noted since `checkpoint`, marks of touched accounts included.
+    /// Goes back to `checkpoint`.
     #[inline]
-    fn revert(&mut self, checkpoint: JournalCheckpoint) {
-        self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
-        self.host.memory.targets.forget();
+    fn revert(&mut self, checkpoint: Checkpoint) {
+        self.host.ctx.journal_mut().checkpoint_revert(checkpoint.journal);
+        self.host.memory.targets.revert(checkpoint.certain);
     }
 
     /// Depth of the frame about to start.
@@ -269,7 +269,8 @@ where
             let gas_limit = request.gas_limit;
             return self.ended_early(InstructionResult::CallTooDeep, gas_limit);
         }
-        let checkpoint = self.host.ctx.journal_mut().checkpoint();
+        let certain = self.host.memory.targets.certain();
+        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
         let transfers = match request.kind {
             CallKind::Call | CallKind::StaticCall => !(request.value.is_zero() && self.host.memory.targets.is_known_touched(known)),
             CallKind::CallCode => true,
@@ -290,7 +291,7 @@ where
     }
 
     /// `make_call_frame` for the call of any other account.
-    #[inline(never)]
+    #[inline(always)]
     fn call_unknown(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
         let parent = self.works.pool.top();
         let Request::Call(request) = &parent.frame.request else { unreachable!("an account is called") };
@@ -312,7 +313,8 @@ where
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(self.ended_early(InstructionResult::CallTooDeep, gas_limit));
         }
-        let checkpoint = self.host.ctx.journal_mut().checkpoint();
+        let certain = self.host.memory.targets.certain();
+        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
         if let CallValue::Transfer(value) = inputs.value
             && !(value.is_zero() && self.host.memory.targets.is_touched(&inputs.target_address))
             && let Err(error) = self.transfer(inputs.caller, inputs.target_address, value, checkpoint)
@@ -346,12 +348,12 @@ where
     }
 
     /// Moves the value of a call. Where that fails, `checkpoint` is reverted to.
-    fn transfer(&mut self, from: Address, to: Address, value: U256, checkpoint: JournalCheckpoint) -> Result<(), InstructionResult> {
+    fn transfer(&mut self, from: Address, to: Address, value: U256, checkpoint: Checkpoint) -> Result<(), InstructionResult> {
         if let Some(error) = self.host.ctx.journal_mut().transfer_loaded(from, to, value) {
             self.revert(checkpoint);
             return Err(error.into());
         }
-        if from != to {
+        if from != to && value.is_zero() {
             self.host.memory.targets.note_touched(&to);
         }
         Ok(())
@@ -359,7 +361,7 @@ where
 
     /// The frame of a call, by a frame or by the transaction.
     #[inline]
-    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, checkpoint: JournalCheckpoint) {
+    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, mut checkpoint: Checkpoint) {
         self.keep_up();
         let (hash, bytecode) = &inputs.known_bytecode;
         let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
@@ -367,8 +369,9 @@ where
         let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
         let env = self.host.known_env();
         if has_caller {
-            if self.shared.knows_targets && self.host.memory.is_lasting {
-                self.host.memory.targets.note(&inputs.bytecode_address, contract);
+            // What has code counts as empty only where its hash says so.
+            if self.shared.knows_targets && self.host.memory.is_lasting && !hash.is_zero() && *hash != KECCAK_EMPTY {
+                self.host.memory.targets.note(&inputs.bytecode_address, contract, &mut checkpoint.certain);
             }
             pool.push_call(contract, env, &checkpoint, &self.shared);
             return;
@@ -405,10 +408,11 @@ where
 
     /// The frame of a creation that was opened, or how it ended already.
     fn create(&mut self, creation: &Creation, opened: Opened, code: impl FnOnce() -> Code) -> Begun {
-        let (created, checkpoint) = match opened {
+        let (created, journal) = match opened {
             Ok(opened) => opened,
             Err(result) => return self.ended_early(result, creation.gas_limit),
         };
+        let checkpoint = Checkpoint { journal, certain: self.host.memory.targets.certain() };
         let start = Start {
             gas_limit: creation.gas_limit,
             input: (NOTHING, 0),
@@ -436,7 +440,7 @@ where
     }
 
     #[inline(never)]
-    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) {
+    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: Checkpoint) {
         self.works.counters.precompiles += 1;
         let is_first = self.works.pool.active() == 0;
         let journal = self.host.ctx.journal_mut();
@@ -445,7 +449,7 @@ where
             journal.checkpoint_commit();
         } else {
             if is_first {
-                logs = journal.logs()[checkpoint.log_i..].to_vec();
+                logs = journal.logs()[checkpoint.journal.log_i..].to_vec();
             }
             self.revert(checkpoint);
         }
@@ -500,8 +504,9 @@ where
         let deploys = outcome.result.is_ok();
         let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
         let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
-        return_create(self.host.ctx, slot.checkpoint, &mut result, created);
-        self.host.memory.targets.forget();
+        return_create(self.host.ctx, slot.checkpoint.journal, &mut result, created);
+        // Less is certain now than may be, if it was not reverted.
+        self.host.memory.targets.revert(slot.checkpoint.certain);
         (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);

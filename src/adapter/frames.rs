@@ -12,13 +12,11 @@ use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
 use crate::runtime::record::Tape;
 use core::{fmt, ptr};
-use revm::{
-    context_interface::journaled_state::JournalCheckpoint,
-    primitives::{Address, Bytes, U256},
-};
+use revm::primitives::{Address, Bytes, U256};
 use std::sync::Arc;
 
 use super::host::word;
+use super::targets::Checkpoint;
 
 /// Bytes of EVM memory that all slots together may keep from one transaction to the next.
 const KEPT_MEMORY: usize = 16 << 20;
@@ -47,8 +45,8 @@ pub(super) struct Slot {
     pub(super) frame: Frame,
     /// What it executes. Only [`Slot::hold`] changes it.
     pub(super) contract: Arc<Contract>,
-    /// The journal when it began.
-    pub(super) checkpoint: JournalCheckpoint,
+    /// Where it goes back to if it fails.
+    pub(super) checkpoint: Checkpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
     /// Gas it began with.
@@ -97,8 +95,8 @@ pub(super) struct Start<'a> {
     pub(super) is_static: bool,
     /// Depth, 0 for the first frame.
     pub(super) depth: u32,
-    /// The journal as it begins.
-    pub(super) checkpoint: &'a JournalCheckpoint,
+    /// Where it goes back to if it fails.
+    pub(super) checkpoint: &'a Checkpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
 }
@@ -106,7 +104,7 @@ pub(super) struct Start<'a> {
 impl<'a> Start<'a> {
     /// How the call that `parent` asks for begins (Yellow Paper, appendix H; EIP-7, EIP-214).
     #[inline(always)]
-    fn of_call(parent: &'a Frame, env: *const Env, checkpoint: &'a JournalCheckpoint) -> Start<'a> {
+    fn of_call(parent: &'a Frame, env: *const Env, checkpoint: &'a Checkpoint) -> Start<'a> {
         let Request::Call(request) = &parent.request else { unreachable!("a call is asked for") };
         let (address, caller) = match request.kind {
             CallKind::Call | CallKind::StaticCall => (&request.code_address, &parent.address_word),
@@ -136,7 +134,7 @@ impl Slot {
             // Every field that `begin` does not set has its final value here.
             frame: Frame { buffer: vec![0; FIRST_MEMORY], ..Frame::blank() },
             contract: contract.clone(),
-            checkpoint: JournalCheckpoint::default(),
+            checkpoint: Checkpoint::default(),
             created: None,
             gas_limit: 0,
             tape: None,
@@ -354,7 +352,7 @@ impl FramePool {
 
     /// Starts the frame of the call that the present one asks for.
     #[inline(always)]
-    pub(super) fn push_call(&mut self, contract: &Arc<Contract>, env: *const Env, checkpoint: &JournalCheckpoint, shared: &Shared) {
+    pub(super) fn push_call(&mut self, contract: &Arc<Contract>, env: *const Env, checkpoint: &Checkpoint, shared: &Shared) {
         self.make_room(contract);
         let (below, above) = self.slots.split_at_mut(self.active);
         let parent = below.last().expect("a frame runs");

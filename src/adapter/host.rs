@@ -32,7 +32,7 @@ pub(super) struct HostMemory {
     pub(super) known: Option<Known>,
     /// Else its hash and code, its delegation resolved.
     pub(super) target: (B256, Option<Bytecode>),
-    /// The journal would give the same code again, and say that the account is not empty.
+    /// Its code is its own, and it is not empty.
     pub(super) is_lasting: bool,
 }
 
@@ -96,7 +96,7 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
         match &self.ctx.load_account_info_skip_cold_load(address, true, skip_cold) {
             Ok(load) => {
-                self.memory.is_lasting = !load.is_code_hash_empty_or_zero() && !load.is_empty;
+                self.memory.is_lasting = !load.is_empty;
                 self.memory.target.0 = load.code_hash;
                 match (&load.code, &self.memory.target.1) {
                     // The same code as last time: spare the reference count.
