@@ -10,7 +10,7 @@ use super::targets::{Checkpoint, Known};
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
-use crate::runtime::{self, record::Child};
+use crate::runtime;
 use core::ops::Range;
 use revm::{
     bytecode::Bytecode,
@@ -187,15 +187,18 @@ where
     fn run_frames(&mut self, inputs: &mut CallInputs) -> OrError<CTX, ()> {
         loop {
             let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
-            if exit != Exit::Suspend {
-                let outcome = self.end(exit);
+            if exit == Exit::Suspend {
+                if self.start_child(inputs)? == Begun::Ended {
+                    self.resume()?;
+                }
+            } else if self.works.pool.top_is_callee() {
+                self.end_call(exit)?;
+            } else {
+                self.end(exit);
                 if self.works.pool.active() == 0 {
-                    self.outcome = outcome;
                     return Ok(());
                 }
-                self.resume(outcome)?;
-            } else if self.start_child(inputs)? == Begun::Ended {
-                self.resume(self.outcome)?;
+                self.resume()?;
             }
         }
     }
@@ -271,13 +274,10 @@ where
         }
         let certain = self.host.memory.targets.certain();
         let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
-        let transfers = match request.kind {
-            CallKind::Call | CallKind::StaticCall => !(request.value.is_zero() && self.host.memory.targets.is_known_touched(known)),
-            CallKind::CallCode => true,
-            CallKind::DelegateCall => false,
-        };
-        if transfers {
-            let to = if request.kind == CallKind::CallCode { parent.address } else { request.code_address };
+        let to_itself = request.kind == CallKind::CallCode;
+        let changes_nothing = !to_itself && request.value.is_zero() && self.host.memory.targets.is_known_touched(known);
+        if !changes_nothing && request.kind != CallKind::DelegateCall {
+            let to = if to_itself { parent.address } else { request.code_address };
             let (from, value, gas_limit) = (parent.address, request.value, request.gas_limit);
             if let Err(error) = self.transfer(from, to, value, checkpoint) {
                 return self.ended_early(error, gas_limit);
@@ -470,37 +470,53 @@ where
         };
     }
 
-    /// The second half of `process_next_action`: the top frame ended with `exit`.
+    /// The second half of `process_next_action`, and `return_result`: the top frame, which another has called, ended with `exit`.
     #[inline(always)]
-    fn end(&mut self, exit: Exit) -> Outcome {
+    fn end_call(&mut self, exit: Exit) -> OrError<CTX, ()> {
+        let how = runtime::Outcome::of(exit);
+        self.close(how);
+        self.works.pool.pop();
+        self.fail()?;
+        assert!(exit != Exit::Fatal, "a fatal error without its reason");
+        let (caller, ended) = self.works.pool.top_and_ended();
+        let ended = ended.expect("a frame has ended");
+        caller.resume_call(how, gas_left(exit, &ended.frame), ended.frame.refund, ended.output());
+        Ok(())
+    }
+
+    /// The second half of `process_next_action`: the top frame, a creation or the first of all, ended with `exit`.
+    #[inline(never)]
+    fn end(&mut self, exit: Exit) {
         let slot = self.works.pool.top();
-        let mut outcome = Outcome {
+        self.outcome = Outcome {
             result: instruction_result(exit),
             how: runtime::Outcome::of(exit),
-            gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
+            gas_left: gas_left(exit, &slot.frame),
             refund: slot.frame.refund,
-            output: match exit {
-                Exit::Return | Exit::Revert if slot.frame.out_len > 0 => Output::Ended,
-                _ => Output::Empty,
-            },
+            output: if slot.frame.out_len > 0 { Output::Ended } else { Output::Empty },
             had_frame: true,
         };
         match slot.created {
-            Some(created) => outcome = self.end_creation(created, outcome),
-            None if outcome.how == runtime::Outcome::Success => self.host.ctx.journal_mut().checkpoint_commit(),
-            None => {
-                let checkpoint = slot.checkpoint;
-                self.revert(checkpoint);
-            }
+            Some(created) => self.end_creation(created),
+            None => self.close(self.outcome.how),
         }
         self.works.pool.pop();
-        outcome
+    }
+
+    /// Ends what the top frame has noted in the journal.
+    #[inline(always)]
+    fn close(&mut self, how: runtime::Outcome) {
+        if how == runtime::Outcome::Success {
+            self.host.ctx.journal_mut().checkpoint_commit();
+        } else {
+            let checkpoint = self.works.pool.top().checkpoint;
+            self.revert(checkpoint);
+        }
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
-    #[inline(never)]
-    fn end_creation(&mut self, created: Address, mut outcome: Outcome) -> Outcome {
-        let slot = self.works.pool.top();
+    fn end_creation(&mut self, created: Address) {
+        let (slot, outcome) = (self.works.pool.top(), &mut self.outcome);
         let deploys = outcome.result.is_ok();
         let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
         let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
@@ -512,45 +528,39 @@ where
             self.returned = Some(result.output);
             outcome.output = Output::Returned;
         }
-        outcome
     }
 
-    /// `return_result`: the top frame goes on with the outcome of what it has asked for.
+    /// Fails with the error that the context holds, if it does.
     #[inline(always)]
-    fn resume(&mut self, outcome: Outcome) -> OrError<CTX, ()> {
+    fn fail(&mut self) -> OrError<CTX, ()> {
         if self.host.ctx.error().is_err() {
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
-        let Outcome { result, how, gas_left, refund, output, had_frame } = outcome;
+        Ok(())
+    }
+
+    /// `return_result`: the top frame goes on with the outcome of what it has asked for, which was a creation or had no frame.
+    #[inline]
+    fn resume(&mut self) -> OrError<CTX, ()> {
+        self.fail()?;
+        let Outcome { result, how, gas_left, refund, output, had_frame } = self.outcome;
         if how == runtime::Outcome::Halt {
             assert!(result != InstructionResult::FatalExternalError, "a fatal error without its reason");
         }
         let (parent, ended) = self.works.pool.top_and_ended();
-        let created = || ended.filter(|_| had_frame).and_then(|ended| ended.created).unwrap_or_default();
         let data: &[u8] = match (output, ended) {
             (Output::Returned, _) => self.returned.as_ref().map_or(&[], |bytes| bytes),
             (Output::Ended, Some(ended)) => ended.output(),
             (Output::Empty, _) | (Output::Ended, None) => &[],
         };
-        if let Some(tape) = &mut parent.tape {
-            let output = Bytes::copy_from_slice(data);
-            tape.resume(Child { outcome: how, gas: gas_left, refund, address: created(), output });
-        }
-        let frame = &mut parent.frame;
-        match frame.request {
-            Request::Call(CallRequest { output: range, .. }) => {
-                runtime::resume_call_lent(frame, how, gas_left, refund, data, range);
-                if let Output::Returned = output {
-                    frame.return_bytes = self.returned.take().unwrap_or_default();
-                }
+        if let Request::Call(_) = parent.frame.request {
+            parent.resume_call(how, gas_left, refund, data);
+            if let Output::Returned = output {
+                parent.frame.return_bytes = self.returned.take().unwrap_or_default();
             }
-            Request::Create(_) => {
-                runtime::resume_create(frame, how, created(), gas_left, refund, Bytes::new());
-                if how == runtime::Outcome::Revert {
-                    parent.lend_return_data(data);
-                }
-            }
-            Request::None => unreachable!("a suspended frame has a request"),
+        } else {
+            let created = ended.filter(|_| had_frame).and_then(|ended| ended.created).unwrap_or_default();
+            parent.resume_create(how, created, gas_left, refund, data);
         }
         Ok(())
     }
@@ -575,6 +585,12 @@ fn gas(limit: u64, left: u64, refund: i64) -> Gas {
     gas.set_remaining(left);
     gas.set_refund(refund);
     gas
+}
+
+/// Gas that comes back of a frame that ended with `exit`.
+#[inline(always)]
+fn gas_left(exit: Exit, frame: &Frame) -> u64 {
+    if exit.is_halt() { 0 } else { frame.gas.max(0) as u64 }
 }
 
 /// Inputs to be filled in.

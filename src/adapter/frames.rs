@@ -7,10 +7,11 @@
 //! A slot that ended keeps its memory until the next call at its depth: the return data of its parent lies there. The EVM ends
 //! the life of return data at the next call, which is the very moment at which the slot is used again.
 
-use crate::abi::{CallKind, Callouts, Env, Frame, Request, StackBuffer};
+use crate::abi::{CallKind, CallRequest, Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
-use crate::runtime::record::Tape;
+use crate::runtime::record::{Child, Tape};
+use crate::runtime::{self, Outcome};
 use core::{fmt, ptr};
 use revm::primitives::{Address, Bytes, U256};
 use std::sync::Arc;
@@ -208,12 +209,29 @@ impl Slot {
         frame.memory = frame.buffer.as_mut_ptr();
     }
 
-    /// Makes `data`, which stays where it is until the next call, the return data.
-    pub(super) fn lend_return_data(&mut self, data: &[u8]) {
-        (self.frame.return_data, self.frame.return_data_len) = (data.as_ptr(), data.len() as u64);
+    /// The frame goes on with the outcome of the call that it has asked for. `output` stays where it is until the frame's next call.
+    #[inline(always)]
+    pub(super) fn resume_call(&mut self, how: Outcome, gas_left: u64, refund: i64, output: &[u8]) {
+        let Request::Call(CallRequest { output: range, .. }) = self.frame.request else { unreachable!("it has asked for a call") };
+        if let Some(tape) = &mut self.tape {
+            tape.resume(Child { outcome: how, gas: gas_left, refund, address: Address::ZERO, output: Bytes::copy_from_slice(output) });
+        }
+        runtime::resume_call_lent(&mut self.frame, how, gas_left, refund, output, range);
     }
 
-    /// The output after RETURN or REVERT.
+    /// The frame goes on with the outcome of the creation that it has asked for. `output` stays where it is until the frame's next call.
+    pub(super) fn resume_create(&mut self, how: Outcome, created: Address, gas_left: u64, refund: i64, output: &[u8]) {
+        let Request::Create(_) = self.frame.request else { unreachable!("it has asked for a creation") };
+        if let Some(tape) = &mut self.tape {
+            tape.resume(Child { outcome: how, gas: gas_left, refund, address: created, output: Bytes::copy_from_slice(output) });
+        }
+        runtime::resume_create(&mut self.frame, how, created, gas_left, refund, Bytes::new());
+        if how == Outcome::Revert {
+            (self.frame.return_data, self.frame.return_data_len) = (output.as_ptr(), output.len() as u64);
+        }
+    }
+
+    /// The output, which only RETURN and REVERT give.
     #[inline]
     pub(super) fn output(&self) -> &[u8] {
         let (offset, len) = (self.frame.out_offset as usize, self.frame.out_len as usize);
@@ -374,6 +392,12 @@ impl FramePool {
     #[inline]
     pub(super) fn top(&mut self) -> &mut Slot {
         &mut self.slots[self.active - 1]
+    }
+
+    /// Whether the frame that runs was called by another.
+    #[inline(always)]
+    pub(super) fn top_is_callee(&mut self) -> bool {
+        self.active > 1 && self.top().created.is_none()
     }
 
     /// Ends the frame that runs; its output stays readable until the next [`FramePool::push`].
