@@ -188,18 +188,19 @@ where
         loop {
             let exit = self.works.activate(&mut self.host).map_err(|difference| ContextError::Custom(difference.to_string()))?;
             if exit == Exit::Suspend {
-                if self.start_child(inputs)? == Begun::Ended {
-                    self.resume()?;
+                if self.start_child(inputs)? == Begun::Started {
+                    continue;
                 }
             } else if self.works.pool.top_is_callee() {
                 self.end_call(exit)?;
+                continue;
             } else {
                 self.end(exit);
                 if self.works.pool.active() == 0 {
                     return Ok(());
                 }
-                self.resume()?;
             }
+            self.resume()?;
         }
     }
 
@@ -540,7 +541,7 @@ where
     }
 
     /// `return_result`: the top frame goes on with the outcome of what it has asked for, which was a creation or had no frame.
-    #[inline]
+    #[inline(always)]
     fn resume(&mut self) -> OrError<CTX, ()> {
         self.fail()?;
         let Outcome { result, how, gas_left, refund, output, had_frame } = self.outcome;
