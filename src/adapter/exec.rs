@@ -349,6 +349,7 @@ where
     }
 
     /// Moves the value of a call. Where that fails, `checkpoint` is reverted to.
+    #[inline(always)]
     fn transfer(&mut self, from: Address, to: Address, value: U256, checkpoint: Checkpoint) -> Result<(), InstructionResult> {
         if let Some(error) = self.host.ctx.journal_mut().transfer_loaded(from, to, value) {
             self.revert(checkpoint);
@@ -486,7 +487,7 @@ where
     }
 
     /// The second half of `process_next_action`: the top frame, a creation or the first of all, ended with `exit`.
-    #[inline(never)]
+    #[inline(always)]
     fn end(&mut self, exit: Exit) {
         let slot = self.works.pool.top();
         self.outcome = Outcome {
@@ -516,6 +517,7 @@ where
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
+    #[inline(never)]
     fn end_creation(&mut self, created: Address) {
         let (slot, outcome) = (self.works.pool.top(), &mut self.outcome);
         let deploys = outcome.result.is_ok();

@@ -11,6 +11,7 @@ use crate::abi::{CallKind, CallRequest, Callouts, Env, Frame, Request, StackBuff
 use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
 use crate::runtime::record::{Child, Tape};
+use crate::runtime::word::by_limbs;
 use crate::runtime::{self, Outcome};
 use core::{fmt, ptr};
 use revm::primitives::{Address, Bytes, U256};
@@ -188,7 +189,7 @@ impl Slot {
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
         frame.address_word = word(*start.address);
-        frame.caller_word = *start.caller;
+        frame.caller_word = by_limbs(start.caller);
         frame.value = *start.value;
         (frame.out_offset, frame.out_len) = (0, 0);
         frame.refund = 0;

@@ -47,13 +47,13 @@ fn request_call<H: Host, const KIND: u8>(frame: &mut Frame) -> Flow {
     let output = range(frame, ranges + 2)?;
     let gas_limit = price_call::<H>(frame, kind, to, with_value, wanted_gas)?;
 
-    // Copied from its place or written as a whole, as it will be read; limb by limb only where there is value.
+    // Copied from its place or written as a whole, as it will be read.
     let usual = *if kind == CallKind::DelegateCall { &frame.value } else { &U256::ZERO };
     frame.request = Request::Call(CallRequest { kind, gas_limit, code_address: to, value: usual, input, output });
     if with_value {
-        let value = frame.operand(3);
+        let value = frame.operand(3).into_limbs();
         if let Request::Call(request) = &mut frame.request {
-            request.value = value;
+            super::word::write_in_halves(&mut request.value, value);
         }
     }
     frame.drop_operands(ranges + 3);
