@@ -64,10 +64,13 @@ fn a_revert_takes_back_code() {
     let create = Asm::new().ops(&[0x7f]).ops(&init).push(0).ops(&[0x52]).push(9).push(0).push(0).ops(&[0xf0, 0x50]).build();
     let body = Asm::new().ops(&create).ops(&calls(&[created, created]).build());
     for code in [reverting(body.clone()), body.build()] {
-        World::new().code(A, calls(&[created, C, created, created]).build()).code(C, code).check(&[SpecId::SHANGHAI, SpecId::OSAKA], |tx| {
-            to_a(tx);
-            tx.gas_limit = 3_000_000;
-        });
+        World::new().code(A, calls(&[created, C, created, created]).build()).code(C, code).check(
+            &[SpecId::SHANGHAI, SpecId::OSAKA],
+            |tx| {
+                to_a(tx);
+                tx.gas_limit = 3_000_000;
+            },
+        );
     }
 }
 
@@ -130,7 +133,8 @@ fn what_counts_as_empty_is_not_known() {
         let lie = |db: &mut InMemoryDB| db.cache.accounts.get_mut(&B).expect("just made").info.code_hash = hash;
         let contracts = [(A, code), (B, vec![0x00])];
         let expected = context(&contracts, lie).build_mainnet().transact(transaction()).unwrap();
-        let found = context(&contracts, lie).build_ejit(&Engine::new(Config::with_mode(Mode::Off))).transact(transaction()).unwrap();
+        let found =
+            context(&contracts, lie).build_ejit(&Engine::new(Config::with_mode(Mode::Off))).transact(transaction()).unwrap();
         assert_eq!(found, expected);
     }
 }

@@ -363,7 +363,7 @@ where
 
     /// The frame of a call, by a frame or by the transaction.
     #[inline]
-    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, mut checkpoint: Checkpoint) {
+    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, checkpoint: Checkpoint) {
         self.keep_up();
         let (hash, bytecode) = &inputs.known_bytecode;
         let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
@@ -372,10 +372,13 @@ where
         let env = self.host.known_env();
         if has_caller {
             // What has code counts as empty only where its hash says so.
-            if self.shared.knows_targets && self.host.memory.is_lasting && !hash.is_zero() && *hash != KECCAK_EMPTY {
-                self.host.memory.targets.note(&inputs.bytecode_address, contract, &mut checkpoint.certain);
+            let is_lasting = self.host.memory.is_lasting && !hash.is_zero() && *hash != KECCAK_EMPTY;
+            let mut certain = checkpoint.certain;
+            if self.shared.knows_targets && is_lasting {
+                // It was loaded before the checkpoint, so that a revert leaves it known.
+                certain = certain.or(self.host.memory.targets.note(&inputs.bytecode_address, contract));
             }
-            pool.push_call(contract, env, &checkpoint, &self.shared);
+            pool.push_call(contract, env, &Checkpoint { certain, ..checkpoint }, &self.shared);
             return;
         }
         let input: &[u8] = match &inputs.input {

@@ -215,7 +215,13 @@ impl Slot {
     pub(super) fn resume_call(&mut self, how: Outcome, gas_left: u64, refund: i64, output: &[u8]) {
         let Request::Call(CallRequest { output: range, .. }) = self.frame.request else { unreachable!("it has asked for a call") };
         if let Some(tape) = &mut self.tape {
-            tape.resume(Child { outcome: how, gas: gas_left, refund, address: Address::ZERO, output: Bytes::copy_from_slice(output) });
+            tape.resume(Child {
+                outcome: how,
+                gas: gas_left,
+                refund,
+                address: Address::ZERO,
+                output: Bytes::copy_from_slice(output),
+            });
         }
         runtime::resume_call_lent(&mut self.frame, how, gas_left, refund, output, range);
     }

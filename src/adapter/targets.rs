@@ -40,6 +40,14 @@ pub(super) struct Certain {
     known: u64,
 }
 
+impl Certain {
+    /// What is certain in either.
+    #[inline(always)]
+    pub(super) fn or(self, other: Certain) -> Certain {
+        Certain { touched: self.touched | other.touched, known: self.known | other.known }
+    }
+}
+
 /// The place of a known account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known(u8);
@@ -76,16 +84,18 @@ impl Targets {
         self.slots[usize::from(slot) % SLOTS].contract.as_ref().expect("known accounts have contracts")
     }
 
-    /// `account` is known: it executes `contract`. So it was at the last checkpoint, too, when so much was certain.
-    pub(super) fn note(&mut self, account: &Address, contract: &Arc<Contract>, at_checkpoint: &mut Certain) {
-        if let Some(slot) = self.place(account) {
-            let held = &mut self.slots[slot].contract;
-            if !held.as_ref().is_some_and(|held| Arc::ptr_eq(held, contract)) {
-                *held = Some(contract.clone());
-            }
-            self.certain.known |= 1 << slot;
-            at_checkpoint.known |= 1 << slot;
+    /// `account` is known: it executes `contract`. Gives what is certain by that.
+    #[inline]
+    pub(super) fn note(&mut self, account: &Address, contract: &Arc<Contract>) -> Certain {
+        let Some(slot) = self.place(account) else {
+            return Certain::default();
+        };
+        let held = &mut self.slots[slot].contract;
+        if !held.as_ref().is_some_and(|held| Arc::ptr_eq(held, contract)) {
+            *held = Some(contract.clone());
         }
+        self.certain.known |= 1 << slot;
+        Certain { touched: 0, known: 1 << slot }
     }
 
     /// Whether `account` is touched for certain.
@@ -174,7 +184,7 @@ mod tests {
         targets.note_touched(&one);
         assert!(targets.is_touched(&zero) && targets.is_touched(&one) && !targets.is_touched(&other));
         assert_eq!(targets.find(&one), None, "touched is not known");
-        targets.note(&one, &first, &mut Certain::default());
+        targets.note(&one, &first);
         assert!(targets.is_touched(&one));
         assert!(targets.find(&one).is_some_and(|found| Arc::ptr_eq(targets.contract(found), &first)));
 
@@ -190,12 +200,12 @@ mod tests {
         let [first, second] = [0, 1].map(|_| contract());
         let mut targets = Targets::default();
         targets.note_touched(&one);
-        targets.note(&other, &second, &mut Certain::default());
+        targets.note(&other, &second);
         targets.note_touched(&other);
         assert!(targets.is_touched(&one) && !targets.is_touched(&other) && targets.find(&other).is_none());
         targets.forget();
-        targets.note(&other, &second, &mut Certain::default());
-        targets.note(&one, &first, &mut Certain::default());
+        targets.note(&other, &second);
+        targets.note(&one, &first);
         assert!(targets.find(&other).is_some_and(|found| Arc::ptr_eq(targets.contract(found), &second)));
         assert_eq!((targets.find(&one), targets.is_touched(&one)), (None, false));
     }
@@ -205,14 +215,14 @@ mod tests {
         let [before, after, later] = [1, 2, 3].map(Address::with_last_byte);
         let contract = contract();
         let mut targets = Targets::default();
-        targets.note(&before, &contract, &mut Certain::default());
+        targets.note(&before, &contract);
         targets.note_touched(&later);
-        let mut outer = targets.certain();
+        let outer = targets.certain();
         targets.note_touched(&after);
-        targets.note(&after, &contract, &mut outer);
-        let mut inner = targets.certain();
+        let outer = outer.or(targets.note(&after, &contract));
+        let inner = targets.certain();
         targets.note_touched(&before);
-        targets.note(&later, &contract, &mut inner);
+        let inner = inner.or(targets.note(&later, &contract));
         targets.revert(inner);
         assert!([before, after, later].iter().all(|account| targets.find(account).is_some()), "known before their calls began");
         assert!(!targets.is_touched(&before) && targets.is_touched(&after) && targets.is_touched(&later));
@@ -225,7 +235,7 @@ mod tests {
     fn contracts_are_let_go() {
         let contract = contract();
         let mut targets = Targets::default();
-        targets.note(&Address::ZERO, &contract, &mut Certain::default());
+        targets.note(&Address::ZERO, &contract);
         assert_eq!(Arc::strong_count(&contract), 2);
         targets.let_go();
         assert_eq!((Arc::strong_count(&contract), targets.find(&Address::ZERO)), (1, None));
