@@ -372,7 +372,7 @@ where
         let env = self.host.known_env();
         if has_caller {
             // What has code counts as empty only where its hash says so.
-            let is_lasting = self.host.memory.is_lasting && !hash.is_zero() && *hash != KECCAK_EMPTY;
+            let is_lasting = self.host.memory.is_own && !hash.is_zero() && *hash != KECCAK_EMPTY;
             let mut certain = checkpoint.certain;
             if self.shared.knows_targets && is_lasting {
                 // It was loaded before the checkpoint, so that a revert leaves it known.

@@ -32,8 +32,8 @@ pub(super) struct HostMemory {
     pub(super) known: Option<Known>,
     /// Else its hash and code, its delegation resolved.
     pub(super) target: (B256, Option<Bytecode>),
-    /// Its code is its own, and it is not empty.
-    pub(super) is_lasting: bool,
+    /// Which is its own, not that of an account that it delegates to.
+    pub(super) is_own: bool,
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
@@ -96,7 +96,6 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     fn load_target(&mut self, address: Address, skip_cold: bool) -> Result<TargetLoad, HostError> {
         match &self.ctx.load_account_info_skip_cold_load(address, true, skip_cold) {
             Ok(load) => {
-                self.memory.is_lasting = !load.is_empty;
                 self.memory.target.0 = load.code_hash;
                 match (&load.code, &self.memory.target.1) {
                     // The same code as last time: spare the reference count.
@@ -114,6 +113,7 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
     #[inline(never)]
     fn load_unknown(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
         let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
+        self.memory.is_own = true;
         Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
     }
 }
@@ -248,7 +248,7 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
 
     fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {
         let load = self.load_target(address, skip_cold)?;
-        self.memory.is_lasting = false;
+        self.memory.is_own = false;
         Ok(load.is_cold)
     }
 }
