@@ -103,6 +103,13 @@ fn each_kind_of_call_again() {
     }
 }
 
+/// An account is known by its code alone; a call of the account itself touches it then.
+#[test]
+fn a_known_account_is_touched_when_it_is_called() {
+    let code = Asm::new().call(0xf4, 100_000, B, 0, (0, 0), (0, 0)).ops(&calls(&[B, B]).build()).build();
+    World::new().code(A, code).code(B, vec![0x00]).check(FORKS, to_a);
+}
+
 type Ctx = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB, Journal<InMemoryDB>, ()>;
 
 fn context(contracts: &[(Address, Vec<u8>)], edit: impl FnOnce(&mut InMemoryDB)) -> Ctx {
@@ -130,7 +137,10 @@ fn transaction() -> TxEnv {
 fn what_counts_as_empty_is_not_known() {
     for hash in [KECCAK_EMPTY, Default::default()] {
         let code = calls(&[B]).call(CALL, 100_000, B, 1, (0, 0), (0, 0)).build();
-        let lie = |db: &mut InMemoryDB| db.cache.accounts.get_mut(&B).expect("just made").info.code_hash = hash;
+        let lie = |db: &mut InMemoryDB| {
+            let info = &mut db.cache.accounts.get_mut(&B).expect("just made").info;
+            (info.nonce, info.code, info.code_hash) = (0, Some(Bytecode::new_raw(Bytes::from_static(&[0x00]))), hash);
+        };
         let contracts = [(A, code), (B, vec![0x00])];
         let expected = context(&contracts, lie).build_mainnet().transact(transaction()).unwrap();
         let found =
@@ -151,7 +161,7 @@ impl<CTX: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<CTX> for Fickle
     }
 
     fn run(&mut self, ctx: &mut CTX, inputs: &CallInputs) -> Result<Option<InterpreterResult>, String> {
-        if inputs.bytecode_address != B || inputs.input.len() == 0 {
+        if inputs.bytecode_address != B || inputs.input.is_empty() {
             return self.0.run(ctx, inputs);
         }
         Ok(Some(InterpreterResult::new(InstructionResult::Return, Bytes::from_static(&[1; 32]), Gas::new(inputs.gas_limit))))
