@@ -4,12 +4,13 @@
 //! `process_next_action` and `return_result`; the functions here carry their names in the comments.
 
 use super::frames::{NOTHING, Shared, Start};
-use super::host::JournalHost;
-use super::runner::{Runner, Works};
+use super::host::{JournalHost, word};
+use super::runner::{Runner, Works, answers_by_address};
+use super::targets::{Checkpoint, Known};
 use crate::abi::{CallKind, CallRequest, CreateRequest, Exit, Frame, Host, Request};
 use crate::engine::Mode;
 use crate::evm::code::Code;
-use crate::runtime::{self, record::Child};
+use crate::runtime;
 use core::ops::Range;
 use revm::{
     bytecode::Bytecode,
@@ -23,7 +24,7 @@ use revm::{
         CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome, FrameInput, Gas, GasTracker,
         InstructionResult, InterpreterResult, interpreter_action::FrameInit,
     },
-    primitives::{Address, B256, Bytes, Log, U256, constants::CALL_STACK_LIMIT, keccak256},
+    primitives::{Address, B256, Bytes, KECCAK_EMPTY, Log, U256, constants::CALL_STACK_LIMIT, keccak256},
 };
 
 /// Executes `first` and every frame that it calls or creates, on the journal of `ctx`, and returns what revm's
@@ -49,9 +50,10 @@ where
         memory_limit: cfg.memory_limit(),
         init_code_limit: cfg.max_initcode_size(),
         record: works.executor.engine().config().mode == Mode::Check,
+        knows_targets: answers_by_address::<P>(),
     };
     works.counters.transactions += 1;
-    works.touched.forget();
+    memory.targets.forget();
     let mut exec = Exec {
         host: JournalHost::new(ctx, memory),
         precompiles,
@@ -101,8 +103,7 @@ struct Exec<'a, CTX, P> {
     returned: Option<Bytes>,
     /// All of a precompile's gas, and its logs, where it is the transaction's own call.
     first_precompile: Option<Box<(Gas, Vec<Log>)>>,
-    /// Of the call or creation that ended last. It stays here and is read part by part: where it was moved, bytes that had been written one by one
-    /// were read together, which takes 4 ns each time.
+    /// Of the transaction's own call or creation, or of one that ended before it had a frame.
     outcome: Outcome,
     base_depth: usize,
 }
@@ -190,6 +191,9 @@ where
                 if self.start_child(inputs)? == Begun::Started {
                     continue;
                 }
+            } else if self.works.pool.top_is_callee() {
+                self.end_call(exit)?;
+                continue;
             } else {
                 self.end(exit);
                 if self.works.pool.active() == 0 {
@@ -207,11 +211,11 @@ where
         Begun::Ended
     }
 
-    /// Undoes what the journal has noted since `checkpoint`, marks of touched accounts included.
+    /// Goes back to `checkpoint`.
     #[inline]
-    fn revert(&mut self, checkpoint: JournalCheckpoint) {
-        self.host.ctx.journal_mut().checkpoint_revert(checkpoint);
-        self.works.touched.forget();
+    fn revert(&mut self, checkpoint: Checkpoint) {
+        self.host.ctx.journal_mut().checkpoint_revert(checkpoint.journal);
+        self.host.memory.targets.revert(checkpoint.certain);
     }
 
     /// Depth of the frame about to start.
@@ -231,16 +235,11 @@ where
     /// Starts what the top frame asks for.
     #[inline(always)]
     fn start_child(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
-        let parent = self.works.pool.top();
-        match parent.frame.request {
-            Request::Call(ref request) => {
-                let input = request.input;
-                describe_call(inputs, &parent.frame, request);
-                // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
-                inputs.known_bytecode.0 = self.host.memory.target.0;
-                core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
-                self.call(inputs, Some(input))
-            }
+        match self.works.pool.top().frame.request {
+            Request::Call(_) => match self.host.memory.known {
+                Some(known) => Ok(self.call_known(known)),
+                None => self.call_unknown(inputs),
+            },
             Request::Create(request) => self.child_create(&request),
             Request::None => unreachable!("a suspended frame has a request"),
         }
@@ -265,6 +264,46 @@ where
         Ok(self.create(&creation, opened, || code.expect("made for what was opened")))
     }
 
+    /// `make_call_frame` for the call of a known account.
+    #[inline(always)]
+    fn call_known(&mut self, known: Known) -> Begun {
+        let parent = &self.works.pool.top().frame;
+        let Request::Call(request) = &parent.request else { unreachable!("a known account is called") };
+        if parent.depth >= CALL_STACK_LIMIT as u32 {
+            let gas_limit = request.gas_limit;
+            return self.ended_early(InstructionResult::CallTooDeep, gas_limit);
+        }
+        let certain = self.host.memory.targets.certain();
+        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
+        let to_itself = request.kind == CallKind::CallCode;
+        let changes_nothing = !to_itself && request.value.is_zero() && self.host.memory.targets.is_known_touched(known);
+        if !changes_nothing && request.kind != CallKind::DelegateCall {
+            let to = if to_itself { parent.address } else { request.code_address };
+            let (from, value, gas_limit) = (parent.address, request.value, request.gas_limit);
+            if let Err(error) = self.transfer(from, to, value, checkpoint) {
+                return self.ended_early(error, gas_limit);
+            }
+        }
+        let contract = self.host.memory.targets.contract(known);
+        self.works.pool.push_call(contract, self.host.known_env(), &checkpoint, &self.shared);
+        self.works.counters.frames += 1;
+        self.keep_up();
+        Begun::Started
+    }
+
+    /// `make_call_frame` for the call of any other account.
+    #[inline(always)]
+    fn call_unknown(&mut self, inputs: &mut CallInputs) -> OrError<CTX, Begun> {
+        let parent = self.works.pool.top();
+        let Request::Call(request) = &parent.frame.request else { unreachable!("an account is called") };
+        let input = request.input;
+        describe_call(inputs, &parent.frame, request);
+        // Swapped rather than moved: in a loop that calls one contract, both places hold its code and no count changes.
+        inputs.known_bytecode.0 = self.host.memory.target.0;
+        core::mem::swap(&mut inputs.known_bytecode.1, self.host.memory.target.1.get_or_insert_default());
+        self.call(inputs, Some(input))
+    }
+
     /// `make_call_frame`. `input` is the place of the call data in the caller's memory, if there is a caller.
     ///
     /// Inlined, so that whether there is an outcome already is no byte in memory that is read again by a wider load, which takes 9 ns.
@@ -275,18 +314,13 @@ where
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(self.ended_early(InstructionResult::CallTooDeep, gas_limit));
         }
-        let journal = self.host.ctx.journal_mut();
-        let checkpoint = journal.checkpoint();
+        let certain = self.host.memory.targets.certain();
+        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
         if let CallValue::Transfer(value) = inputs.value
-            && !(value.is_zero() && self.works.touched.knows(&inputs.target_address))
+            && !(value.is_zero() && self.host.memory.targets.is_touched(&inputs.target_address))
+            && let Err(error) = self.transfer(inputs.caller, inputs.target_address, value, checkpoint)
         {
-            if let Some(error) = journal.transfer_loaded(inputs.caller, inputs.target_address, value) {
-                self.revert(checkpoint);
-                return Ok(self.ended_early(error.into(), gas_limit));
-            }
-            if inputs.caller != inputs.target_address {
-                self.works.touched.note(&inputs.target_address);
-            }
+            return Ok(self.ended_early(error, gas_limit));
         }
         // Precompiles find input that lies in the caller's memory in revm's shared buffer, which that memory takes the place of meanwhile.
         let lends = input.is_some_and(|(_, len)| len > 0);
@@ -310,26 +344,53 @@ where
             self.host.ctx.journal_mut().checkpoint_commit();
             return Ok(self.ended_early(InstructionResult::Stop, gas_limit));
         }
-        self.start_frame(inputs, input, depth, checkpoint);
+        self.start_frame(inputs, input.is_some(), depth, checkpoint);
         Ok(Begun::Started)
     }
 
-    /// The frame of a call.
+    /// Moves the value of a call. Where that fails, `checkpoint` is reverted to.
+    #[inline(always)]
+    fn transfer(&mut self, from: Address, to: Address, value: U256, checkpoint: Checkpoint) -> Result<(), InstructionResult> {
+        if let Some(error) = self.host.ctx.journal_mut().transfer_loaded(from, to, value) {
+            self.revert(checkpoint);
+            return Err(error.into());
+        }
+        if from != to && value.is_zero() {
+            self.host.memory.targets.note_touched(&to);
+        }
+        Ok(())
+    }
+
+    /// The frame of a call, by a frame or by the transaction.
     #[inline]
-    fn start_frame(&mut self, inputs: &CallInputs, input: Option<(usize, usize)>, depth: usize, checkpoint: JournalCheckpoint) {
+    fn start_frame(&mut self, inputs: &CallInputs, has_caller: bool, depth: usize, checkpoint: Checkpoint) {
+        self.keep_up();
         let (hash, bytecode) = &inputs.known_bytecode;
-        let input: &[u8] = match (input, &inputs.input) {
-            (Some((_, 0)), _) => &[],
-            (Some((offset, len)), _) => &self.works.pool.top().frame.buffer[offset..][..len],
-            (None, CallInput::Bytes(bytes)) => bytes,
-            (None, CallInput::SharedBuffer(_)) => self.input.insert(inputs.input.bytes(self.host.ctx)),
+        let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
+        counters.frames += 1;
+        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
+        let env = self.host.known_env();
+        if has_caller {
+            // What has code counts as empty only where its hash says so.
+            let is_lasting = self.host.memory.is_own && !hash.is_zero() && *hash != KECCAK_EMPTY;
+            let mut certain = checkpoint.certain;
+            if self.shared.knows_targets && is_lasting {
+                // It was loaded before the checkpoint, so that a revert leaves it known.
+                certain = certain.or(self.host.memory.targets.note(&inputs.bytecode_address, contract));
+            }
+            pool.push_call(contract, env, &Checkpoint { certain, ..checkpoint }, &self.shared);
+            return;
+        }
+        let input: &[u8] = match &inputs.input {
+            CallInput::Bytes(bytes) => bytes,
+            CallInput::SharedBuffer(_) => self.input.insert(inputs.input.bytes(self.host.ctx)),
         };
         let start = Start {
             gas_limit: inputs.gas_limit,
             input: (input.as_ptr(), input.len()),
-            env: self.host.known_env(),
+            env,
             address: &inputs.target_address,
-            caller: &inputs.caller,
+            caller: &word(inputs.caller),
             value: match &inputs.value {
                 CallValue::Transfer(value) | CallValue::Apparent(value) => value,
             },
@@ -338,25 +399,31 @@ where
             checkpoint: &checkpoint,
             created: None,
         };
-        self.works.keep_up();
-        let Works { executor, pool, contracts, counters, .. } = &mut *self.works;
-        counters.frames += 1;
-        let contract = contracts.get(executor, hash, bytecode, self.shared.fork);
         pool.push(&start, contract, &self.shared);
+    }
+
+    /// Lets go of contracts of a generation that is no more, so that its memory can be given back.
+    #[inline(always)]
+    fn keep_up(&mut self) {
+        if self.works.is_behind() {
+            self.works.renew();
+            self.host.memory.targets.let_go();
+        }
     }
 
     /// The frame of a creation that was opened, or how it ended already.
     fn create(&mut self, creation: &Creation, opened: Opened, code: impl FnOnce() -> Code) -> Begun {
-        let (created, checkpoint) = match opened {
+        let (created, journal) = match opened {
             Ok(opened) => opened,
             Err(result) => return self.ended_early(result, creation.gas_limit),
         };
+        let checkpoint = Checkpoint { journal, certain: self.host.memory.targets.certain() };
         let start = Start {
             gas_limit: creation.gas_limit,
             input: (NOTHING, 0),
             env: self.host.known_env(),
             address: &created,
-            caller: &creation.caller,
+            caller: &word(creation.caller),
             value: &creation.value,
             is_static: false,
             depth: self.depth() as u32,
@@ -378,7 +445,7 @@ where
     }
 
     #[inline(never)]
-    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: JournalCheckpoint) {
+    fn end_precompile(&mut self, mut result: InterpreterResult, checkpoint: Checkpoint) {
         self.works.counters.precompiles += 1;
         let is_first = self.works.pool.active() == 0;
         let journal = self.host.ctx.journal_mut();
@@ -387,7 +454,7 @@ where
             journal.checkpoint_commit();
         } else {
             if is_first {
-                logs = journal.logs()[checkpoint.log_i..].to_vec();
+                logs = journal.logs()[checkpoint.journal.log_i..].to_vec();
             }
             self.revert(checkpoint);
         }
@@ -408,30 +475,48 @@ where
         };
     }
 
-    /// The second half of `process_next_action`: the top frame ended with `exit`.
+    /// The second half of `process_next_action`, and `return_result`: the top frame, which another has called, ended with `exit`.
+    #[inline(always)]
+    fn end_call(&mut self, exit: Exit) -> OrError<CTX, ()> {
+        let how = runtime::Outcome::of(exit);
+        self.close(how);
+        self.works.pool.pop();
+        self.fail()?;
+        assert!(exit != Exit::Fatal, "a fatal error without its reason");
+        let (caller, ended) = self.works.pool.top_and_ended();
+        let ended = ended.expect("a frame has ended");
+        caller.resume_call(how, gas_left(exit, &ended.frame), ended.frame.refund, ended.output());
+        Ok(())
+    }
+
+    /// The second half of `process_next_action`: the top frame, a creation or the first of all, ended with `exit`.
     #[inline(always)]
     fn end(&mut self, exit: Exit) {
         let slot = self.works.pool.top();
         self.outcome = Outcome {
             result: instruction_result(exit),
             how: runtime::Outcome::of(exit),
-            gas_left: if exit.is_halt() { 0 } else { slot.frame.gas.max(0) as u64 },
+            gas_left: gas_left(exit, &slot.frame),
             refund: slot.frame.refund,
-            output: match exit {
-                Exit::Return | Exit::Revert if slot.frame.out_len > 0 => Output::Ended,
-                _ => Output::Empty,
-            },
+            output: if slot.frame.out_len > 0 { Output::Ended } else { Output::Empty },
             had_frame: true,
         };
         match slot.created {
             Some(created) => self.end_creation(created),
-            None if self.outcome.how == runtime::Outcome::Success => self.host.ctx.journal_mut().checkpoint_commit(),
-            None => {
-                let checkpoint = slot.checkpoint;
-                self.revert(checkpoint);
-            }
+            None => self.close(self.outcome.how),
         }
         self.works.pool.pop();
+    }
+
+    /// Ends what the top frame has noted in the journal.
+    #[inline(always)]
+    fn close(&mut self, how: runtime::Outcome) {
+        if how == runtime::Outcome::Success {
+            self.host.ctx.journal_mut().checkpoint_commit();
+        } else {
+            let checkpoint = self.works.pool.top().checkpoint;
+            self.revert(checkpoint);
+        }
     }
 
     /// `return_create`: deploys the output of the top frame unless the creation failed.
@@ -441,8 +526,9 @@ where
         let deploys = outcome.result.is_ok();
         let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
         let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
-        return_create(self.host.ctx, slot.checkpoint, &mut result, created);
-        self.works.touched.forget();
+        return_create(self.host.ctx, slot.checkpoint.journal, &mut result, created);
+        // Less is certain now than may be, if it was not reverted.
+        self.host.memory.targets.revert(slot.checkpoint.certain);
         (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);
@@ -450,42 +536,37 @@ where
         }
     }
 
-    /// `return_result`: the top frame goes on with the outcome of what it has asked for.
+    /// Fails with the error that the context holds, if it does.
     #[inline(always)]
-    fn resume(&mut self) -> OrError<CTX, ()> {
+    fn fail(&mut self) -> OrError<CTX, ()> {
         if self.host.ctx.error().is_err() {
             take_error::<ContextDbError<CTX>, <CTX::Db as Database>::Error>(self.host.ctx.error())?;
         }
+        Ok(())
+    }
+
+    /// `return_result`: the top frame goes on with the outcome of what it has asked for, which was a creation or had no frame.
+    #[inline(always)]
+    fn resume(&mut self) -> OrError<CTX, ()> {
+        self.fail()?;
         let Outcome { result, how, gas_left, refund, output, had_frame } = self.outcome;
         if how == runtime::Outcome::Halt {
             assert!(result != InstructionResult::FatalExternalError, "a fatal error without its reason");
         }
         let (parent, ended) = self.works.pool.top_and_ended();
-        let created = || ended.filter(|_| had_frame).and_then(|ended| ended.created).unwrap_or_default();
         let data: &[u8] = match (output, ended) {
             (Output::Returned, _) => self.returned.as_ref().map_or(&[], |bytes| bytes),
             (Output::Ended, Some(ended)) => ended.output(),
             (Output::Empty, _) | (Output::Ended, None) => &[],
         };
-        if let Some(tape) = &mut parent.tape {
-            let output = Bytes::copy_from_slice(data);
-            tape.resume(Child { outcome: how, gas: gas_left, refund, address: created(), output });
-        }
-        let frame = &mut parent.frame;
-        match frame.request {
-            Request::Call(CallRequest { output: range, .. }) => {
-                runtime::resume_call_lent(frame, how, gas_left, refund, data, range);
-                if let Output::Returned = output {
-                    frame.return_bytes = self.returned.take().unwrap_or_default();
-                }
+        if let Request::Call(_) = parent.frame.request {
+            parent.resume_call(how, gas_left, refund, data);
+            if let Output::Returned = output {
+                parent.frame.return_bytes = self.returned.take().unwrap_or_default();
             }
-            Request::Create(_) => {
-                runtime::resume_create(frame, how, created(), gas_left, refund, Bytes::new());
-                if how == runtime::Outcome::Revert {
-                    parent.lend_return_data(data);
-                }
-            }
-            Request::None => unreachable!("a suspended frame has a request"),
+        } else {
+            let created = ended.filter(|_| had_frame).and_then(|ended| ended.created).unwrap_or_default();
+            parent.resume_create(how, created, gas_left, refund, data);
         }
         Ok(())
     }
@@ -510,6 +591,12 @@ fn gas(limit: u64, left: u64, refund: i64) -> Gas {
     gas.set_remaining(left);
     gas.set_refund(refund);
     gas
+}
+
+/// Gas that comes back of a frame that ended with `exit`.
+#[inline(always)]
+fn gas_left(exit: Exit, frame: &Frame) -> u64 {
+    if exit.is_halt() { 0 } else { frame.gas.max(0) as u64 }
 }
 
 /// Inputs to be filled in.

@@ -7,18 +7,18 @@
 //! A slot that ended keeps its memory until the next call at its depth: the return data of its parent lies there. The EVM ends
 //! the life of return data at the next call, which is the very moment at which the slot is used again.
 
-use crate::abi::{Callouts, Env, Frame, Request, StackBuffer};
+use crate::abi::{CallKind, CallRequest, Callouts, Env, Frame, Request, StackBuffer};
 use crate::engine::Contract;
 use crate::evm::{STACK_LIMIT, SpecId, code::Code};
-use crate::runtime::record::Tape;
+use crate::runtime::record::{Child, Tape};
+use crate::runtime::word::by_limbs;
+use crate::runtime::{self, Outcome};
 use core::{fmt, ptr};
-use revm::{
-    context_interface::journaled_state::JournalCheckpoint,
-    primitives::{Address, Bytes, U256},
-};
+use revm::primitives::{Address, Bytes, U256};
 use std::sync::Arc;
 
 use super::host::word;
+use super::targets::Checkpoint;
 
 /// Bytes of EVM memory that all slots together may keep from one transaction to the next.
 const KEPT_MEMORY: usize = 16 << 20;
@@ -47,8 +47,8 @@ pub(super) struct Slot {
     pub(super) frame: Frame,
     /// What it executes. Only [`Slot::hold`] changes it.
     pub(super) contract: Arc<Contract>,
-    /// The journal when it began.
-    pub(super) checkpoint: JournalCheckpoint,
+    /// Where it goes back to if it fails.
+    pub(super) checkpoint: Checkpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
     /// Gas it began with.
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     pub(super) init_code_limit: usize,
     /// Frames are recorded.
     pub(super) record: bool,
+    /// What calls of an account come to may be known from others.
+    pub(super) knows_targets: bool,
 }
 
 /// How a frame begins. What is long is copied from where it is to where it goes.
@@ -87,18 +89,45 @@ pub(super) struct Start<'a> {
     pub(super) env: *const Env,
     /// ADDRESS.
     pub(super) address: &'a Address,
-    /// CALLER.
-    pub(super) caller: &'a Address,
+    /// CALLER, as a word.
+    pub(super) caller: &'a U256,
     /// CALLVALUE.
     pub(super) value: &'a U256,
     /// State changes are forbidden.
     pub(super) is_static: bool,
     /// Depth, 0 for the first frame.
     pub(super) depth: u32,
-    /// The journal as it begins.
-    pub(super) checkpoint: &'a JournalCheckpoint,
+    /// Where it goes back to if it fails.
+    pub(super) checkpoint: &'a Checkpoint,
     /// The account it creates, if it is a creation.
     pub(super) created: Option<Address>,
+}
+
+impl<'a> Start<'a> {
+    /// How the call that `parent` asks for begins (Yellow Paper, appendix H; EIP-7, EIP-214).
+    #[inline(always)]
+    fn of_call(parent: &'a Frame, env: *const Env, checkpoint: &'a Checkpoint) -> Start<'a> {
+        let Request::Call(request) = &parent.request else { unreachable!("a call is asked for") };
+        let (address, caller) = match request.kind {
+            CallKind::Call | CallKind::StaticCall => (&request.code_address, &parent.address_word),
+            CallKind::CallCode => (&parent.address, &parent.address_word),
+            CallKind::DelegateCall => (&parent.address, &parent.caller_word),
+        };
+        let (offset, len) = request.input;
+        let input: &[u8] = if len == 0 { &[] } else { &parent.buffer[offset..][..len] };
+        Start {
+            gas_limit: request.gas_limit,
+            input: (input.as_ptr(), len),
+            env,
+            address,
+            caller,
+            value: &request.value,
+            is_static: parent.is_static || request.kind == CallKind::StaticCall,
+            depth: parent.depth + 1,
+            checkpoint,
+            created: None,
+        }
+    }
 }
 
 impl Slot {
@@ -107,7 +136,7 @@ impl Slot {
             // Every field that `begin` does not set has its final value here.
             frame: Frame { buffer: vec![0; FIRST_MEMORY], ..Frame::blank() },
             contract: contract.clone(),
-            checkpoint: JournalCheckpoint::default(),
+            checkpoint: Checkpoint::default(),
             created: None,
             gas_limit: 0,
             tape: None,
@@ -124,6 +153,18 @@ impl Slot {
         let (frame, code) = (&mut self.frame, &self.contract.code);
         (frame.code, frame.code_len, frame.code_object) = (code.runnable().as_ptr(), code.bytes().len() as u64, code);
         (frame.pc_index, frame.code_base) = (ptr::null(), ptr::null());
+    }
+
+    /// Makes the slot's frame the one that `start` describes, above that of `parent`, and `contract` what it executes.
+    #[inline(always)]
+    fn start(&mut self, start: &Start<'_>, contract: &Arc<Contract>, parent: Option<&Slot>, stacks: &mut Stacks, shared: &Shared) {
+        let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
+        let (stack, last_stack) = stacks.above(parent.map(|p| (p.frame.sp, p.last_stack)));
+        if !Arc::ptr_eq(&self.contract, contract) {
+            self.hold(contract.clone());
+        }
+        self.last_stack = last_stack;
+        self.begin(start, stack, shared, memory_limit);
     }
 
     /// Makes the slot's frame the one that `start` describes. Only what a frame reads before writing is reset.
@@ -148,7 +189,7 @@ impl Slot {
         frame.fork = shared.fork;
         frame.init_code_limit = shared.init_code_limit;
         frame.address_word = word(*start.address);
-        frame.caller_word = word(*start.caller);
+        frame.caller_word = by_limbs(start.caller);
         frame.value = *start.value;
         (frame.out_offset, frame.out_len) = (0, 0);
         frame.refund = 0;
@@ -169,12 +210,35 @@ impl Slot {
         frame.memory = frame.buffer.as_mut_ptr();
     }
 
-    /// Makes `data`, which stays where it is until the next call, the return data.
-    pub(super) fn lend_return_data(&mut self, data: &[u8]) {
-        (self.frame.return_data, self.frame.return_data_len) = (data.as_ptr(), data.len() as u64);
+    /// The frame goes on with the outcome of the call that it has asked for. `output` stays where it is until the frame's next call.
+    #[inline(always)]
+    pub(super) fn resume_call(&mut self, how: Outcome, gas_left: u64, refund: i64, output: &[u8]) {
+        let Request::Call(CallRequest { output: range, .. }) = self.frame.request else { unreachable!("it has asked for a call") };
+        if let Some(tape) = &mut self.tape {
+            tape.resume(Child {
+                outcome: how,
+                gas: gas_left,
+                refund,
+                address: Address::ZERO,
+                output: Bytes::copy_from_slice(output),
+            });
+        }
+        runtime::resume_call_lent(&mut self.frame, how, gas_left, refund, output, range);
     }
 
-    /// The output after RETURN or REVERT.
+    /// The frame goes on with the outcome of the creation that it has asked for. `output` stays where it is until the frame's next call.
+    pub(super) fn resume_create(&mut self, how: Outcome, created: Address, gas_left: u64, refund: i64, output: &[u8]) {
+        let Request::Create(_) = self.frame.request else { unreachable!("it has asked for a creation") };
+        if let Some(tape) = &mut self.tape {
+            tape.resume(Child { outcome: how, gas: gas_left, refund, address: created, output: Bytes::copy_from_slice(output) });
+        }
+        runtime::resume_create(&mut self.frame, how, created, gas_left, refund, Bytes::new());
+        if how == Outcome::Revert {
+            (self.frame.return_data, self.frame.return_data_len) = (output.as_ptr(), output.len() as u64);
+        }
+    }
+
+    /// The output, which only RETURN and REVERT give.
     #[inline]
     pub(super) fn output(&self) -> &[u8] {
         let (offset, len) = (self.frame.out_offset as usize, self.frame.out_len as usize);
@@ -302,34 +366,45 @@ impl FramePool {
     }
 
     /// Starts a frame above the present one.
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, start: &Start<'_>, contract: &Arc<Contract>, shared: &Shared) {
+        self.make_room(contract);
         let (below, above) = self.slots.split_at_mut(self.active);
-        let parent = below.last();
-        let memory_limit = parent.map_or(shared.memory_limit, |p| p.frame.memory_limit - p.frame.memory_len);
-        let (stack, last_stack) = self.stacks.above(parent.map(|p| (p.frame.sp, p.last_stack)));
-        let slot = match above.first_mut() {
-            Some(slot) => {
-                if !Arc::ptr_eq(&slot.contract, contract) {
-                    slot.hold(contract.clone());
-                }
-                slot
-            }
-            None => {
-                self.slots.push(Box::new(Slot::new(contract.clone())));
-                self.slots.last_mut().expect("just pushed")
-            }
-        };
-        slot.last_stack = last_stack;
-        slot.begin(start, stack, shared, memory_limit);
+        above[0].start(start, contract, below.last().map(|parent| &**parent), &mut self.stacks, shared);
         self.active += 1;
         self.used = self.used.max(self.active);
+    }
+
+    /// Starts the frame of the call that the present one asks for.
+    #[inline(always)]
+    pub(super) fn push_call(&mut self, contract: &Arc<Contract>, env: *const Env, checkpoint: &Checkpoint, shared: &Shared) {
+        self.make_room(contract);
+        let (below, above) = self.slots.split_at_mut(self.active);
+        let parent = below.last().expect("a frame runs");
+        let start = Start::of_call(&parent.frame, env, checkpoint);
+        above[0].start(&start, contract, Some(parent), &mut self.stacks, shared);
+        self.active += 1;
+        self.used = self.used.max(self.active);
+    }
+
+    /// Makes sure of a slot above the active ones.
+    #[inline(always)]
+    fn make_room(&mut self, contract: &Arc<Contract>) {
+        if self.active == self.slots.len() {
+            self.slots.push(Box::new(Slot::new(contract.clone())));
+        }
     }
 
     /// The frame that runs.
     #[inline]
     pub(super) fn top(&mut self) -> &mut Slot {
         &mut self.slots[self.active - 1]
+    }
+
+    /// Whether the frame that runs was called by another.
+    #[inline(always)]
+    pub(super) fn top_is_callee(&mut self) -> bool {
+        self.active > 1 && self.top().created.is_none()
     }
 
     /// Ends the frame that runs; its output stays readable until the next [`FramePool::push`].

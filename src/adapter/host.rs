@@ -1,6 +1,7 @@
 //! [`Host`] on revm's context: every access goes through revm's own `Host` trait, in the order and with the `skip_cold` that
 //! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
 
+use super::targets::{Known, Targets};
 use crate::abi::{CallTarget, Env, Host, HostError, Loaded, LoadedWord, SelfDestruct, StorageWrite};
 use crate::runtime::word::by_limbs;
 use revm::{
@@ -25,8 +26,14 @@ pub(super) struct HostMemory {
     /// The environment, and whether it is that of this transaction.
     env: Env,
     has_env: bool,
-    /// Hash and code of the last call target, its delegation resolved: for the call that follows.
+    /// What was called before.
+    pub(super) targets: Targets,
+    /// The last call target, if it is known, for the call that follows.
+    pub(super) known: Option<Known>,
+    /// Else its hash and code, its delegation resolved.
     pub(super) target: (B256, Option<Bytecode>),
+    /// Which is its own, not that of an account that it delegates to.
+    pub(super) is_own: bool,
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
@@ -100,6 +107,14 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
             }
             Err(error) => Err(lift(*error)),
         }
+    }
+
+    /// Loads a call target that is not known.
+    #[inline(never)]
+    fn load_unknown(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
+        let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
+        self.memory.is_own = true;
+        Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
     }
 }
 
@@ -222,13 +237,19 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         })
     }
 
+    #[inline(always)]
     fn call_target(&mut self, address: Address, skip_cold: bool) -> Result<CallTarget, HostError> {
-        let TargetLoad { is_cold, is_empty } = self.load_target(address, skip_cold)?;
-        Ok(CallTarget { is_empty, is_cold, delegate: self.memory.target.1.as_ref().and_then(Bytecode::eip7702_address) })
+        self.memory.known = self.memory.targets.find(&address);
+        match self.memory.known {
+            Some(_) => Ok(CallTarget { is_empty: false, is_cold: false, delegate: None }),
+            None => self.load_unknown(address, skip_cold),
+        }
     }
 
     fn call_delegate(&mut self, address: Address, skip_cold: bool) -> Result<bool, HostError> {
-        Ok(self.load_target(address, skip_cold)?.is_cold)
+        let load = self.load_target(address, skip_cold)?;
+        self.memory.is_own = false;
+        Ok(load.is_cold)
     }
 }
 

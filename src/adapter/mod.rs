@@ -21,7 +21,7 @@ mod exec;
 mod frames;
 mod host;
 mod runner;
-mod touched;
+mod targets;
 
 #[cfg(feature = "alloy")]
 pub use alloy::{EjitAlloyEvm, EjitEvmFactory};

@@ -3,13 +3,14 @@
 use super::exec::blank_inputs;
 use super::frames::FramePool;
 use super::host::{HostMemory, same_code};
-use super::touched::Touched;
 use crate::abi::{Exit, Host};
 use crate::engine::{Contract, Difference, Engine, Executor};
 use crate::evm::{SpecId, code::Code};
+use core::{any::TypeId, marker::PhantomData};
 use revm::{
     bytecode::Bytecode,
     context_interface::{Cfg, ContextTr, cfg::GasParams},
+    handler::EthPrecompiles,
     interpreter::{CallInputs, FrameInput, instructions::GasTable, instructions::gas_table_spec, interpreter_action::FrameInit},
     primitives::B256,
 };
@@ -56,8 +57,6 @@ pub(super) struct Works {
     pub(super) pool: FramePool,
     pub(super) counters: Counters,
     pub(super) contracts: Contracts,
-    /// Accounts to which a transfer of nothing can be left out, in this transaction.
-    pub(super) touched: Touched,
     /// The call that a frame asks for, in the form that precompiles take it.
     pub(super) child_inputs: Option<Box<CallInputs>>,
     first_difference: Option<Box<Difference>>,
@@ -132,7 +131,6 @@ impl Runner {
             pool: FramePool::new(),
             counters: Counters::default(),
             contracts: Contracts { known: Box::new([const { None }; MEMO_SLOTS]), generation: engine.generation() },
-            touched: Touched::default(),
             child_inputs: Some(Box::new(blank_inputs())),
             first_difference: None,
         };
@@ -186,19 +184,17 @@ impl Runner {
 }
 
 impl Works {
-    /// Lets go of contracts of a generation that is no more, so that its memory can be given back.
-    #[inline]
-    pub(super) fn keep_up(&mut self) {
-        let generation = self.executor.engine().generation();
-        if self.contracts.generation != generation {
-            self.renew(generation);
-        }
+    /// Whether contracts are held of a generation that is no more.
+    #[inline(always)]
+    pub(super) fn is_behind(&self) -> bool {
+        self.contracts.generation != self.executor.engine().generation()
     }
 
+    /// Lets go of them, so that its memory can be given back.
     #[cold]
-    fn renew(&mut self, generation: u64) {
+    pub(super) fn renew(&mut self) {
         self.contracts.known.fill_with(|| None);
-        self.contracts.generation = generation;
+        self.contracts.generation = self.executor.engine().generation();
         self.pool.let_go();
     }
 
@@ -231,6 +227,28 @@ impl Works {
         }
         Ok(exit)
     }
+}
+
+/// Whether precompiles of type `P` are those of some addresses, whatever else is in a call: what is none for one call is none for the next. It is so for
+/// revm's own; of others nothing is known. (A type's identity whether or not it is `'static`, as the crate `typeid` has it.)
+pub(super) fn answers_by_address<P>() -> bool {
+    trait Identity {
+        fn id(&self) -> TypeId
+        where
+            Self: 'static;
+    }
+    impl<T> Identity for PhantomData<T> {
+        fn id(&self) -> TypeId
+        where
+            Self: 'static,
+        {
+            TypeId::of::<T>()
+        }
+    }
+    let of_p: &dyn Identity = &PhantomData::<P>;
+    // SAFETY: only the lifetime bound changes, and `id` reads nothing through it: the identity of a type does not depend on its lifetimes.
+    let of_p: &(dyn Identity + 'static) = unsafe { core::mem::transmute(of_p) };
+    of_p.id() == TypeId::of::<EthPrecompiles>()
 }
 
 impl Contracts {

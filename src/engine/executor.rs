@@ -201,34 +201,67 @@ impl Executor {
 
     /// Executes compiled code, compiling what is reached and worth it; what is not compiled is interpreted. `origin`: whether it begins in the
     /// middle of a frame.
-    #[inline(never)]
-    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>, mut origin: Origin) -> Exit {
+    #[inline]
+    fn run_compiled(&self, frame: &mut Frame, contract: &Contract, generation: &Arc<Generation>, origin: Origin) -> Exit {
         frame.pc_index = contract.index().as_ptr();
         frame.code_base = generation.base as *const u8;
         ensure_environment(frame);
+        let Some(offset) = contract.offset(frame.pc) else {
+            return self.go_on(frame, contract, generation, origin, None);
+        };
+        let before = metered(frame);
+        // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
+        // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
+        let exit = unsafe { generation.entry.enter(frame, generation.base + u64::from(offset)) };
+        match exit {
+            Exit::Compile | Exit::DynamicJump | Exit::Interpret | Exit::Deopt => {}
+            _ if frame.outlined == 0 => return exit,
+            _ => {}
+        }
+        self.go_on(frame, contract, generation, origin, Some((exit, before)))
+    }
+
+    /// The rest of [`Executor::run_compiled`]: from a block that is not compiled, or from where compiled code was left, and how much gas there was when it was
+    /// entered.
+    #[inline(never)]
+    fn go_on(
+        &self,
+        frame: &mut Frame,
+        contract: &Contract,
+        generation: &Arc<Generation>,
+        mut origin: Origin,
+        mut left: Option<(Exit, i64)>,
+    ) -> Exit {
         let mut look = FIRST_LOOK;
         // Compiled code has asked for a version that is not worth compiling yet: its block's generic version could lead to the same place.
         let mut stuck = false;
         let mut missed = false;
         loop {
-            let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation, origin) };
-            let Some(address) = compiled else {
-                missed = true;
-                // Of what cannot be compiled, only the way to the next block is interpreted.
-                let is_refused = contract.is_refused(frame.pc);
-                if !is_refused {
-                    origin = Origin::Middle;
+            let (exit, before) = match left.take() {
+                Some(left) => left,
+                None => {
+                    let compiled = if std::mem::take(&mut stuck) { None } else { self.block(frame, contract, generation, origin) };
+                    let Some(address) = compiled else {
+                        missed = true;
+                        // Of what cannot be compiled, only the way to the next block is interpreted.
+                        let is_refused = contract.is_refused(frame.pc);
+                        if !is_refused {
+                            origin = Origin::Middle;
+                        }
+                        match self.interpret_for(frame, contract, if is_refused { 1 } else { look }, 0) {
+                            Exit::Hot => look = LAST_LOOK.min(2 * look),
+                            exit => return exit,
+                        }
+                        continue;
+                    };
+                    look = FIRST_LOOK;
+                    let before = metered(frame);
+                    // SAFETY: as in `run_compiled`.
+                    (unsafe { generation.entry.enter(frame, address) }, before)
                 }
-                match self.interpret_for(frame, contract, if is_refused { 1 } else { look }, 0) {
-                    Exit::Hot => look = LAST_LOOK.min(2 * look),
-                    exit => return exit,
-                }
-                continue;
             };
-            look = FIRST_LOOK;
-            // SAFETY: the address comes from the index of the contract that the frame was made for, so it is that of a generic version compiled
-            // for its bytecode and fork in the arena of its generation, which it keeps alive; index and base were set above.
-            let exit = unsafe { self.enter(frame, contract, generation, address, &mut missed) };
+            // SAFETY: compiled code was entered as it demands, and nothing has changed since.
+            let exit = unsafe { self.follow(frame, contract, generation, exit, before, &mut missed) };
             let outlined = std::mem::take(&mut frame.outlined);
             if outlined > 0 && contract.add_outlined(outlined) && !self.engine.is_paused() && !generation.is_full() {
                 generation.compiler().promote(contract, &self.engine.inner.counters);
@@ -262,24 +295,22 @@ impl Executor {
         }
     }
 
-    /// Enters compiled code, and goes on with the versions that it asks for, as long as they are worth compiling. `missed`: something was not compiled,
-    /// so that gas of compiled code is work too. Otherwise it is not counted, since all threads that run the contract share the count.
+    /// Goes on with the versions that compiled code asks for, as long as they are worth compiling. It was left with `exit`; there was `before` gas when it
+    /// was entered. `missed`: something was not compiled, so that gas of compiled code is work too. Otherwise it is not counted, since all threads that run the
+    /// contract share the count.
     ///
     /// # Safety
-    /// The frame was made for the contract, its index and base are set, and `address` is that of a generic version of the contract compiled in the
-    /// generation.
+    /// The frame was made for the contract, its index and base are set, and compiled code of the contract in the generation has left it as it is.
     #[inline]
-    unsafe fn enter(
+    unsafe fn follow(
         &self,
         frame: &mut Frame,
         contract: &Contract,
         generation: &Generation,
-        address: u64,
+        mut exit: Exit,
+        mut before: i64,
         missed: &mut bool,
     ) -> Exit {
-        let mut before = metered(frame);
-        // SAFETY: the caller's promise.
-        let mut exit = unsafe { generation.entry.enter(frame, address) };
         loop {
             *missed |= exit == Exit::Compile;
             if *missed {

@@ -37,8 +37,7 @@ fn request_call<H: Host, const KIND: u8>(frame: &mut Frame) -> Flow {
     let sends_value = matches!(kind, CallKind::Call | CallKind::CallCode);
     let wanted_gas = super::saturated(&frame.operand(1));
     let to = address(&frame.operand(2));
-    let value = if sends_value { frame.operand(3) } else { U256::ZERO };
-    let with_value = !is_zero(&value);
+    let with_value = sends_value && !is_zero(&frame.operand(3));
     if kind == CallKind::Call && frame.is_static && with_value {
         return Err(Exit::CallInStatic);
     }
@@ -48,11 +47,14 @@ fn request_call<H: Host, const KIND: u8>(frame: &mut Frame) -> Flow {
     let output = range(frame, ranges + 2)?;
     let gas_limit = price_call::<H>(frame, kind, to, with_value, wanted_gas)?;
 
-    // Copied from its place or written as a whole, as it will be read; limb by limb only where there is value.
+    // Copied from its place or written as a whole, as it will be read.
     let usual = *if kind == CallKind::DelegateCall { &frame.value } else { &U256::ZERO };
     frame.request = Request::Call(CallRequest { kind, gas_limit, code_address: to, value: usual, input, output });
-    if with_value && let Request::Call(request) = &mut frame.request {
-        request.value = value;
+    if with_value {
+        let value = frame.operand(3).into_limbs();
+        if let Request::Call(request) = &mut frame.request {
+            super::word::write_in_halves(&mut request.value, value);
+        }
     }
     frame.drop_operands(ranges + 3);
     Err(Exit::Suspend)

@@ -49,6 +49,17 @@ pub(crate) fn side_by_side(low: u64, high: u64) -> [u8; 16] {
     }
 }
 
+/// Writes a word in the pieces in which whole words are copied: a read of those waits for stores of single limbs.
+#[inline(always)]
+pub(crate) fn write_in_halves(at: &mut U256, [a, b, c, d]: [u64; 4]) {
+    let at = core::ptr::from_mut(at).cast::<[u8; 16]>();
+    // SAFETY: a U256 is two halves, any bytes of which are valid.
+    unsafe {
+        at.write_unaligned(side_by_side(a, b));
+        at.add(1).write_unaligned(side_by_side(c, d));
+    }
+}
+
 /// Writes a word.
 ///
 /// # Safety
