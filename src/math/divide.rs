@@ -1,7 +1,6 @@
 //! Division without preparation: Knuth's algorithm D (The Art of Computer Programming 2, 4.3.1) on a divisor shifted to have its highest bit
 //! set, with quotient digits by multiplication with a reciprocal of the divisor's highest one or two limbs (Moeller and Granlund,
-//! "Improved division by invariant integers", 2011), or of two limbs by the machine's division where it has one: reciprocals take one too, and pay with
-//! more digits than there are.
+//! "Improved division by invariant integers", 2011), or by the machine's division where it has one and there are few digits: reciprocals take a division too.
 //!
 //! One function per number of the divisor's limbs; the remainder so far is a window of that many limbs, into which the dividend is shifted from
 //! the top. Indices are constants once loops are unrolled, so all of it stays in registers. By one limb the machine divides likewise.
@@ -77,7 +76,8 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
         return short(u, d[0]);
     }
     let shift = d[N - 1].leading_zeros();
-    let divisor = Divisor::new(shifted(&d, shift));
+    // A reciprocal takes a division too: it pays with three digits.
+    let divisor = Divisor::new(shifted(&d, shift), L::DIVIDES && (N == 2 || M - N < 2));
     let limb = |i: usize| {
         let high = if i < M { u[i] } else { L::ZERO };
         high.funnel_left(if i > 0 { u[i - 1] } else { L::ZERO }, shift)
@@ -109,14 +109,15 @@ fn long<L: Limb, const M: usize, const N: usize>(u: &[L; M], d: [L; N]) -> Quoti
     (quotient, remainder)
 }
 
-/// `digits` each one place higher, `low` below them.
+/// `digits` each one place higher, `low` below them: in another array, since within one a compiler moves them in memory, by loads that wait for the stores before.
 #[inline(always)]
-fn pushed<L: Limb, const N: usize>(mut digits: [L; N], low: L) -> [L; N] {
-    for i in (1..N).rev() {
-        digits[i] = digits[i - 1];
+#[expect(clippy::manual_memcpy, reason = "limbs that are moved one by one stay in registers")]
+fn pushed<L: Limb, const N: usize>(digits: [L; N], low: L) -> [L; N] {
+    let mut pushed = [low; N];
+    for i in 1..N {
+        pushed[i] = digits[i - 1];
     }
-    digits[0] = low;
-    digits
+    pushed
 }
 
 /// As [`long`], by the machine's division, one limb after the other.
@@ -134,7 +135,7 @@ fn short<L: Limb, const M: usize>(u: &[L; M], d: L) -> Quotient<L, M> {
 
 /// `floor((B^9 - 1) / e) - B^5` of a word whose highest bit is set.
 pub(crate) fn reciprocal_of_word<L: Limb>(e: &[L; 4]) -> [L; 5] {
-    let divisor = Divisor::new(*e);
+    let divisor = Divisor::new(*e, false);
     let mut rest = e.map(L::not);
     let mut quotient = [L::ZERO; 5];
     for digit in quotient.iter_mut().rev() {
@@ -152,17 +153,30 @@ fn shifted<L: Limb, const N: usize>(d: &[L; N], shift: u32) -> [L; N] {
     shifted
 }
 
-/// A divisor whose highest bit is set, with the reciprocal of its highest limb, or two.
+/// A divisor whose highest bit is set, with the reciprocal of its highest limb, or two, unless the machine divides by them.
 struct Divisor<L, const N: usize> {
     limbs: [L; N],
-    reciprocal: L,
+    reciprocal: Option<L>,
 }
 
 impl<L: Limb, const N: usize> Divisor<L, N> {
     #[inline(always)]
-    fn new(limbs: [L; N]) -> Self {
-        let reciprocal = if N == 1 { limbs[0].reciprocal() } else { reciprocal_of_two(limbs[N - 1], limbs[N - 2]) };
+    fn new(limbs: [L; N], by_machine: bool) -> Self {
+        let reciprocal = match N {
+            _ if by_machine => None,
+            1 => Some(limbs[0].reciprocal()),
+            _ => Some(reciprocal_of_two(limbs[N - 1], limbs[N - 2])),
+        };
         Divisor { limbs, reciprocal }
+    }
+
+    /// A digit by the highest two limbs, `d`.
+    #[inline(always)]
+    fn digit(&self, u: [L; 3], d: [L; 2]) -> (L, [L; 2]) {
+        match self.reciprocal {
+            Some(reciprocal) => three_by_two(u, d, reciprocal),
+            None => digit_of_two(u, d),
+        }
     }
 
     /// Divides `rest:next`, `rest` being less than the divisor: returns the quotient and leaves the remainder in `rest`.
@@ -171,13 +185,15 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
         match N {
             1 => {
                 let quotient;
-                (quotient, rest[0]) = two_by_one(rest[0], next, self.limbs[0], self.reciprocal);
+                (quotient, rest[0]) = match self.reciprocal {
+                    Some(reciprocal) => two_by_one(rest[0], next, self.limbs[0], reciprocal),
+                    None => rest[0].divide(next, self.limbs[0]),
+                };
                 quotient
             }
             2 => {
-                let (u, d) = ([rest[1], rest[0], next], [self.limbs[1], self.limbs[0]]);
                 let quotient;
-                (quotient, [rest[1], rest[0]]) = if L::DIVIDES { digit_of_two(u, d) } else { three_by_two(u, d, self.reciprocal) };
+                (quotient, [rest[1], rest[0]]) = self.digit([rest[1], rest[0], next], [self.limbs[1], self.limbs[0]]);
                 quotient
             }
             _ => self.step_of_many(rest, next),
@@ -194,7 +210,7 @@ impl<L: Limb, const N: usize> Divisor<L, N> {
             (digit, *rest) = self.step_of_largest(*rest, next);
             return digit;
         }
-        let (digit, [r1, r0]) = three_by_two([rest[N - 1], rest[N - 2], rest[N - 3]], top, self.reciprocal);
+        let (digit, [r1, r0]) = self.digit([rest[N - 1], rest[N - 2], rest[N - 3]], top);
         let (mut borrow, mut carry) = (false, L::ZERO);
         let mut low = next;
         for (i, place) in rest.iter_mut().enumerate().take(N - 2) {

@@ -8,6 +8,8 @@ use super::reciprocal::Reciprocal;
 
 type Word = [u64; 4];
 
+type Multiply = super::product::Multiply<u64>;
+
 const ZERO: Word = [0; 4];
 
 /// Moduli remembered.
@@ -18,70 +20,82 @@ const SLOTS: usize = 64;
 pub(crate) const PREPARED: u8 = 4;
 
 /// The moduli of two and more limbs met last, with the reciprocals of those that were met several times.
-///
-/// One place for each modulus, found by a hash of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Reciprocals {
-    /// None, until the first modulus is to be remembered.
-    slots: Option<Box<[Slot; SLOTS]>>,
-    /// The place of the modulus met last: mostly it is met again, and need not be hashed then.
-    last: usize,
+    /// The prepared modulus that was met last: mostly it is met again, and need not be hashed then. At first 1, which 0 may be taken for.
+    last: Box<Known>,
+    /// One place for each modulus, found by a hash of it. None, until the first modulus is to be remembered.
+    slots: Vec<Slot>,
     /// What they multiply with, if not with [`Portable`].
     fast: Option<Fast>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A modulus that is prepared.
+#[derive(Debug)]
+struct Known {
+    multiply: Multiply,
+    reciprocal: Prepared,
+    /// Its slot.
+    place: usize,
+}
+
+#[derive(Debug)]
 struct Slot {
     divisor: Word,
     /// How often it was asked for in a row, up to [`PREPARED`].
     uses: u8,
-    reciprocal: Reciprocal<u64>,
+    /// What it was prepared to, but for the last.
+    known: Option<Box<Known>>,
 }
 
 impl Reciprocals {
     /// None known.
     pub(crate) fn new() -> Reciprocals {
-        Reciprocals { slots: None, last: 0, fast: Fast::detected() }
+        let fast = Fast::detected();
+        Reciprocals { last: Box::new(Known::new(&[1, 0, 0, 0], 0, fast)), slots: Vec::new(), fast }
     }
 
-    /// The reciprocal of `divisor`, which is not 0, if it was asked for often enough.
+    /// Makes `divisor`, which has two limbs or more, the last, if it was asked for often enough.
     #[inline(always)]
-    fn get(&mut self, divisor: &Word) -> Option<(&Reciprocal<u64>, Option<Fast>)> {
-        if self.slots.is_none() {
-            self.make_slots();
+    fn find(&mut self, divisor: &Word) -> Option<&Known> {
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS, || Slot { divisor: ZERO, uses: 0, known: None });
         }
-        let slots = self.slots.as_mut()?;
-        if different(&slots[self.last].divisor, divisor) {
-            self.last = place(divisor);
-        }
-        let slot = &mut slots[self.last];
+        let place = place(divisor);
+        let slot = &mut self.slots[place];
         if different(&slot.divisor, divisor) {
-            (slot.divisor, slot.uses) = (*divisor, 1);
+            *slot = Slot { divisor: *divisor, uses: 1, known: None };
             return None;
         }
-        if slot.uses < PREPARED && !slot.prepare() {
+        slot.uses = PREPARED.min(slot.uses + 1);
+        if slot.uses < PREPARED {
             return None;
         }
-        Some((&slot.reciprocal, self.fast))
-    }
-
-    /// Makes room for the first modulus.
-    #[cold]
-    fn make_slots(&mut self) {
-        let slot = Slot { divisor: ZERO, uses: 0, reciprocal: Reciprocal::new(&[1, 0, 0, 0]) };
-        self.slots = Some(Box::new([slot; SLOTS]));
+        let known = slot.known.take().unwrap_or_else(|| Box::new(Known::new(divisor, place, self.fast)));
+        let before = core::mem::replace(&mut self.last, known);
+        let slot = &mut self.slots[before.place];
+        if !different(&slot.divisor, &before.reciprocal.divisor) {
+            slot.known = Some(before);
+        }
+        Some(&self.last)
     }
 }
 
-impl Slot {
-    /// One more use of a modulus that is not prepared; whether it is now.
+impl Known {
     #[inline(never)]
-    fn prepare(&mut self) -> bool {
-        self.uses += 1;
-        if self.uses == PREPARED {
-            self.reciprocal = Reciprocal::new(&self.divisor);
-        }
-        self.uses == PREPARED
+    fn new(divisor: &Word, place: usize, fast: Option<Fast>) -> Known {
+        let reciprocal = Reciprocal::new(divisor);
+        Known { multiply: multiply_function(&reciprocal, fast), reciprocal, place }
+    }
+
+    /// `*out = *a * *b` modulo it.
+    ///
+    /// # Safety
+    /// The pointers are valid; `out` may be that of an operand.
+    #[inline(always)]
+    unsafe fn multiply(&self, out: *mut Word, a: *const Word, b: *const Word) {
+        // SAFETY: the caller's promise; the function was chosen for this reciprocal and this processor.
+        unsafe { (self.multiply)(out, a, b, &self.reciprocal) }
     }
 }
 
@@ -129,36 +143,54 @@ fn add_any(a: &Word, b: &Word, n: &Word) -> Word {
     reduce(carry, &sum, n)
 }
 
-/// `(a * b) mod n`, 0 where `n` is 0.
+/// `*out = (*a * *b) mod *n`, 0 where `*n` is 0.
+///
+/// # Safety
+/// The pointers are valid; `out` may be that of an operand.
 #[inline(always)]
-pub(crate) fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
-    if n[1] | n[2] | n[3] == 0 {
-        let [r0, r1, r2, r3] = multiply_by_limb(a, b, n[0]);
-        return [r0, r1, r2, r3];
+pub(crate) unsafe fn multiply_modulo(
+    out: *mut Word,
+    a: *const Word,
+    b: *const Word,
+    n: *const Word,
+    known: Option<&mut Reciprocals>,
+) {
+    // SAFETY: the caller's promise. (The calls are the last that is done, so they are jumps, and no registers are saved for those that need none.)
+    unsafe {
+        match known {
+            Some(known) if !different(&known.last.reciprocal.divisor, &*n) => known.last.multiply(out, a, b),
+            Some(known) if !is_narrow(&*n) => multiply_and_find(out, a, b, n, known),
+            _ => multiply_and_divide(out, a, b, n),
+        }
     }
-    // In registers, not where functions that are called have put it.
-    let [r0, r1, r2, r3] = match known {
-        Some(known) => match known.get(n) {
-            Some((reciprocal, Some(by))) => return reciprocal.multiply(a, b, by),
-            Some((reciprocal, None)) => multiply_portably(reciprocal, a, b),
-            None => multiply_and_divide(a, b, n),
-        },
-        None => multiply_and_divide(a, b, n),
-    };
-    [r0, r1, r2, r3]
 }
 
 /// A divisor as compiled code has it: [`Reciprocal::to_limbs`].
 pub(crate) type Prepared = Reciprocal<u64>;
 
 /// [`multiply_modulo`] by a modulus that was prepared.
+///
+/// # Safety
+/// As there.
 #[inline(always)]
-pub(crate) fn multiply_prepared(a: &Word, b: &Word, n: &Prepared, known: Option<&Reciprocals>) -> Word {
-    if let Some(by) = known.and_then(|known| known.fast) {
-        return n.multiply(a, b, by);
+pub(crate) unsafe fn multiply_prepared(
+    out: *mut Word,
+    a: *const Word,
+    b: *const Word,
+    n: *const Prepared,
+    known: Option<&Reciprocals>,
+) {
+    // SAFETY: the caller's promise; the function is that of `n`.
+    unsafe { multiply_function(&*n, known.and_then(|known| known.fast))(out, a, b, n) }
+}
+
+/// How to multiply modulo what `n` was prepared from. It needs the instructions of `fast`.
+#[inline(always)]
+fn multiply_function(n: &Prepared, fast: Option<Fast>) -> Multiply {
+    match fast {
+        Some(fast) => fast.multiply_function(n),
+        None => Portable.multiply_function(n),
     }
-    let [r0, r1, r2, r3] = multiply_portably(n, a, b);
-    [r0, r1, r2, r3]
 }
 
 /// [`remainder`] by a divisor that was prepared.
@@ -183,8 +215,36 @@ pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
     divide(&[a0, a1, a2, a3, high.into()], n).1
 }
 
-/// `(a * b) mod n` for a modulus of one limb, 0 where it is 0.
+/// [`multiply_modulo`] for a modulus of two limbs or more that is not the last.
+///
+/// # Safety
+/// As there.
 #[inline(never)]
+unsafe extern "C" fn multiply_and_find(out: *mut Word, a: *const Word, b: *const Word, n: *const Word, known: &mut Reciprocals) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match known.find(&*n) {
+            Some(known) => known.multiply(out, a, b),
+            None => multiply_and_divide(out, a, b, n),
+        }
+    }
+}
+
+/// [`multiply_modulo`] for a modulus of one limb, or one met for the first time.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe extern "C" fn multiply_and_divide(out: *mut Word, a: *const Word, b: *const Word, n: *const Word) {
+    // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
+    unsafe {
+        let (a, b, n) = (&*a, &*b, &*n);
+        out.write(if is_narrow(n) { multiply_by_limb(a, b, n[0]) } else { divide(&Portable.full(a, b), n).1 });
+    }
+}
+
+/// `(a * b) mod n` for a modulus of one limb, 0 where it is 0.
+#[inline(always)]
 fn multiply_by_limb(a: &Word, b: &Word, n: u64) -> Word {
     if n == 0 {
         return ZERO;
@@ -194,16 +254,10 @@ fn multiply_by_limb(a: &Word, b: &Word, n: u64) -> Word {
     [high.divide(low, n).1, 0, 0, 0]
 }
 
-/// `(a * b) mod n` by the reciprocal of `n`.
-#[inline(never)]
-fn multiply_portably(n: &Reciprocal<u64>, a: &Word, b: &Word) -> Word {
-    n.multiply(a, b, Portable)
-}
-
-/// `(a * b) mod n` for a modulus met for the first time.
-#[inline(never)]
-fn multiply_and_divide(a: &Word, b: &Word, n: &Word) -> Word {
-    divide(&Portable.full(a, b), n).1
+/// Whether all but the lowest limb are 0.
+#[inline(always)]
+fn is_narrow(a: &Word) -> bool {
+    a[1] | a[2] | a[3] == 0
 }
 
 /// Whether two words differ: limb by limb, as they were written.

@@ -1,6 +1,7 @@
 //! Products of words, row by row (Knuth, The Art of Computer Programming 2, 4.3.1 M), and words added, subtracted, compared, shifted.
 
 use super::limb::Limb;
+use super::reciprocal::Reciprocal;
 
 /// The products that modular arithmetic is made of: what a machine may have instructions for.
 pub(crate) trait Products<L>: Copy {
@@ -17,9 +18,17 @@ pub(crate) trait Products<L>: Copy {
     fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5];
     /// `a + b * c`, and what is beyond a word.
     fn add_multiple(self, a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L);
-    /// High digit of `high:low << BY`, `BY` being 1 or 2.
+    /// High digit of `high:low << BY`, `BY` being 0 to 2.
     fn funnel<const BY: u32>(self, high: L, low: L) -> L;
+    /// How to multiply modulo what `n` was prepared from.
+    fn multiply_function(self, n: &Reciprocal<L>) -> Multiply<L>;
 }
+
+/// `*out = *a * *b mod d`, the last being what `d` was prepared to.
+///
+/// # Safety
+/// The pointers are valid, the function is one for this `d` and this processor; `out` may be that of an operand.
+pub(crate) type Multiply<L> = unsafe extern "C" fn(out: *mut [L; 4], a: *const [L; 4], b: *const [L; 4], n: *const Reciprocal<L>);
 
 /// Products of any digits on any machine.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +87,19 @@ impl<L: Limb> Products<L> for Portable {
     fn funnel<const BY: u32>(self, high: L, low: L) -> L {
         high.funnel_left(low, BY)
     }
+
+    fn multiply_function(self, _n: &Reciprocal<L>) -> Multiply<L> {
+        multiply_portably
+    }
+}
+
+/// See [`Multiply`].
+///
+/// # Safety
+/// As there.
+unsafe extern "C" fn multiply_portably<L: Limb>(out: *mut [L; 4], a: *const [L; 4], b: *const [L; 4], n: *const Reciprocal<L>) {
+    // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
+    unsafe { out.write((*n).multiply(&*a, &*b, Portable)) }
 }
 
 /// `a * b`, without what is beyond a word.

@@ -17,10 +17,13 @@ use core::ptr;
 /// Bound on the error of an estimate, in units of its fraction.
 const ERROR: u8 = 13;
 
+/// The same for [`Reciprocal::multiply_upper`].
+pub(super) const ERROR_OF_UPPER: u8 = 49;
+
 /// How products are reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-enum Form {
+pub(super) enum Form {
     /// `d` is a power of two: by a mask.
     Power,
     /// `d` is `B^4 - 1`: by adding the halves.
@@ -29,6 +32,12 @@ enum Form {
     Fold,
     /// `d` is [`solinas::modulus`]: by sums of half limbs.
     Solinas,
+    /// `s` is 0: by estimating the quotient of the product's upper limbs while the lower ones are multiplied.
+    NoBitSpare,
+    /// `s` is 1: likewise.
+    OneBitSpare,
+    /// `s` is 2: likewise.
+    TwoBitsSpare,
     /// `s` is at most half a limb: by estimating the quotient of the product.
     Large,
     /// Any other: by estimating the quotient of the product times `2^s`.
@@ -40,36 +49,40 @@ enum Form {
 #[repr(C)]
 pub(crate) struct Reciprocal<L> {
     /// `V`
-    inverse: [L; 5],
+    pub(super) inverse: [L; 5],
     /// `d`
-    divisor: [L; 4],
+    pub(super) divisor: [L; 4],
     /// `-d`, modulo `B^4`
-    minus_divisor: [L; 4],
+    pub(super) minus_divisor: [L; 4],
     /// `-e`, modulo `B^4`
     minus_shifted: [L; 4],
+    /// `(B^5 + V) / 2`, rounded down
+    pub(super) half: [L; 5],
     /// `s`
     shift: u64,
-    form: Form,
+    pub(super) form: Form,
 }
 
 const _: () = assert!(
     offset_of!(Reciprocal<u64>, divisor) == 5 * 8
         && offset_of!(Reciprocal<u64>, minus_divisor) == 9 * 8
         && offset_of!(Reciprocal<u64>, minus_shifted) == 13 * 8
-        && offset_of!(Reciprocal<u64>, shift) == 17 * 8
-        && offset_of!(Reciprocal<u64>, form) == 18 * 8
+        && offset_of!(Reciprocal<u64>, half) == 17 * 8
+        && offset_of!(Reciprocal<u64>, shift) == 22 * 8
+        && offset_of!(Reciprocal<u64>, form) == 23 * 8
         && size_of::<Reciprocal<u64>>() == Reciprocal::LIMBS * 8
 );
 
 impl Reciprocal<u64> {
     /// Limbs that say all of it.
-    pub(crate) const LIMBS: usize = 19;
+    pub(crate) const LIMBS: usize = 24;
 
     /// It as limbs.
     pub(crate) fn to_limbs(self) -> [u64; Self::LIMBS] {
         let ([v0, v1, v2, v3, v4], [d0, d1, d2, d3]) = (self.inverse, self.divisor);
-        let ([m0, m1, m2, m3], [e0, e1, e2, e3]) = (self.minus_divisor, self.minus_shifted);
-        [v0, v1, v2, v3, v4, d0, d1, d2, d3, m0, m1, m2, m3, e0, e1, e2, e3, self.shift, self.form as u64]
+        let ([m0, m1, m2, m3], [e0, e1, e2, e3], [h0, h1, h2, h3, h4]) = (self.minus_divisor, self.minus_shifted, self.half);
+        let shift = self.shift;
+        [v0, v1, v2, v3, v4, d0, d1, d2, d3, m0, m1, m2, m3, e0, e1, e2, e3, h0, h1, h2, h3, h4, shift, self.form as u64]
     }
 }
 
@@ -89,13 +102,19 @@ impl<L: Limb> Reciprocal<L> {
             Form::Fold
         } else if *divisor == solinas::modulus() {
             Form::Solinas
-        } else if shift <= L::BITS / 2 {
-            Form::Large
         } else {
-            Form::General
+            match shift {
+                0 => Form::NoBitSpare,
+                1 => Form::OneBitSpare,
+                2 => Form::TwoBitsSpare,
+                _ if shift <= L::BITS / 2 => Form::Large,
+                _ => Form::General,
+            }
         };
         let inverse = reciprocal_of_word(&shifted);
-        Reciprocal { inverse, divisor: *divisor, minus_divisor, minus_shifted, shift: shift.into(), form }
+        let [v0, v1, v2, v3, v4] = inverse;
+        let half = [(v1, v0), (v2, v1), (v3, v2), (v4, v3), (L::ONE, v4)].map(|(high, low)| high.funnel_right(low, 1));
+        Reciprocal { inverse, divisor: *divisor, minus_divisor, minus_shifted, half, shift: shift.into(), form }
     }
 
     /// `a / d`
@@ -125,25 +144,22 @@ impl<L: Limb> Reciprocal<L> {
     /// `a * b mod d`
     #[inline(always)]
     pub(crate) fn multiply(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
-        match self.form {
+        self.multiply_as(self.form, a, b, by)
+    }
+
+    /// [`Reciprocal::multiply`], `form` being `d`'s.
+    #[inline(always)]
+    pub(super) fn multiply_as(&self, form: Form, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
+        match form {
             Form::Power => self.masked(&by.add_low([L::ZERO; 4], *a, b)),
             Form::Ones => sum_of_halves(product(a, b, by)),
             Form::Fold if self.shift == 0 => self.fold(product(a, b, by), by, |fifth, _| fifth),
             Form::Fold => self.fold(product(a, b, by), by, |fifth, fourth| by.funnel::<1>(fifth, fourth)),
             Form::Solinas => solinas::reduce(product(a, b, by)),
-            Form::Large => {
-                let product = product(a, b, by);
-                let fits = |s| L::ZERO.funnel_left(product[7], s) == L::ZERO;
-                match self.shift() {
-                    0 => self.reduce(&product, by, |high, _| high),
-                    1 if fits(1) => self.reduce(&product, by, |high, low| by.funnel::<1>(high, low)),
-                    2 if fits(2) => self.reduce(&product, by, |high, low| by.funnel::<2>(high, low)),
-                    _ => {
-                        let [r0, r1, r2, r3] = self.reduce_any(&product, by);
-                        [r0, r1, r2, r3]
-                    }
-                }
-            }
+            Form::NoBitSpare => self.multiply_upper::<0>(a, b, by),
+            Form::OneBitSpare => self.multiply_upper::<1>(a, b, by),
+            Form::TwoBitsSpare => self.multiply_upper::<2>(a, b, by),
+            Form::Large => self.reduce_any(&product(a, b, by), by),
             Form::General => {
                 if a[2].or(a[3]).or(b[2]).or(b[3]) == L::ZERO {
                     return self.remainder(&by.add_low([L::ZERO; 4], *a, b), by);
@@ -191,21 +207,50 @@ impl<L: Limb> Reciprocal<L> {
         seldom_below(carried, &rest, &self.divisor)
     }
 
-    /// `t mod d`, `t * 2^s` being less than `B^8`, where `funnel` is the high digit of two shifted by `s`: what that is divided by `e` is what `t` is divided
-    /// by `d`.
+    /// `a * b mod d` where `BY` is `s`.
+    ///
+    /// The quotient is estimated by the upper limbs `u` of `a * b * 2^s`, and is twice their product with `(B^5 + V) / 2`: that has five limbs, where `B^5 + V` has a bit more.
+    /// What of `u` is above five limbs, as only factors that are not reduced bring about, adds as many `B^5 + V`. Bits of the quotient above its fourth limb do not count.
+    /// As the lower columns of the product are not needed for that, a machine may multiply them when it has to wait anyway.
+    ///
+    /// In units of the fraction before it is doubled, what this leaves out is: the products at index 4 and below, less than 10 (as above); what the reciprocal lacks,
+    /// less than 1; of `a * b`, the products of limbs 0 and 0, 0 and 1, 1 and 0, less than `2 B^3` together, and the limbs below the fourth, less than `B^3`: times `2^s`, less
+    /// than 12 units. The sum is less than 23 units; doubled, with what up to three times `V` lacks, less than [`ERROR_OF_UPPER`].
     #[inline(always)]
-    fn reduce(&self, t: &[L; 8], by: impl Products<L>, funnel: impl Fn(L, L) -> L) -> [L; 4] {
-        let limb = |i: usize| funnel(t[i], t[i - 1]);
-        let (quotient, fraction) = self.estimate([limb(3), limb(4), limb(5), limb(6), limb(7)], by);
-        let rest = by.add_low([t[0], t[1], t[2], t[3]], quotient, &self.minus_divisor);
-        corrected(rest, &self.divisor, fraction, L::from_u8(ERROR))
+    fn multiply_upper<const BY: u32>(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
+        let mut t = [L::ZERO; 8];
+        for i in 0..4 {
+            let mut carry = L::ZERO;
+            for j in 2_usize.saturating_sub(i)..4 {
+                (t[i + j], carry) = a[i].mul_add(b[j], t[i + j], carry);
+            }
+            t[i + 4] = carry;
+        }
+        let limb = |i: usize| by.funnel::<BY>(t[i], t[i - 1]);
+        let u = [t[3].funnel_left(L::ZERO, BY), limb(4), limb(5), limb(6), limb(7)];
+        let half = by.high(u, &self.half);
+        let mut quotient = add(&half, &half).0;
+        let mut above = L::ZERO.funnel_left(t[7], BY);
+        while above != L::ZERO {
+            quotient = add(&quotient, &self.inverse).0;
+            above = above.sub(L::ONE);
+        }
+        let [fraction, q0, q1, q2, q3] = quotient;
+        let (t0, above) = a[0].mul_add(b[0], L::ZERO, L::ZERO);
+        let (t1, above) = a[0].mul_add(b[1], above, L::ZERO);
+        let (t1, above_too) = a[1].mul_add(b[0], t1, L::ZERO);
+        let (t2, carried) = t[2].add_carry(above, false);
+        let (t2, carried_too) = t2.add_carry(above_too, false);
+        let t3 = t[3].add_carry(L::ZERO, carried).0.add_carry(L::ZERO, carried_too).0;
+        let rest = by.add_low([t0, t1, t2, t3], [q0, q1, q2, q3], &self.minus_divisor);
+        corrected(rest, &self.divisor, fraction, L::from_u8(ERROR_OF_UPPER))
     }
 
     /// `t mod d`, for `s` of at most half a limb.
     ///
     /// The estimate is of `t / e`, so its quotient and fraction times `2^s` are those of `t / d`, and so is the error. The quotient times `2^s` times `d`
     /// is the quotient times `e`, and `d` times the bits that come up from the fraction.
-    #[inline(never)]
+    #[inline(always)]
     fn reduce_any(&self, t: &[L; 8], by: impl Products<L>) -> [L; 4] {
         let (quotient, fraction) = self.estimate([t[3], t[4], t[5], t[6], t[7]], by);
         let bits = L::ZERO.funnel_left(fraction, self.shift());
@@ -233,7 +278,7 @@ impl<L: Limb> Reciprocal<L> {
 
 /// A remainder of `d`, or one more `d` if the quotient was one too small, as it can only be where `fraction` is within `error` of 1.
 ///
-/// Then the true quotient is within the error of the next integer, so `rest` is within `ERROR * B^3`, less than `B^4 / 16`, of `d`, and the highest
+/// Then the true quotient is within the error of the next integer, so `rest` is within `error * B^3`, less than `B^4 / 4`, of `d`, and the highest
 /// bit of the difference is its sign.
 #[inline(always)]
 fn corrected<L: Limb>(rest: [L; 4], d: &[L; 4], fraction: L, error: L) -> [L; 4] {

@@ -78,35 +78,29 @@ word_ops! {
 
 /// MULMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
 pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
-    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the operands are not used
-    // any more when `out` is written.
+    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else.
     unsafe {
         let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
-        word::write(out, modular::multiply_modulo(word::limbs(a), word::limbs(b), word::limbs(n), known));
+        modular::multiply_modulo(out.cast(), a.cast(), b.cast(), n.cast(), known);
     }
 }
 
-/// Defines [`WordOp`](crate::abi::WordOp)s whose last operand is prepared; each is `unsafe` as that type says.
-macro_rules! prepared_ops {
-    ($($(#[$doc:meta])* $name:ident = |$a:ident, $b:ident, $c:ident, $known:ident| $result:expr;)*) => {
-        $($(#[$doc])*
-        pub(crate) unsafe extern "C" fn $name(out: *mut U256, a: *const U256, b: *const U256, c: *const U256, memo: *mut c_void) {
-            let ($a, $b, $c) = (a, b, c);
-            // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else; the operands are not
-            // used any more when `out` is written.
-            unsafe {
-                let $known = memo::of(memo).map(|memo| &memo.reciprocals);
-                word::write(out, $result);
-            }
-        })*
-    };
+/// MULMOD by a modulus that is prepared: likewise.
+pub(crate) unsafe extern "C" fn mulmod_prepared(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
+    // SAFETY: as above.
+    unsafe {
+        let known = memo::of(memo).map(|memo| &memo.reciprocals);
+        modular::multiply_prepared(out.cast(), a.cast(), b.cast(), n.cast(), known);
+    }
 }
 
-prepared_ops! {
-    /// MOD
-    rem_prepared = |a, b, _c, known| modular::remainder_prepared(word::limbs(a), &*b.cast(), known);
-    /// MULMOD
-    mulmod_prepared = |a, b, n, known| modular::multiply_prepared(word::limbs(a), word::limbs(b), &*n.cast(), known);
+/// MOD by a divisor that is prepared: likewise.
+pub(crate) unsafe extern "C" fn rem_prepared(out: *mut U256, a: *const U256, b: *const U256, _c: *const U256, memo: *mut c_void) {
+    // SAFETY: as above; the operand is not used any more when `out` is written.
+    unsafe {
+        let known = memo::of(memo).map(|memo| &memo.reciprocals);
+        word::write(out, modular::remainder_prepared(word::limbs(a), &*b.cast(), known));
+    }
 }
 
 /// See [`Callouts::reduce`](crate::abi::Callouts).

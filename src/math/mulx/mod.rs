@@ -3,7 +3,10 @@
 //!
 //! Knows nothing of what the products are for. Each must be equal to that of [`Portable`](super::product::Portable), which tests compare.
 
-use super::product::Products;
+mod whole;
+
+use super::product::{Multiply, Products};
+use super::reciprocal::{Form, Reciprocal};
 use core::arch::asm;
 
 /// Proof that the processor has the instructions.
@@ -342,18 +345,36 @@ impl Products<u64> for Mulx {
     /// Shifts, of two digits too, use the port that products use, and `shld` three times.
     #[inline(always)]
     fn funnel<const BY: u32>(self, high: u64, low: u64) -> u64 {
+        if BY == 0 {
+            return high;
+        }
         let result;
         // SAFETY: uses no memory.
         unsafe {
             asm!(
                 "lea {result}, [{low} + {factor} * {high}]",
                 result = lateout(reg) result,
-                low = in(reg) low >> (64 - BY),
+                low = in(reg) low >> (63 - BY) >> 1,
                 high = in(reg) high,
                 factor = const 1 << BY,
                 options(pure, nomem, nostack),
             );
         }
         result
+    }
+
+    #[inline(always)]
+    fn multiply_function(self, n: &Reciprocal<u64>) -> Multiply<u64> {
+        match n.form {
+            Form::NoBitSpare => whole::multiply_upper::<0>,
+            Form::OneBitSpare => whole::multiply_upper::<1>,
+            Form::TwoBitsSpare => whole::multiply_upper::<2>,
+            Form::Ones => whole::multiply_ones,
+            Form::Power => whole::multiply_power,
+            Form::Fold => whole::multiply_fold,
+            Form::Solinas => whole::multiply_solinas,
+            Form::Large => whole::multiply_large,
+            Form::General => whole::multiply_general,
+        }
     }
 }

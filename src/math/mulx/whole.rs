@@ -1,0 +1,370 @@
+//! MULMOD as one piece of machine code, from the operands in memory to the result there: a compiler that puts the pieces of
+//! [`Reciprocal::multiply`] together moves limbs between registers and the stack as often as it multiplies.
+//!
+//! Each function does what `Reciprocal::multiply` does, which has the reasons, for the moduli of one form. Tests compare both. In the code, `rax` and `rbp` are low and
+//! high half of what was multiplied last. Whatever seldom happens is behind a branch at the end.
+
+use super::super::reciprocal::{ERROR_OF_UPPER, Form, Reciprocal};
+use super::Mulx;
+use core::arch::naked_asm;
+use core::mem::offset_of;
+
+type Word = [u64; 4];
+
+type Prepared = Reciprocal<u64>;
+
+/// Begins a row: a limb to be multiplied with others, and no carries. The register is 0 then.
+macro_rules! row {
+    ($limb:literal, $zero:literal) => {
+        concat!("mov rdx, ", $limb, "\nxor ", $zero, ", ", $zero)
+    };
+}
+
+/// Adds the product with a limb to two limbs of a sum, along two chains of carries.
+macro_rules! add {
+    ($limb:literal, $low:literal, $high:literal) => {
+        concat!("mulx rbp, rax, ", $limb, "\nadcx ", $low, ", rax\nadox ", $high, ", rbp")
+    };
+}
+
+/// The same at the end of a row, where the sum gets a limb more, by a register that is 0.
+macro_rules! extend {
+    ($limb:literal, $low:literal, $high:literal, $zero:literal) => {
+        concat!("mulx ", $high, ", rax, ", $limb, "\nadcx ", $low, ", rax\n", carry!($high, $zero))
+    };
+}
+
+/// What both chains carry into their last limb.
+macro_rules! carry {
+    ($high:literal, $zero:literal) => {
+        concat!("adox ", $high, ", ", $zero, "\nadcx ", $high, ", ", $zero)
+    };
+}
+
+/// `*out = *a * *b mod d`, where `d` has `BY` zero bits above it, at most 2: `Reciprocal::multiply_upper`.
+///
+/// # Safety
+/// The pointers are valid, and the processor has the instructions; `out` may be that of an operand.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "push rdi",
+        "cmp rsi, rdx",
+        "je 3f",
+        "mov rbx, rdx",
+        // The product from index 2 on: r15, r8 to r12.
+        "mov rdx, [rsi]",
+        "mulx r8, r15, [rbx + 16]",
+        "mulx r9, rax, [rbx + 24]",
+        "add r8, rax",
+        "adc r9, 0",
+        row!("[rsi + 8]", "edi"),
+        add!("[rbx + 8]", "r15", "r8"),
+        add!("[rbx + 16]", "r8", "r9"),
+        extend!("[rbx + 24]", "r9", "r10", "rdi"),
+        row!("[rsi + 16]", "edi"),
+        add!("[rbx]", "r15", "r8"),
+        add!("[rbx + 8]", "r8", "r9"),
+        add!("[rbx + 16]", "r9", "r10"),
+        extend!("[rbx + 24]", "r10", "r11", "rdi"),
+        row!("[rsi + 24]", "edi"),
+        add!("[rbx]", "r8", "r9"),
+        add!("[rbx + 8]", "r9", "r10"),
+        add!("[rbx + 16]", "r10", "r11"),
+        extend!("[rbx + 24]", "r11", "r12", "rdi"),
+        // What it lacks: r13, r14, added to r15 and r8.
+        "mov rdi, r8",
+        "mov rdx, [rsi]",
+        "mulx r14, r13, [rbx]",
+        "mulx rbp, rax, [rbx + 8]",
+        "add r14, rax",
+        "adc r15, rbp",
+        "adc r8, 0",
+        "mov rdx, [rsi + 8]",
+        "mulx rbp, rax, [rbx]",
+        "add r14, rax",
+        "adc r15, rbp",
+        "adc r8, 0",
+        // From index 3 on, where rdi is what r8 was, shifted for the quotient: rdx, r9 to r12; rsi is above.
+        "2:",
+        "lea rdx, [{factor} * rdi]",
+        ".if {by}",
+        "mov rsi, r12",
+        "shr rsi, 64 - {by}",
+        "shr rdi, 64 - {by}",
+        "mov rax, r9",
+        "lea r9, [rdi + {factor} * r9]",
+        "shr rax, 64 - {by}",
+        "mov rbp, r10",
+        "lea r10, [rax + {factor} * r10]",
+        "shr rbp, 64 - {by}",
+        "mov rax, r11",
+        "lea r11, [rbp + {factor} * r11]",
+        "shr rax, 64 - {by}",
+        "lea r12, [rax + {factor} * r12]",
+        ".endif",
+        "mulx rdi, rax, [rcx + {half} + 32]",
+        // The fraction and the quotient: rdi, r9 to r12, each limb in the place of the factor's that is not needed any more. Of each row's first
+        // product the high half only.
+        row!("r9", "ebx"),
+        "mulx rbp, rax, [rcx + {half} + 24]",
+        "adox rdi, rbp",
+        extend!("[rcx + {half} + 32]", "rdi", "r9", "rbx"),
+        row!("r10", "ebx"),
+        "mulx rbp, rax, [rcx + {half} + 16]",
+        "adox rdi, rbp",
+        add!("[rcx + {half} + 24]", "rdi", "r9"),
+        extend!("[rcx + {half} + 32]", "r9", "r10", "rbx"),
+        row!("r11", "ebx"),
+        "mulx rbp, rax, [rcx + {half} + 8]",
+        "adox rdi, rbp",
+        add!("[rcx + {half} + 16]", "rdi", "r9"),
+        add!("[rcx + {half} + 24]", "r9", "r10"),
+        extend!("[rcx + {half} + 32]", "r10", "r11", "rbx"),
+        row!("r12", "ebx"),
+        "mulx rbp, rax, [rcx + {half}]",
+        "adox rdi, rbp",
+        add!("[rcx + {half} + 8]", "rdi", "r9"),
+        add!("[rcx + {half} + 16]", "r9", "r10"),
+        add!("[rcx + {half} + 24]", "r10", "r11"),
+        extend!("[rcx + {half} + 32]", "r11", "r12", "rbx"),
+        "add rdi, rdi",
+        "adc r9, r9",
+        "adc r10, r10",
+        "adc r11, r11",
+        "adc r12, r12",
+        ".if {by}",
+        "test rsi, rsi",
+        "jnz 4f",
+        "5:",
+        ".endif",
+        // The quotient's multiple of minus the modulus added.
+        "mov rdx, r9",
+        "imul r9, [rcx + {minus} + 24]",
+        "xor eax, eax",
+        add!("[rcx + {minus}]", "r13", "r14"),
+        add!("[rcx + {minus} + 8]", "r14", "r15"),
+        add!("[rcx + {minus} + 16]", "r15", "r8"),
+        "adc r8, r9",
+        "mov rdx, r10",
+        "imul r10, [rcx + {minus} + 16]",
+        "xor eax, eax",
+        add!("[rcx + {minus}]", "r14", "r15"),
+        add!("[rcx + {minus} + 8]", "r15", "r8"),
+        "adc r8, r10",
+        "mov rdx, r11",
+        "imul r11, [rcx + {minus} + 8]",
+        "imul r12, [rcx + {minus}]",
+        "mulx rbp, rax, [rcx + {minus}]",
+        "add r11, r12",
+        "add r15, rax",
+        "adc r8, rbp",
+        "add r8, r11",
+        "cmp rdi, {certain}",
+        "ja 6f",
+        "7:",
+        "pop rdi",
+        "mov [rdi], r13",
+        "mov [rdi + 8], r14",
+        "mov [rdi + 16], r15",
+        "mov [rdi + 24], r8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        // A square: the products off the diagonal, doubled along one chain while those on it are added along the other.
+        "3:",
+        "mov rdx, [rsi]",
+        "mulx r15, r14, [rsi + 8]",
+        "mulx r8, rax, [rsi + 16]",
+        "add r15, rax",
+        "mulx r9, rax, [rsi + 24]",
+        "adc r8, rax",
+        "mov rdx, [rsi + 8]",
+        "mulx r10, rax, [rsi + 24]",
+        "adc r9, rax",
+        "adc r10, 0",
+        "mulx rbp, rax, [rsi + 16]",
+        "add r8, rax",
+        "adc r9, rbp",
+        "mov rdx, [rsi + 16]",
+        "mulx r11, rax, [rsi + 24]",
+        "adc r10, rax",
+        "adc r11, 0",
+        row!("[rsi]", "edi"),
+        "mulx rbp, r13, rdx",
+        "adcx r14, r14",
+        "adox r14, rbp",
+        "mov rdx, [rsi + 8]",
+        "mulx rbp, rax, rdx",
+        "adcx r15, r15",
+        "adox r15, rax",
+        "adcx r8, r8",
+        "adox r8, rbp",
+        "mov rdx, [rsi + 16]",
+        "mulx rbp, rax, rdx",
+        "adcx r9, r9",
+        "adox r9, rax",
+        "adcx r10, r10",
+        "adox r10, rbp",
+        "mov rdx, [rsi + 24]",
+        "mulx r12, rax, rdx",
+        "adcx r11, r11",
+        "adox r11, rax",
+        "adcx r12, rdi",
+        "adox r12, rdi",
+        "mov rdi, r8",
+        "jmp 2b",
+        // The quotient of what is above.
+        ".if {by}",
+        "4:",
+        "add rdi, [rcx + {inverse}]",
+        "adc r9, [rcx + {inverse} + 8]",
+        "adc r10, [rcx + {inverse} + 16]",
+        "adc r11, [rcx + {inverse} + 24]",
+        "adc r12, [rcx + {inverse} + 32]",
+        "dec rsi",
+        "jnz 4b",
+        "jmp 5b",
+        ".endif",
+        // The modulus less, if that is not less than 0.
+        "6:",
+        "mov rax, r13",
+        "mov rbp, r14",
+        "mov rdx, r15",
+        "mov rbx, r8",
+        "sub rax, [rcx + {modulus}]",
+        "sbb rbp, [rcx + {modulus} + 8]",
+        "sbb rdx, [rcx + {modulus} + 16]",
+        "sbb rbx, [rcx + {modulus} + 24]",
+        "test rbx, rbx",
+        "cmovns r13, rax",
+        "cmovns r14, rbp",
+        "cmovns r15, rdx",
+        "cmovns r8, rbx",
+        "jmp 7b",
+        by = const BY,
+        factor = const 1 << BY,
+        certain = const -1 - ERROR_OF_UPPER as i64,
+        inverse = const offset_of!(Prepared, inverse),
+        half = const offset_of!(Prepared, half),
+        modulus = const offset_of!(Prepared, divisor),
+        minus = const offset_of!(Prepared, minus_divisor),
+    )
+}
+
+/// `*out = *a * *b mod 2^256 - 1`: the halves of the product added.
+///
+/// # Safety
+/// As [`multiply_upper`].
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn multiply_ones(out: *mut Word, a: *const Word, b: *const Word, _n: *const Prepared) {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "mov rcx, rdx",
+        // The product: r8 to r11, rbx, r12 to r14.
+        "mov rdx, [rsi]",
+        "mulx r9, r8, [rcx]",
+        "mulx r10, rax, [rcx + 8]",
+        "add r9, rax",
+        "mulx r11, rax, [rcx + 16]",
+        "adc r10, rax",
+        "mulx rbx, rax, [rcx + 24]",
+        "adc r11, rax",
+        "adc rbx, 0",
+        row!("[rsi + 8]", "r14d"),
+        add!("[rcx]", "r9", "r10"),
+        add!("[rcx + 8]", "r10", "r11"),
+        add!("[rcx + 16]", "r11", "rbx"),
+        extend!("[rcx + 24]", "rbx", "r12", "r14"),
+        row!("[rsi + 16]", "r14d"),
+        add!("[rcx]", "r10", "r11"),
+        add!("[rcx + 8]", "r11", "rbx"),
+        add!("[rcx + 16]", "rbx", "r12"),
+        extend!("[rcx + 24]", "r12", "r13", "r14"),
+        row!("[rsi + 24]", "esi"),
+        add!("[rcx]", "r11", "rbx"),
+        add!("[rcx + 8]", "rbx", "r12"),
+        add!("[rcx + 16]", "r12", "r13"),
+        extend!("[rcx + 24]", "r13", "r14", "rsi"),
+        "add r8, rbx",
+        "adc r9, r12",
+        "adc r10, r13",
+        "adc r11, r14",
+        "adc r8, 0",
+        "jc 3f",
+        "2:",
+        "cmp r11, -1",
+        "je 4f",
+        "5:",
+        "mov [rdi], r8",
+        "mov [rdi + 8], r9",
+        "mov [rdi + 16], r10",
+        "mov [rdi + 24], r11",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        // The carry goes on, which seldom happens; not out of the sum.
+        "3:",
+        "add r9, 1",
+        "adc r10, 0",
+        "adc r11, 0",
+        "jmp 2b",
+        // The modulus itself is 0.
+        "4:",
+        "mov rax, r8",
+        "and rax, r9",
+        "and rax, r10",
+        "cmp rax, -1",
+        "jne 5b",
+        "xor r8d, r8d",
+        "xor r9d, r9d",
+        "xor r10d, r10d",
+        "xor r11d, r11d",
+        "jmp 5b",
+    )
+}
+
+/// Defines functions as [`multiply_upper`] is one, of what a compiler puts together, each for the moduli of one form.
+macro_rules! compiled {
+    ($($(#[$doc:meta])* $name:ident = $form:ident;)*) => {
+        $($(#[$doc])*
+        ///
+        /// # Safety
+        /// As [`multiply_upper`].
+        #[inline(never)]
+        pub(super) unsafe extern "C" fn $name(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
+            // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
+            unsafe { out.write((*n).multiply_as(Form::$form, &*a, &*b, Mulx(()))) }
+        })*
+    };
+}
+
+compiled! {
+    /// Modulo [`Form::Power`].
+    multiply_power = Power;
+    /// Modulo [`Form::Fold`].
+    multiply_fold = Fold;
+    /// Modulo [`Form::Solinas`].
+    multiply_solinas = Solinas;
+    /// Modulo [`Form::Large`].
+    multiply_large = Large;
+    /// Modulo [`Form::General`].
+    multiply_general = General;
+}
