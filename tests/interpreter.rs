@@ -533,3 +533,37 @@ fn random_programs() {
         }
     }
 }
+
+/// Bytes at the end of a page, behind which nothing can be read.
+fn before_a_wall(bytes: &[u8]) -> &'static [u8] {
+    const SIZE: usize = 1 << 16;
+    assert!(bytes.len() <= SIZE);
+    // SAFETY: new memory, of which the first half is written and then only read, and which stays.
+    unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let start = libc::mmap(std::ptr::null_mut(), 2 * SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        assert_ne!(start, libc::MAP_FAILED);
+        assert_eq!(libc::mprotect(start.byte_add(SIZE), SIZE, libc::PROT_NONE), 0);
+        let place = start.cast::<u8>().add(SIZE - bytes.len());
+        place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        std::slice::from_raw_parts(place, bytes.len())
+    }
+}
+
+/// Every opcode as the last byte of code, padded as revm pads it: a STOP after it may be the last byte that can be read.
+#[test]
+fn nothing_is_read_behind_the_last_byte() {
+    for last in 0..=u8::MAX {
+        let message = message([&[opcode::PUSH1, 1].repeat(17)[..], &[last]].concat());
+        let padded = Bytecode::new_legacy(message.code.clone().into()).bytes();
+        for run in [interp::run::<false>, interp::run_looped::<false>] {
+            // SAFETY: revm's analysis has padded it.
+            let walled = unsafe { Code::from_runnable(Bytes::from_static(before_a_wall(&padded)), message.code.len()) };
+            let exits = [Code::new(&message.code), walled].map(|code| {
+                let (mut world, mut stack) = (World::new(SpecId::CANCUN), ejit::abi::StackBuffer::new());
+                run(&mut world::frame(&mut world, &message, &code, &mut stack, Vec::new()))
+            });
+            assert_eq!(exits[0], exits[1], "{last:#x}");
+        }
+    }
+}

@@ -265,12 +265,12 @@ fn operation(callouts: &Callouts, op: u8) -> Option<FrameOp> {
 /// `frame` satisfies its invariants.
 #[cold]
 unsafe fn rare(frame: &mut Frame, op: u8) -> Result<(), Exit> {
-    let depth = frame.depth_of_stack();
-    // SAFETY: bytes follow every opcode, zeros at last.
-    let immediate = usize::from(unsafe { *frame.code.add(frame.pc as usize) });
-    let single = || match immediate {
+    let (depth, next) = (frame.depth_of_stack(), frame.code.wrapping_add(frame.pc as usize));
+    // SAFETY: a byte follows every opcode that has an immediate, a zero at last. STOP may be the last byte of all.
+    let immediate = || usize::from(unsafe { *next });
+    let single = || match immediate() {
         91..=127 => Err(Exit::InvalidImmediate),
-        _ => Ok((immediate + 145) % 256),
+        byte => Ok((byte + 145) % 256),
     };
     // SAFETY: each read and written element is within the stack by the check before it.
     unsafe {
@@ -288,6 +288,7 @@ unsafe fn rare(frame: &mut Frame, op: u8) -> Result<(), Exit> {
                 exchange(frame, 0, n)?;
             }
             opcode::EXCHANGE => {
+                let immediate = immediate();
                 if (82..=127).contains(&immediate) {
                     return Err(Exit::InvalidImmediate);
                 }
