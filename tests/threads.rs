@@ -71,6 +71,7 @@ fn threads_share_engines() {
     assert!(counters.iter().all(|counters| counters.units > 0), "nothing was compiled");
     assert!(counters[0].generations > 3 && counters[2].generations > 3, "code memory was to be renewed: {counters:?}");
     assert!(counters[0].evicted > 0);
+    assert!(counters.iter().all(|counters| counters.misses > 0 && counters.lookups == counters.hits + counters.misses));
     assert!(counters[1].generations == 0 && counters[1].refused_full > 0, "code memory was to stay full");
     // All EVMs are gone, and with them what they were the last to hold.
     for engine in &engines {

@@ -34,6 +34,8 @@ counters! {
     lookups,
     /// Lookups that found a known contract.
     hits,
+    /// Lookups that did not.
+    misses,
     /// Frames executed by the engine (activations: a frame resumed counts again).
     frames,
     /// Transactions handed whole to revm's own loop (unknown configuration).

@@ -77,6 +77,7 @@ impl Executor {
         Counters::add(&inner.counters.lookups, 1);
         let known = self.engine.resident().get(hash, fork).cloned();
         let Some(contract) = known else {
+            Counters::add(&inner.counters.misses, 1);
             let code = code();
             return self.engine.resident_mut().admit(hash, fork, code, &inner.config, &inner.counters);
         };
@@ -85,6 +86,7 @@ impl Executor {
             Counters::add(&inner.counters.hits, 1);
             return contract;
         }
+        Counters::add(&inner.counters.misses, 1);
         self.engine.resident().stranger(code(), fork)
     }
 
