@@ -39,6 +39,9 @@ const TRAP_BYTE: u8 = if cfg!(target_arch = "aarch64") { 0 } else { 0xcc };
 /// Pages are asked for, and filled with traps, in steps of this many bytes: one system call in place of sixteen page faults.
 const FILL_STEP: usize = 1 << 16;
 
+/// Of so many slots one is written for their page to be present: the smallest pages have 4096 bytes.
+const SLOTS_TOUCHED: usize = 4096 / size_of::<AtomicU64>();
+
 /// Code and slots together may not exceed the reach of a 32-bit displacement.
 pub const MAX_BYTES: usize = 1 << 30;
 
@@ -134,10 +137,7 @@ impl Arena {
             return Err(Full);
         }
         if used > self.filled {
-            let to = used.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
-            self.mapping.populate(self.filled, to - self.filled);
-            self.mapping.write(self.filled, to - self.filled).fill(TRAP_BYTE);
-            self.filled = to;
+            self.fill(used);
         }
         self.mapping.write(self.code_used, bytes.len()).copy_from_slice(bytes);
         if self.reused {
@@ -149,6 +149,26 @@ impl Arena {
         // Whoever learns the address by an acquiring load, or through a slot, sees the bytes.
         fence(Ordering::Release);
         Ok(address)
+    }
+
+    /// Makes the memory of at least the first `code_bytes` of code and of so many slots present, as far as there is room: what is published there
+    /// waits for no page.
+    pub fn prepare(&mut self, code_bytes: usize, slots: usize) {
+        self.fill(code_bytes);
+        let unused = self.mapping.slots().len() - self.slots_used;
+        for slot in self.mapping.slots()[..unused].iter().rev().take(slots).step_by(SLOTS_TOUCHED) {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Fills at least the first `len` bytes of code memory with traps where there is no code yet.
+    fn fill(&mut self, len: usize) {
+        let to = len.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
+        if let Some(more @ 1..) = to.checked_sub(self.filled) {
+            self.mapping.populate(self.filled, more);
+            self.mapping.write(self.filled, more).fill(TRAP_BYTE);
+            self.filled = to;
+        }
     }
 
     /// Forgets all code, in place of which there are traps, and all slots. Nobody may run what was published, and
@@ -232,6 +252,21 @@ mod tests {
         let seen = unsafe { core::slice::from_raw_parts(arena.code_base(), 4 * CODE_ALIGN) };
         assert_eq!(&seen[..2], [0xc3, TRAP_BYTE]);
         assert_eq!(&seen[16..34], [[0x90; 17].as_slice(), &[TRAP_BYTE]].concat());
+    }
+
+    #[test]
+    fn what_was_prepared_is_used_as_ever() {
+        let mut arena = Arena::new(1 << 17, 600).unwrap();
+        let slot = arena.new_slot(7).unwrap();
+        arena.prepare(1, 10_000);
+        assert_eq!((arena.used(), arena.slot_value(slot)), ((0, 1), 7));
+        let code = arena.publish(&[0xc3; 100_000]).unwrap();
+        arena.prepare(usize::MAX >> 1, 0);
+        // SAFETY: the executable view is readable, and all of it has been filled.
+        let seen = unsafe { core::slice::from_raw_parts(arena.code_base(), 1 << 17) };
+        assert_eq!(code.address(), arena.code_base() as u64);
+        assert!(seen[..100_000].iter().all(|&byte| byte == 0xc3) && seen[100_000..].iter().all(|&byte| byte == TRAP_BYTE));
+        assert!((1..600).all(|n| arena.new_slot(n).is_ok()));
     }
 
     #[test]

@@ -27,6 +27,9 @@ const OUTLINED_AT_LEAST: [u64; 3] = [40 << 10, 64 << 10, 64 << 10];
 const MOST_PER_BYTE: usize = 25;
 const MOST_BESIDES: usize = 512;
 
+/// Bytes of code memory and slots that a new engine gets at once: what a few contracts need.
+const PREPARED: (usize, usize) = (1 << 19, 1 << 11);
+
 /// Code memory and the scratch of the compiler's stages. One at a time compiles.
 #[derive(Debug)]
 pub(super) struct Compiler {
@@ -59,6 +62,7 @@ impl Compiler {
     pub(super) fn new(config: &Config) -> io::Result<Compiler> {
         let target = host_target().ok_or(io::ErrorKind::Unsupported)?;
         let mut arena = Arena::new(config.arena_bytes, config.slots)?;
+        arena.prepare(PREPARED.0, PREPARED.1);
         let mut lowerer = Lowerer::new(Features::detect());
         let base = arena.next_address();
         let bytes = lowerer.stream(&stubs(target), base).map_err(io::Error::other)?;

@@ -31,7 +31,7 @@ pub(super) fn restore(frame: &mut Frame, context: &Context, versions: &Versions,
             Place::Const(k) => *versions.constant(k),
             Place::Narrow(r) => U256::from(register(r)),
             Place::Signed(r) => sign_extended(register(r)),
-            Place::Wide(quad) => U256::from_limbs(quad.0.map(register)),
+            Place::Wide(quad) => U256::from_limbs(quad.each(register)),
         };
         // SAFETY: the context held, so that the stack has this element: its slot is below the top and not below the stack's first.
         unsafe { top.sub(entry.depth().into()).write(value) };

@@ -4,6 +4,9 @@ use super::ahead::{Ahead, ahead};
 use super::code::Code;
 use super::opcode;
 
+/// Eights of bytes that are looked through at once where there is no jump.
+const EIGHTS: usize = 8;
+
 /// Where jumps with constant destinations lead backwards.
 #[derive(Clone, Debug, Default)]
 pub struct Loops {
@@ -22,18 +25,17 @@ impl Loops {
         let mut back = vec![0; len.div_ceil(64)];
         // Behind the code are zeros, which are no jumps.
         let (eights, _) = code.padded().as_chunks();
-        for (n, eight) in eights[..len.div_ceil(8)].iter().enumerate() {
-            let mut jumps = jumps_among(*eight);
-            while jumps != 0 {
-                let pc = 8 * n + jumps.trailing_zeros() as usize / 8;
-                let before = before(code, pc);
-                for (bits, push) in [(8, opcode::PUSH1), (16, opcode::PUSH2), (24, opcode::PUSH3)] {
-                    let destination = (before & ((1 << bits) - 1)) as usize;
-                    if (before >> bits) as u8 == push && destination < pc {
-                        back[destination / 64] |= 1 << (destination % 64);
-                    }
+        for (n, eights) in eights[..len.div_ceil(8)].chunks(EIGHTS).enumerate() {
+            if !has_jump(eights.as_flattened()) {
+                continue;
+            }
+            for (k, eight) in eights.iter().enumerate() {
+                let mut jumps = jumps_among(*eight);
+                while jumps != 0 {
+                    let pc = 8 * (EIGHTS * n + k) + jumps.trailing_zeros() as usize / 8;
+                    note(before(code, pc), pc, &mut back);
+                    jumps &= jumps - 1;
                 }
-                jumps &= jumps - 1;
             }
         }
         Loops { headers: vec![0; back.len()], back }
@@ -55,6 +57,23 @@ impl Loops {
         }
         true
     }
+}
+
+/// Notes where the jump at `pc` leads back to, if one of the four bytes `before` it begins the instruction that says it.
+#[inline(always)]
+fn note(before: u32, pc: usize, back: &mut [u64]) {
+    for (bits, push) in [(8, opcode::PUSH1), (16, opcode::PUSH2), (24, opcode::PUSH3)] {
+        let destination = (before & ((1 << bits) - 1)) as usize;
+        if (before >> bits) as u8 == push && destination < pc {
+            back[destination / 64] |= 1 << (destination % 64);
+        }
+    }
+}
+
+/// Whether one of the bytes is a JUMP or JUMPI. Without a branch, so that many are looked at at once.
+#[inline(always)]
+fn has_jump(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | (byte & !1 == opcode::JUMP))
 }
 
 /// JUMP and JUMPI among eight bytes: the top bit of each, the first byte being the lowest.

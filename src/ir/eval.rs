@@ -159,7 +159,7 @@ impl Machine {
     }
 
     fn quad(&self, quad: Quad) -> Word {
-        quad.0.map(|r| self.get(r))
+        quad.each(|r| self.get(r))
     }
 
     fn set_quad(&mut self, quad: Quad, word: Word) {

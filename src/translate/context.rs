@@ -5,6 +5,7 @@
 //! *version* is a block with a context; its code may be entered only where the context holds. The *generic* version of a block assumes
 //! nothing: every element is at home in the EVM stack. Elements that a context does not mention are at home and up to 256 bits wide.
 
+use super::sparse::Sparse;
 use crate::evm::U256;
 use crate::evm::ahead::Looks;
 use crate::evm::block::Pc;
@@ -60,7 +61,7 @@ impl Packed {
             Place::Home => (0, 0),
             Place::Const(k) => (1, k),
             Place::Narrow(r) | Place::Signed(r) => (2, r.0.into()),
-            Place::Wide(q) => (3, u32::from_le_bytes(q.0.map(|r| r.0))),
+            Place::Wide(q) => (3, q.numbers()),
         };
         let known = u64::from(bits) << Packed::BITS | kind << Packed::KIND | u64::from(home) << Packed::HOME;
         Packed(u64::from(payload) | known | u64::from(index) << Packed::INDEX)
@@ -117,7 +118,7 @@ impl Entry {
             1 => Place::Const(payload),
             2 if self.is_signed() => Place::Signed(R(payload as u8)),
             2 => Place::Narrow(R(payload as u8)),
-            _ => Place::Wide(Quad(payload.to_le_bytes().map(R))),
+            _ => Place::Wide(Quad::numbered(payload)),
         }
     }
 }
@@ -232,10 +233,11 @@ pub struct Versions {
     entries: Vec<Packed>,
     consts: Vec<U256>,
     /// By origin and pc, the newest version plus one.
-    heads: [Vec<u32>; 2],
+    heads: [Sparse; 2],
     /// Of what is being compiled.
     origin: Origin,
-    loops: Loops,
+    /// Looked for when they are first asked for.
+    loops: Option<Loops>,
     looks: Looks,
     /// Bitmap of instructions whose results do not fit 64 bits.
     wide: Vec<u64>,
@@ -255,15 +257,14 @@ impl Versions {
     /// No versions yet of the blocks of `code`.
     pub fn new(code: &Code) -> Versions {
         let len = code.bytes().len();
-        let heads = [vec![0; len + 1], Vec::new()];
-        // Room for what contracts that are compiled whole come to about: growing means to copy.
-        let (list, entries) = (Vec::with_capacity(len / 16), Vec::with_capacity(len / 4));
+        // Room for what contracts that are compiled whole come to about: growing means to copy, room that stays empty costs nothing.
         Versions {
-            list,
-            entries,
-            heads,
+            list: Vec::with_capacity(len / 8),
+            sites: Vec::with_capacity(len / 32),
+            entries: Vec::with_capacity(len),
+            consts: Vec::with_capacity(len / 64),
+            heads: [Sparse::new(len + 1), Sparse::new(len + 1)],
             wide: vec![0; len.div_ceil(64)],
-            loops: Loops::of(code),
             looks: Looks::new(code),
             ..Versions::default()
         }
@@ -272,13 +273,13 @@ impl Versions {
     /// From now on, a block's versions are those of `origin`.
     pub fn select(&mut self, origin: Origin) {
         self.origin = origin;
-        let len = self.heads[Origin::Start as usize].len();
-        self.heads[origin as usize].resize(len, 0);
     }
 
-    /// Where the contract's loops are.
-    pub fn loops(&mut self) -> &mut Loops {
-        &mut self.loops
+    /// Whether the block at `pc` of the code that this was made for is a loop's header.
+    pub fn is_loop(&mut self, code: &Code, pc: Pc) -> bool {
+        // Most of what is asked about no jump can lead to.
+        let is_destination = code.padded().get(pc.index()) == Some(&opcode::JUMPDEST);
+        is_destination && self.loops.get_or_insert_with(|| Loops::of(code)).is_header(code, pc.index())
     }
 
     /// What certainly lies ahead in the contract.
@@ -294,7 +295,7 @@ impl Versions {
     /// Whether a version is part of a loop or reached from one.
     pub fn is_looping(&mut self, id: VersionId, code: &Code) -> bool {
         let Version { pc, looping, .. } = *self.get(id);
-        looping || self.loops.is_header(code, pc.index())
+        looping || self.is_loop(code, pc)
     }
 
     /// The versions whose code calls routines.
@@ -334,7 +335,7 @@ impl Versions {
 
     /// The versions of the block at `pc`, newest first.
     pub fn of(&self, pc: Pc) -> impl Iterator<Item = (VersionId, &Version)> {
-        let mut at = self.heads[self.origin as usize].get(pc.index()).copied().unwrap_or(0);
+        let mut at = self.heads[self.origin as usize].get(pc.index());
         core::iter::from_fn(move || {
             let id = at.checked_sub(1)?;
             let version = &self.list[id as usize];
@@ -345,7 +346,7 @@ impl Versions {
 
     /// How many versions the block at `pc` has.
     pub(super) fn made(&self, pc: Pc) -> Made {
-        let head = self.heads[self.origin as usize].get(pc.index()).and_then(|head| head.checked_sub(1));
+        let head = self.heads[self.origin as usize].get(pc.index()).checked_sub(1);
         head.map_or(Made::default(), |head| self.list[head as usize].made)
     }
 
@@ -363,8 +364,7 @@ impl Versions {
     }
 
     fn push(&mut self, pc: Pc, context: Context, looping: bool, made: Made) -> VersionId {
-        let head = &mut self.heads[self.origin as usize][pc.index()];
-        let next = core::mem::replace(head, self.list.len() as u32 + 1);
+        let next = self.heads[self.origin as usize].replace(pc.index(), self.list.len() as u32 + 1);
         self.list.push(Version {
             pc,
             context,
@@ -502,16 +502,18 @@ impl Versions {
     /// The entries of a context, the top first.
     pub fn entries(&self, context: &Context) -> impl DoubleEndedIterator<Item = Entry> + Clone + '_ {
         let names = context.names;
-        self.entries[context.entries.0 as usize..context.entries.1 as usize]
-            .iter()
-            .rev()
-            .map(move |&packed| Entry { packed, names })
+        self.packed(context).iter().rev().map(move |&packed| Entry { packed, names })
+    }
+
+    /// The same as they are stored, the deepest first.
+    #[inline]
+    fn packed(&self, context: &Context) -> &[Packed] {
+        &self.entries[context.entries.0 as usize..context.entries.1 as usize]
     }
 
     /// Of how many of the lowest elements two contexts say the same, if as many have names: of all, or up to the index of the first that they differ on.
     pub(super) fn common(&self, a: &Context, b: &Context) -> usize {
-        let of = |context: &Context| &self.entries[context.entries.0 as usize..context.entries.1 as usize];
-        let (a, b) = (of(a), of(b));
+        let (a, b) = (self.packed(a), self.packed(b));
         let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
         let index = |entries: &[Packed]| entries.get(same).map_or(usize::MAX, |entry| entry.index().into());
         index(a).min(index(b))

@@ -241,7 +241,7 @@ impl Translator {
             }
             Cold::ZeroWord { at, dst, back } => {
                 self.s.emit(Ins::Label(at));
-                self.s.out.extend(dst.0.map(|dst| Ins::Imm { dst, value: 0 }));
+                self.s.out.extend(dst.each(|dst| Ins::Imm { dst, value: 0 }));
                 self.s.emit(Ins::Jmp(back));
             }
             Cold::Reduce { at: label, word, high, modulus, back } => {

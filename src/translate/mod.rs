@@ -30,6 +30,7 @@ mod overflow;
 mod registers;
 mod routines;
 mod signed;
+mod sparse;
 mod stubs;
 mod target;
 mod values;
@@ -94,7 +95,7 @@ pub struct Job<'a> {
 
 impl Job<'_> {
     fn is_loop(&mut self, pc: Pc) -> bool {
-        self.versions.loops().is_header(self.code, pc.index())
+        self.versions.is_loop(self.code, pc)
     }
 }
 

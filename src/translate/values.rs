@@ -132,7 +132,7 @@ pub(super) fn masks(registers: &[R]) -> u32 {
 }
 
 pub(super) fn quad_mask(q: Quad) -> u32 {
-    let [a, b, c, d] = q.0.map(mask);
+    let [a, b, c, d] = q.each(mask);
     a | b | c | d
 }
 

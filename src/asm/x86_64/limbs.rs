@@ -58,10 +58,12 @@ impl Limbs {
         let displaced = number & 7 == 5 || !(-24..=0).contains(&disp);
         if plain && displaced && (-128..=127 - 24).contains(&disp) {
             let at = |i: usize| u32::from((disp + 8 * i as i32) as u8) << 24;
-            code.push_fours(std::array::from_fn(|i| head(i) | 0x40 << 16 | at(i)));
+            let one = |i: usize| head(i) | 0x40 << 16 | at(i);
+            code.push_fours([one(0), one(1), one(2), one(3)]);
         } else if plain && !(-128 - 24..=127).contains(&disp) {
             let at = |i: usize| u64::from((disp + 8 * i as i32) as u32) << 24;
-            code.push_sevens(std::array::from_fn(|i| u64::from(head(i) | 0x80 << 16) | at(i)));
+            let one = |i: usize| u64::from(head(i) | 0x80 << 16) | at(i);
+            code.push_sevens([one(0), one(1), one(2), one(3)]);
         } else {
             for (i, reg) in regs.into_iter().enumerate() {
                 code.push(self.inst(i, reg, Mem::new(base, disp + 8 * i as i32)).encode());

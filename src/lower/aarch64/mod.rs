@@ -335,7 +335,7 @@ impl Lowerer {
 
     #[inline(always)]
     fn quad(&mut self, quad: Quad) -> [Reg; 4] {
-        quad.0.map(|r| self.r(r))
+        quad.each(|r| self.r(r))
     }
 
     /// The second operand of 64-bit arithmetic in a register: `scratch` unless it is in one.

@@ -343,12 +343,12 @@ impl Lowerer {
     /// All limbs of a word, loaded to or stored from four registers.
     #[inline(always)]
     fn limbs(&mut self, what: Limbs, word: Quad, base: R, disp: i32) -> bool {
-        let [a, b, c, d] = word.0.map(|r| REG[usize::from(r.0)]);
+        let [a, b, c, d] = word.each(|r| REG[usize::from(r.0)]);
         if (a | b | c | d | RM[usize::from(base.0)]) & NONE != 0 || disp > i32::MAX - 24 {
             return false;
         }
         let machine = |r: R| MACHINE[usize::from(r.0 & 15)];
-        what.encode(&mut self.code, word.0.map(machine), machine(base), disp);
+        what.encode(&mut self.code, word.each(machine), machine(base), disp);
         true
     }
 

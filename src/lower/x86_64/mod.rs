@@ -351,7 +351,7 @@ impl Lowerer {
 
     #[inline(always)]
     fn quad(&mut self, quad: Quad) -> [Reg; 4] {
-        quad.0.map(|r| self.r(r))
+        quad.each(|r| self.r(r))
     }
 
     #[inline(always)]
