@@ -54,6 +54,7 @@ where
     };
     works.counters.transactions += 1;
     memory.targets.forget();
+    memory.slots.forget(shared.knows_targets);
     let mut exec = Exec {
         host: JournalHost::new(ctx, memory),
         precompiles,
@@ -216,6 +217,7 @@ where
     fn revert(&mut self, checkpoint: Checkpoint) {
         self.host.ctx.journal_mut().checkpoint_revert(checkpoint.journal);
         self.host.memory.targets.revert(checkpoint.certain);
+        self.host.memory.slots.revert(checkpoint.noted);
     }
 
     /// Depth of the frame about to start.
@@ -273,8 +275,7 @@ where
             let gas_limit = request.gas_limit;
             return self.ended_early(InstructionResult::CallTooDeep, gas_limit);
         }
-        let certain = self.host.memory.targets.certain();
-        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
+        let checkpoint = self.host.checkpoint();
         let to_itself = request.kind == CallKind::CallCode;
         let changes_nothing = !to_itself && request.value.is_zero() && self.host.memory.targets.is_known_touched(known);
         if !changes_nothing && request.kind != CallKind::DelegateCall {
@@ -314,8 +315,7 @@ where
         if depth > CALL_STACK_LIMIT as usize {
             return Ok(self.ended_early(InstructionResult::CallTooDeep, gas_limit));
         }
-        let certain = self.host.memory.targets.certain();
-        let checkpoint = Checkpoint { journal: self.host.ctx.journal_mut().checkpoint(), certain };
+        let checkpoint = self.host.checkpoint();
         if let CallValue::Transfer(value) = inputs.value
             && !(value.is_zero() && self.host.memory.targets.is_touched(&inputs.target_address))
             && let Err(error) = self.transfer(inputs.caller, inputs.target_address, value, checkpoint)
@@ -417,7 +417,7 @@ where
             Ok(opened) => opened,
             Err(result) => return self.ended_early(result, creation.gas_limit),
         };
-        let checkpoint = Checkpoint { journal, certain: self.host.memory.targets.certain() };
+        let checkpoint = self.host.since(journal);
         let start = Start {
             gas_limit: creation.gas_limit,
             input: (NOTHING, 0),
@@ -529,6 +529,7 @@ where
         return_create(self.host.ctx, slot.checkpoint.journal, &mut result, created);
         // Less is certain now than may be, if it was not reverted.
         self.host.memory.targets.revert(slot.checkpoint.certain);
+        self.host.memory.slots.revert(slot.checkpoint.noted);
         (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);

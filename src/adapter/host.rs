@@ -1,12 +1,17 @@
 //! [`Host`] on revm's context: every access goes through revm's own `Host` trait, in the order and with the `skip_cold` that
 //! revm's instructions use, and a database error stays in the context's error slot, where revm's handler looks for it.
 
-use super::targets::{Known, Targets};
+use super::slots::Slots;
+use super::targets::{Checkpoint, Known, Targets};
 use crate::abi::{CallTarget, Env, Host, HostError, Loaded, LoadedWord, SelfDestruct, StorageWrite};
 use crate::runtime::word::by_limbs;
 use revm::{
     bytecode::Bytecode,
-    context_interface::{Cfg, ContextTr, Host as RevmHost, host::LoadError, journaled_state::AccountInfoLoad},
+    context_interface::{
+        Cfg, ContextTr, Host as RevmHost, JournalTr,
+        host::LoadError,
+        journaled_state::{AccountInfoLoad, JournalCheckpoint},
+    },
     primitives::{Address, B256, Bytes, Log, LogData, U256, hardfork::SpecId},
 };
 
@@ -28,6 +33,8 @@ pub(super) struct HostMemory {
     has_env: bool,
     /// What was called before.
     pub(super) targets: Targets,
+    /// What storage was accessed before.
+    pub(super) slots: Slots,
     /// The last call target, if it is known, for the call that follows.
     pub(super) known: Option<Known>,
     /// Else its hash and code, its delegation resolved.
@@ -43,6 +50,20 @@ impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
         memory.has_env = false;
         let spec = ctx.cfg().spec().into();
         JournalHost { ctx, spec, memory }
+    }
+
+    /// Where a call that begins goes back to if it fails.
+    #[inline(always)]
+    pub(super) fn checkpoint(&mut self) -> Checkpoint {
+        let journal = self.ctx.journal_mut().checkpoint();
+        self.since(journal)
+    }
+
+    /// The same of a creation for which the journal has its checkpoint already.
+    #[inline(always)]
+    pub(super) fn since(&self, journal: JournalCheckpoint) -> Checkpoint {
+        let HostMemory { targets, slots, .. } = &*self.memory;
+        Checkpoint { journal, certain: targets.certain(), noted: slots.noted() }
     }
 
     /// The environment if anything has needed it yet, else null.
@@ -162,21 +183,34 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         &self.memory.env
     }
 
+    #[inline(always)]
     fn sload(&mut self, address: Address, key: U256, skip_cold: bool) -> LoadedWord {
+        if let Some(value) = self.memory.slots.find(&address, &key) {
+            return LoadedWord { value: *value, is_cold: Ok(false) };
+        }
         match seen(&self.ctx.sload_skip_cold_load(address, key, skip_cold)) {
-            Ok(load) => LoadedWord { value: load.data, is_cold: Ok(load.is_cold) },
+            Ok(load) => {
+                // What is read once is not worth it.
+                if !load.is_cold {
+                    self.memory.slots.note(&address, &key, &load.data);
+                }
+                LoadedWord { value: load.data, is_cold: Ok(load.is_cold) }
+            }
             Err(error) => LoadedWord::failed(lift(*error)),
         }
     }
 
     fn sstore(&mut self, address: Address, key: U256, value: U256, skip_cold: bool) -> Result<StorageWrite, HostError> {
         match seen(&self.ctx.sstore_skip_cold_load(address, key, value, skip_cold)) {
-            Ok(load) => Ok(StorageWrite {
-                original: load.data.original_value,
-                present: load.data.present_value,
-                new: load.data.new_value,
-                is_cold: load.is_cold,
-            }),
+            Ok(load) => {
+                self.memory.slots.write(&address, &key, &value);
+                Ok(StorageWrite {
+                    original: load.data.original_value,
+                    present: load.data.present_value,
+                    new: load.data.new_value,
+                    is_cold: load.is_cold,
+                })
+            }
             Err(error) => Err(lift(*error)),
         }
     }

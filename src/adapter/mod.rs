@@ -21,6 +21,7 @@ mod exec;
 mod frames;
 mod host;
 mod runner;
+mod slots;
 mod targets;
 
 #[cfg(feature = "alloy")]

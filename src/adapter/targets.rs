@@ -12,6 +12,7 @@
 //! What is [`Certain`] is a set that only grows between a checkpoint and its commit or revert: no account takes the place of another that
 //! something is certain of. So a revert leaves what was certain at the checkpoint.
 
+use super::slots::Noted;
 use crate::engine::Contract;
 use revm::{context_interface::journaled_state::JournalCheckpoint, primitives::Address};
 use std::sync::Arc;
@@ -57,8 +58,10 @@ pub(super) struct Known(u8);
 pub(super) struct Checkpoint {
     /// The journal's.
     pub(super) journal: JournalCheckpoint,
-    /// What was certain.
+    /// What was certain of accounts.
     pub(super) certain: Certain,
+    /// What was noted of storage.
+    pub(super) noted: Noted,
 }
 
 impl Default for Targets {

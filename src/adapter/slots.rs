@@ -1,0 +1,193 @@
+//! What is known of storage slots that were read or written before in the same transaction.
+//!
+//! Most reads of storage are of slots that were accessed before. Such a slot is warm and in revm's journal, which would look up account and slot and
+//! answer with the value, without an access of the database or an entry of its own: the answer is remembered here instead.
+//!
+//! It is certain until the slot is written, which is noted, until a revert takes back value or warmth, or the transaction ends. What was noted is
+//! listed in order, as in the journal, so that a revert forgets what was noted since the checkpoint. No slot takes the place of another: what is
+//! certain stays so, and a program that reads more slots than there is room for pays for one comparison.
+
+use crate::runtime::word::by_limbs;
+use revm::primitives::{Address, U256};
+
+/// Slots that are remembered, by a hash.
+const SLOTS: usize = 1 << BITS;
+const BITS: u32 = 8;
+
+/// Slots that one transaction has accessed, as far as they are remembered.
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// In which transaction each was noted, or 0. Apart from the slots: what is not known is told by a few lines of the cache.
+    when: [u32; SLOTS],
+    slots: Box<[Slot; SLOTS]>,
+    /// What was noted in this transaction, in order.
+    noted: Vec<u8>,
+    /// Nothing is remembered: what writes storage is not known.
+    is_off: bool,
+    /// Number of the transaction, never 0.
+    transaction: u32,
+}
+
+/// A slot of an account, and its value.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: U256,
+    value: U256,
+    address: Address,
+}
+
+/// How much was noted when a call or creation began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted(u32);
+
+impl Default for Slots {
+    fn default() -> Slots {
+        let none = Slot { key: U256::ZERO, value: U256::ZERO, address: Address::ZERO };
+        Slots { when: [0; SLOTS], slots: Box::new([none; SLOTS]), noted: Vec::new(), is_off: true, transaction: 1 }
+    }
+}
+
+impl Slots {
+    /// The value of a slot, if it is certain to be warm and to have that.
+    #[inline(always)]
+    pub(super) fn find(&self, address: &Address, key: &U256) -> Option<&U256> {
+        let place = place(address, key);
+        let slot = &self.slots[place];
+        let found = self.when[place] == self.transaction && is_same(&slot.key, key) && slot.address == *address;
+        found.then_some(&slot.value)
+    }
+
+    /// A slot that was not found was read: it is warm and in the journal, and has this value.
+    #[inline(never)]
+    pub(super) fn note(&mut self, address: &Address, key: &U256, value: &U256) {
+        let place = place(address, key);
+        if self.when[place] == self.transaction || self.is_off {
+            return;
+        }
+        let slot = &mut self.slots[place];
+        (slot.key, slot.value, slot.address) = (by_limbs(key), by_limbs(value), *address);
+        self.when[place] = self.transaction;
+        self.noted.push(place as u8);
+    }
+
+    /// A slot was written.
+    #[inline]
+    pub(super) fn write(&mut self, address: &Address, key: &U256, value: &U256) {
+        if self.find(address, key).is_some() {
+            let place = place(address, key);
+            self.slots[place].value = by_limbs(value);
+            self.noted.push(place as u8);
+        }
+    }
+
+    /// What was noted up to now, for [`Slots::revert`].
+    #[inline(always)]
+    pub(super) fn noted(&self) -> Noted {
+        Noted(self.noted.len() as u32)
+    }
+
+    /// The journal was reverted to where so much had been noted.
+    #[inline]
+    pub(super) fn revert(&mut self, Noted(before): Noted) {
+        for place in self.noted.drain((before as usize).min(self.noted.len())..) {
+            self.when[usize::from(place)] = 0;
+        }
+    }
+
+    /// Another transaction begins. `knows_writes`: nothing but instructions and reverts changes storage in it.
+    #[inline]
+    pub(super) fn forget(&mut self, knows_writes: bool) {
+        self.is_off = !knows_writes;
+        self.noted.clear();
+        self.transaction = self.transaction.wrapping_add(1);
+        if self.transaction == 0 {
+            (self.when, self.transaction) = ([0; SLOTS], 1);
+        }
+    }
+}
+
+/// Whether two words are the same, limb by limb: keys have just been written so, and to compare more at once would wait for that (5 ns).
+#[inline(always)]
+fn is_same(a: &U256, b: &U256) -> bool {
+    let [a, b] = [by_limbs(a).into_limbs(), by_limbs(b).into_limbs()];
+    (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) == 0
+}
+
+/// Where a slot is remembered: by the top bits of a product (Knuth, TAOCP volume 3, section 6.4).
+#[inline(always)]
+fn place(address: &Address, key: &U256) -> usize {
+    let [.., a, b, c, d] = address.0.0;
+    let mixed = key.as_limbs()[0] ^ u64::from(u32::from_le_bytes([a, b, c, d])) << 32;
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Address = Address::with_last_byte(1);
+
+    fn word(value: usize) -> U256 {
+        U256::from(value)
+    }
+
+    fn slots() -> Slots {
+        let mut slots = Slots::default();
+        slots.forget(true);
+        slots
+    }
+
+    #[test]
+    fn what_is_noted_is_found_until_the_transaction_ends() {
+        let (mut slots, other) = (slots(), Address::with_last_byte(2));
+        assert_eq!(slots.find(&HERE, &word(5)), None);
+        slots.note(&HERE, &word(5), &word(6));
+        assert_eq!(slots.find(&HERE, &word(5)), Some(&word(6)));
+        assert_eq!((slots.find(&other, &word(5)), slots.find(&HERE, &(word(5) + (word(1) << 64)))), (None, None));
+        slots.write(&HERE, &word(5), &U256::MAX);
+        slots.write(&HERE, &word(4), &word(1));
+        assert_eq!((slots.find(&HERE, &word(5)), slots.find(&HERE, &word(4))), (Some(&U256::MAX), None));
+        slots.forget(true);
+        assert_eq!(slots.find(&HERE, &word(5)), None);
+        slots.forget(false);
+        slots.note(&HERE, &word(5), &word(6));
+        assert_eq!(slots.find(&HERE, &word(5)), None, "who else writes is not known");
+    }
+
+    #[test]
+    fn a_revert_forgets_what_was_noted_since() {
+        let mut slots = slots();
+        slots.note(&HERE, &word(1), &word(10));
+        slots.note(&HERE, &word(2), &word(20));
+        let before = slots.noted();
+        slots.write(&HERE, &word(2), &word(21));
+        slots.note(&HERE, &word(3), &word(30));
+        slots.revert(before);
+        let found = [1, 2, 3].map(|key| slots.find(&HERE, &word(key)).copied());
+        assert_eq!(found, [Some(word(10)), None, None]);
+        slots.note(&HERE, &word(2), &word(20));
+        slots.revert(before);
+        assert_eq!(slots.find(&HERE, &word(2)), None, "and so does another to the same place");
+        slots.revert(Noted(0));
+        assert_eq!(slots.find(&HERE, &word(1)), None);
+    }
+
+    #[test]
+    fn no_slot_takes_the_place_of_another() {
+        let mut slots = slots();
+        (0..10 * SLOTS).for_each(|key| slots.note(&HERE, &word(key), &word(!key)));
+        let found: Vec<_> = (0..10 * SLOTS).filter(|&key| slots.find(&HERE, &word(key)) == Some(&word(!key))).collect();
+        assert!(found.len() > SLOTS / 2 && found.len() == slots.noted.len(), "{}", found.len());
+        let first = |key: &usize| (0..*key).all(|other| place(&HERE, &word(other)) != place(&HERE, &word(*key)));
+        assert!(found.iter().all(first));
+    }
+
+    #[test]
+    fn numbers_of_transactions_come_again() {
+        let mut slots = slots();
+        slots.note(&HERE, &word(5), &word(6));
+        slots.transaction = u32::MAX;
+        slots.forget(true);
+        assert_eq!((slots.transaction, slots.find(&HERE, &word(5))), (1, None));
+    }
+}
