@@ -86,6 +86,17 @@ fn slots_are_told_apart() {
     world.code(A, here.calls(CALL, B).read(1).calls(CALL, B).read(1).build()).check(FORKS, to_a);
 }
 
+/// Accounts whose addresses differ in their first byte alone.
+#[test]
+fn accounts_are_told_apart() {
+    let mut other = A;
+    other.0[0] = 1;
+    let code = often(Asm::new(), 1);
+    let there = often(Asm::new(), 1).write(1, 8).build();
+    let world = World::new().code(other, there).storage(A, 1, 3).storage(other, 1, 4);
+    world.code(A, often(code.calls(CALL, other), 1).calls(CALL, other).read(1).build()).check(FORKS, to_a);
+}
+
 /// More slots than there is room for, each of them often.
 #[test]
 fn there_may_be_any_number() {
