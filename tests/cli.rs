@@ -187,6 +187,15 @@ fn run_reports_logs_and_timing() {
     }
 }
 
+/// Runs that the other clock is for.
+#[test]
+fn long_runs_are_timed() {
+    // JUMPDEST; PUSH0; JUMP, until there is no more gas.
+    let object = json_of(&["run", "5b5f56", "--gas", "3000000", "--json", "--bench", "--jit", "off"]);
+    assert!(object["bench"]["revm_ns"].as_f64().unwrap() >= 100_000.0, "{object}");
+    assert!(object["bench"]["pairs"].as_u64().unwrap() >= 3);
+}
+
 #[test]
 fn trace_lines_are_eip_3155() {
     let output = ejit(&["run", "6001600201", "--trace"]);

@@ -255,10 +255,10 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         self.ctx.blob_hash(index).unwrap_or_default().into()
     }
 
-    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]) {
+    fn log(&mut self, address: &Address, topics: &[U256], data: &[u8]) {
         let topics = topics.iter().map(|topic| B256::from(*topic)).collect();
         let data = if data.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(data) };
-        self.ctx.log(Log { address, data: LogData::new_unchecked(topics, data) });
+        self.ctx.log(Log { address: *address, data: LogData::new_unchecked(topics, data) });
     }
 
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError> {

@@ -1,7 +1,7 @@
 //! `ejit run`: one message call.
 
 use super::args::{self, CodeArgs, Jit};
-use super::clock::{Clock, LONG_NS, median};
+use super::clock::{Clock, median};
 use super::failure::{Failure, Result};
 use super::json::{self, Node};
 use super::machine::{Call, Ending, Machine, Outcome, run_inspected};
@@ -208,9 +208,11 @@ fn measure(call: &Call, jit: Jit) -> Result<(Outcome, Option<Timing>)> {
             machine.reset();
             times.push(ns);
         }
-        if times[0].len() == 1 && times[0][0] >= LONG_NS {
-            clock = Clock::ThreadCpu;
-            times = [Vec::new(), Vec::new()];
+        if times[0].len() == 1 && clock == wall {
+            clock = Clock::for_runs_of(times[0][0], wall);
+            if clock != wall {
+                times = [Vec::new(), Vec::new()];
+            }
         }
     }
     let runs = times[0].len();
