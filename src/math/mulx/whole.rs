@@ -4,8 +4,9 @@
 //! Each function does what `Reciprocal::multiply` does, which has the reasons, for the moduli of one form. Tests compare both. In the code, `rax` and `rbp` are low and
 //! high half of what was multiplied last. Whatever seldom happens is behind a branch at the end.
 
-use super::super::reciprocal::{ERROR_OF_UPPER, Form, Reciprocal};
+use super::super::reciprocal::{ANY, ERROR_OF_UPPER, Form, Reciprocal};
 use super::Mulx;
+use super::rows::{add, carry, extend, row};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -13,35 +14,7 @@ type Word = [u64; 4];
 
 type Prepared = Reciprocal<u64>;
 
-/// Begins a row: a limb to be multiplied with others, and no carries. The register is 0 then.
-macro_rules! row {
-    ($limb:literal, $zero:literal) => {
-        concat!("mov rdx, ", $limb, "\nxor ", $zero, ", ", $zero)
-    };
-}
-
-/// Adds the product with a limb to two limbs of a sum, along two chains of carries.
-macro_rules! add {
-    ($limb:literal, $low:literal, $high:literal) => {
-        concat!("mulx rbp, rax, ", $limb, "\nadcx ", $low, ", rax\nadox ", $high, ", rbp")
-    };
-}
-
-/// The same at the end of a row, where the sum gets a limb more, by a register that is 0.
-macro_rules! extend {
-    ($limb:literal, $low:literal, $high:literal, $zero:literal) => {
-        concat!("mulx ", $high, ", rax, ", $limb, "\nadcx ", $low, ", rax\n", carry!($high, $zero))
-    };
-}
-
-/// What both chains carry into their last limb.
-macro_rules! carry {
-    ($high:literal, $zero:literal) => {
-        concat!("adox ", $high, ", ", $zero, "\nadcx ", $high, ", ", $zero)
-    };
-}
-
-/// `*out = *a * *b mod d`, where `d` has `BY` zero bits above it, at most 2: `Reciprocal::multiply_upper`.
+/// `*out = *a * *b mod d`, where `d` has `BY` zero bits above it, or that is [`ANY`]: `Reciprocal::multiply_upper`.
 ///
 /// # Safety
 /// The pointers are valid, and the processor has the instructions; `out` may be that of an operand.
@@ -91,24 +64,9 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "add r14, rax",
         "adc r15, rbp",
         "adc r8, 0",
-        // From index 3 on, where rdi is what r8 was, shifted for the quotient: rdx, r9 to r12; rsi is above.
+        // From index 3 on, where rdi is what r8 was, for the quotient.
         "2:",
-        "lea rdx, [{factor} * rdi]",
-        ".if {by}",
-        "mov rsi, r12",
-        "shr rsi, 64 - {by}",
-        "shr rdi, 64 - {by}",
-        "mov rax, r9",
-        "lea r9, [rdi + {factor} * r9]",
-        "shr rax, 64 - {by}",
-        "mov rbp, r10",
-        "lea r10, [rax + {factor} * r10]",
-        "shr rbp, 64 - {by}",
-        "mov rax, r11",
-        "lea r11, [rbp + {factor} * r11]",
-        "shr rax, 64 - {by}",
-        "lea r12, [rax + {factor} * r12]",
-        ".endif",
+        "mov rdx, rdi",
         "mulx rdi, rax, [rcx + {half} + 32]",
         // The fraction and the quotient: rdi, r9 to r12, each limb in the place of the factor's that is not needed any more. Of each row's first
         // product the high half only.
@@ -134,15 +92,47 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         add!("[rcx + {half} + 16]", "r9", "r10"),
         add!("[rcx + {half} + 24]", "r10", "r11"),
         extend!("[rcx + {half} + 32]", "r11", "r12", "rbx"),
+        // Shifted, and so is the error, which is added to the fraction then.
+        ".if {by} == 0",
         "add rdi, rdi",
         "adc r9, r9",
         "adc r10, r10",
         "adc r11, r11",
         "adc r12, r12",
-        ".if {by}",
-        "test rsi, rsi",
-        "jnz 4f",
-        "5:",
+        ".elseif {by} < {any}",
+        "mov rax, r11",
+        "shr rax, 63 - {by}",
+        "lea r12, [rax + {factor} * r12]",
+        "mov rbp, r10",
+        "shr rbp, 63 - {by}",
+        "lea r11, [rbp + {factor} * r11]",
+        "mov rax, r9",
+        "shr rax, 63 - {by}",
+        "lea r10, [rax + {factor} * r10]",
+        "mov rbp, rdi",
+        "shr rbp, 63 - {by}",
+        "lea r9, [rbp + {factor} * r9]",
+        "shl rdi, {by} + 1",
+        ".else",
+        "mov rsi, [rcx + {shift}]",
+        "mov ebx, 63",
+        "sub ebx, esi",
+        "inc esi",
+        "shrx rax, r11, rbx",
+        "shlx r12, r12, rsi",
+        "or r12, rax",
+        "shrx rbp, r10, rbx",
+        "shlx r11, r11, rsi",
+        "or r11, rbp",
+        "shrx rax, r9, rbx",
+        "shlx r10, r10, rsi",
+        "or r10, rax",
+        "shrx rbp, rdi, rbx",
+        "shlx r9, r9, rsi",
+        "or r9, rbp",
+        "shlx rdi, rdi, rsi",
+        "mov ebx, {error}",
+        "shlx rbx, rbx, rsi",
         ".endif",
         // The quotient's multiple of minus the modulus added.
         "mov rdx, r9",
@@ -166,8 +156,12 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "add r15, rax",
         "adc r8, rbp",
         "add r8, r11",
-        "cmp rdi, {certain}",
-        "ja 6f",
+        ".if {by} < {any}",
+        "add rdi, {error} << ({by} + 1)",
+        ".else",
+        "add rdi, rbx",
+        ".endif",
+        "jc 6f",
         "7:",
         "pop rdi",
         "mov [rdi], r13",
@@ -224,18 +218,6 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "adox r12, rdi",
         "mov rdi, r8",
         "jmp 2b",
-        // The quotient of what is above.
-        ".if {by}",
-        "4:",
-        "add rdi, [rcx + {inverse}]",
-        "adc r9, [rcx + {inverse} + 8]",
-        "adc r10, [rcx + {inverse} + 16]",
-        "adc r11, [rcx + {inverse} + 24]",
-        "adc r12, [rcx + {inverse} + 32]",
-        "dec rsi",
-        "jnz 4b",
-        "jmp 5b",
-        ".endif",
         // The modulus less, if that is not less than 0.
         "6:",
         "mov rax, r13",
@@ -253,9 +235,10 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "cmovns r8, rbx",
         "jmp 7b",
         by = const BY,
-        factor = const 1 << BY,
-        certain = const -1 - ERROR_OF_UPPER as i64,
-        inverse = const offset_of!(Prepared, inverse),
+        any = const ANY,
+        factor = const 2 << BY,
+        error = const ERROR_OF_UPPER,
+        shift = const offset_of!(Prepared, shift),
         half = const offset_of!(Prepared, half),
         modulus = const offset_of!(Prepared, divisor),
         minus = const offset_of!(Prepared, minus_divisor),
@@ -363,8 +346,4 @@ compiled! {
     multiply_fold = Fold;
     /// Modulo [`Form::Solinas`].
     multiply_solinas = Solinas;
-    /// Modulo [`Form::Large`].
-    multiply_large = Large;
-    /// Modulo [`Form::General`].
-    multiply_general = General;
 }
