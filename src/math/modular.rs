@@ -206,11 +206,15 @@ pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
     if n[3] > 1 {
         return remainder_of_sum(high, a, n);
     }
-    if is_zero(n) {
+    if !is_narrow(n) {
+        let [a0, a1, a2, a3] = *a;
+        return divide(&[a0, a1, a2, a3, high.into()], n).1;
+    }
+    if n[0] < 2 {
         return ZERO;
     }
-    let [a0, a1, a2, a3] = *a;
-    divide(&[a0, a1, a2, a3, high.into()], n).1
+    let rest = a.iter().rev().fold(high.into(), |rest: u64, &limb| rest.divide(limb, n[0]).1);
+    [rest, 0, 0, 0]
 }
 
 /// [`multiply_modulo`] for a modulus of one limb or none that is not the last: only operands of more limbs make it worth finding.
