@@ -10,7 +10,7 @@
 
 use super::divide::divide_repeated;
 use super::limb::Limb;
-use super::product::{Products, add, add_carrying, bits, len, seldom_below, select, shl, sub};
+use super::product::{Products, add, add_carrying, add_low, add_multiple, bits, len, low, seldom_below, select, shl, sub};
 use super::solinas;
 use core::mem::offset_of;
 use core::ptr;
@@ -149,16 +149,16 @@ impl<L: Limb> Reciprocal<L> {
     #[inline(always)]
     pub(super) fn multiply_as(&self, form: Form, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
         match form {
-            Form::Power => self.masked(&by.add_low([L::ZERO; 4], *a, b)),
+            Form::Power => self.masked(&low(a, b)),
             Form::Ones => sum_of_halves(product(a, b, by)),
-            Form::Fold if self.shift == 0 => self.fold(product(a, b, by), by, |fifth, _| fifth),
-            Form::Fold => self.fold(product(a, b, by), by, |fifth, fourth| fifth.funnel_left(fourth, 1)),
+            Form::Fold if self.shift == 0 => self.fold(product(a, b, by), |fifth, _| fifth),
+            Form::Fold => self.fold(product(a, b, by), |fifth, fourth| fifth.funnel_left(fourth, 1)),
             Form::Solinas => solinas::reduce(product(a, b, by)),
             Form::Upper => match self.shift {
-                0 => self.multiply_upper::<0>(a, b, by),
-                1 => self.multiply_upper::<1>(a, b, by),
-                2 => self.multiply_upper::<2>(a, b, by),
-                _ => self.multiply_upper::<ANY>(a, b, by),
+                0 => self.multiply_upper::<0>(a, b),
+                1 => self.multiply_upper::<1>(a, b),
+                2 => self.multiply_upper::<2>(a, b),
+                _ => self.multiply_upper::<ANY>(a, b),
             },
             Form::One => self.multiply_limbs::<1>(a, b, by),
             Form::Two => self.multiply_limbs::<2>(a, b, by),
@@ -230,9 +230,9 @@ impl<L: Limb> Reciprocal<L> {
     /// `low + high * 2^s * c` has at most `2^s * c` in its fifth limb. What is above `2^n` there, less than `2^(2 s) * 2 c`, times `c` added to the rest comes to
     /// less than `2^n + d`, and is seldom as much as `d`.
     #[inline(always)]
-    fn fold(&self, t: [L; 8], by: impl Products<L>, above: impl Fn(L, L) -> L) -> [L; 4] {
+    fn fold(&self, t: [L; 8], above: impl Fn(L, L) -> L) -> [L; 4] {
         let (low, high) = halves(t);
-        let ([r0, r1, r2, r3], fifth) = by.add_multiple(low, high, self.minus_divisor[0].funnel_left(L::ZERO, self.shift()));
+        let ([r0, r1, r2, r3], fifth) = add_multiple(low, high, self.minus_divisor[0].funnel_left(L::ZERO, self.shift()));
         let rest = [r0, r1, r2, r3.and(L::ZERO.funnel_right(L::MAX, self.shift()))];
         let (first, second) = above(fifth, r3).mul_add(self.minus_divisor[0], L::ZERO, L::ZERO);
         let (rest, carried) = add(&rest, &[first, second, L::ZERO, L::ZERO]);
@@ -248,7 +248,7 @@ impl<L: Limb> Reciprocal<L> {
     /// below, less than 10; what `half` lacks, less than 1; of `a * b`, the products of limbs 0 and 0, 0 and 1, 1 and 0, less than `2 B^3` together, and the limbs below the
     /// fourth, less than `B^3`: less than 3. The sum is less than [`ERROR_OF_UPPER`].
     #[inline(always)]
-    fn multiply_upper<const BY: u32>(&self, a: &[L; 4], b: &[L; 4], by: impl Products<L>) -> [L; 4] {
+    fn multiply_upper<const BY: u32>(&self, a: &[L; 4], b: &[L; 4]) -> [L; 4] {
         let mut t = [L::ZERO; 8];
         for i in 0..4 {
             let mut carry = L::ZERO;
@@ -268,7 +268,7 @@ impl<L: Limb> Reciprocal<L> {
         let (t2, carried) = t[2].add_carry(above, false);
         let (t2, carried_too) = t2.add_carry(above_too, false);
         let t3 = t[3].add_carry(L::ZERO, carried).0.add_carry(L::ZERO, carried_too).0;
-        let rest = by.add_low([t0, t1, t2, t3], quotient, &self.minus_divisor);
+        let rest = add_low([t0, t1, t2, t3], &quotient, &self.minus_divisor);
         corrected::<L, 4>(rest, &self.divisor, fraction, error)
     }
 }

@@ -145,9 +145,6 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
             assert_eq!(multiply_prepared(&a, &b, &reciprocal, known), product_is, "{}", note());
             assert_eq!(multiply_prepared(&a, &a, &reciprocal, known), square_is, "{}", note());
         }
-        if let Some(by) = Fast::detected() {
-            assert_eq!(reciprocal.multiply(&a, &b, by), product_is, "{}", note());
-        }
     }
 }
 
@@ -194,10 +191,11 @@ fn products_near_multiples_agree_with_ruint() {
     let moduli = known_moduli();
     let mut near = 0;
     for case in 0..cases(10) {
-        let n = match case % 4 {
-            0 => moduli[case / 4 % moduli.len()],
-            1 => moduli[case / 4 % NAMED as usize],
-            _ => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(5)],
+        let n = match case % 5 {
+            0 => moduli[case / 5 % moduli.len()],
+            1 => moduli[case / 5 % NAMED as usize],
+            2 => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(64)],
+            _ => random.word(),
         };
         let (a, m) = (random.word(), U256::from_limbs(n));
         let Some(inverse) = U256::from_limbs(a).inv_mod(m) else { continue };
@@ -239,12 +237,9 @@ fn fast_products_agree_with_portable_ones() {
     };
     let mut random = Random::new();
     for _ in 0..cases(4) {
-        let (a, b, c) = (random.word(), random.word(), random.edge());
-        let sum = random.word();
+        let (a, b) = (random.word(), random.word());
         assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
         assert_eq!(fast.square(&a), Portable.full(&a, &a), "{a:x?}");
-        assert_eq!(fast.add_low(sum, a, &b), Portable.add_low(sum, a, &b), "{sum:x?} {a:x?} {b:x?}");
-        assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
     }
 }
 

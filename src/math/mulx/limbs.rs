@@ -4,58 +4,13 @@
 //! needed any more. Whatever seldom happens is behind a branch at the end.
 
 use super::super::reciprocal::{ERROR, Reciprocal};
-use super::rows::{add, carry, extend, high, row, sums};
+use super::rows::{add, carry, extend, grown, high, lines, product, restore, row, save, sums};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
 type Word = [u64; 4];
 
 type Prepared = Reciprocal<u64>;
-
-/// Saves registers, the one with the result's address last, and puts that of the second factor into `rbx`.
-macro_rules! save {
-    () => {
-        "push rbp\npush rbx\npush r12\npush r13\npush r14\npush r15\npush rdi\nmov rbx, rdx"
-    };
-}
-
-/// Restores them, and returns.
-macro_rules! restore {
-    () => {
-        "pop r15\npop r14\npop r13\npop r12\npop rbx\npop rbp\nret"
-    };
-}
-
-/// The product of four by four limbs as dividend.
-macro_rules! product {
-    () => {
-        concat!(
-            "mov rdx, [rsi]\nmulx r14, r13, [rbx]\nmulx r15, rax, [rbx + 8]\nadd r14, rax\nmulx r8, rax, [rbx + 16]\nadc r15, rax\n",
-            "mulx r9, rax, [rbx + 24]\nadc r8, rax\nadc r9, 0\n",
-            row!("[rsi + 8]", "edi"),
-            "\n",
-            grown!("rbx"; "r14", "r15", "r8", "r9"; "r10", "rdi"),
-            "\n",
-            row!("[rsi + 16]", "edi"),
-            "\n",
-            grown!("rbx"; "r15", "r8", "r9", "r10"; "r11", "rdi"),
-            "\n",
-            row!("[rsi + 24]", "edi"),
-            "\n",
-            grown!("rbx"; "r8", "r9", "r10", "r11"; "r12", "rdi"),
-        )
-    };
-}
-
-/// Adds the products with successive limbs, from an address on, to a sum, which gets a limb more, by a register that is 0.
-macro_rules! grown {
-    ($at:expr; $last:literal; $new:literal, $zero:literal) => {
-        extend!(concat!("[", $at, "]"), $last, $new, $zero)
-    };
-    ($at:expr; $low:literal, $high:literal $(, $more:literal)*; $new:literal, $zero:literal) => {
-        concat!(sums!($at, $low, $high), "\n", grown!(concat!($at, " + 8"); $high $(, $more)*; $new, $zero))
-    };
-}
 
 /// Where a limb of the reciprocal is.
 macro_rules! inverse {
@@ -74,11 +29,9 @@ macro_rules! begin {
 /// A row of the estimate, which gets a limb more: by which limb of the dividend, from which of the reciprocal on, of which the high half counts.
 macro_rules! estimate {
     ($limb:literal, $index:literal: $($sum:literal),+; $new:literal) => {
-        concat!(
+        lines!(
             row!($limb, "ebx"),
-            "\n",
             high!(concat!("[", inverse!($index), "]"), "rdi"),
-            "\n",
             grown!(concat!(inverse!($index), " + 8"); $($sum),+; $new, "rbx")
         )
     };
@@ -87,12 +40,13 @@ macro_rules! estimate {
 /// A row that reaches the highest limb that is wanted; of the product there, with the limb of the reciprocal that is named last, the low half counts.
 macro_rules! complete {
     ($limb:literal, $index:literal: $($sum:literal),+; $highest:literal, $last:literal) => {
-        concat!(
-            "mov rdx, ", $limb, "\nimul ", $limb, ", [", inverse!($last), "]\nxor ebx, ebx\n",
+        lines!(
+            concat!("mov rdx, ", $limb),
+            concat!("imul ", $limb, ", [", inverse!($last), "]"),
+            "xor ebx, ebx",
             high!(concat!("[", inverse!($index), "]"), "rdi"),
-            "\n",
             sums!(concat!(inverse!($index), " + 8"), $($sum),+),
-            "\nadc ", $highest, ", ", $limb
+            concat!("adc ", $highest, ", ", $limb),
         )
     };
 }
@@ -100,15 +54,11 @@ macro_rules! complete {
 /// The quotient of six limbs by three.
 macro_rules! estimate_of_six {
     () => {
-        concat!(
+        lines!(
             begin!("r14", 6),
-            "\n",
             estimate!("r15", 5: "rdi"; "rsi"),
-            "\n",
             estimate!("r8", 4: "rdi", "rsi"; "r8"),
-            "\n",
             estimate!("r9", 3: "rdi", "rsi", "r8"; "r9"),
-            "\n",
             complete!("r10", 2: "rdi", "rsi", "r8", "r9"; "r9", 6)
         )
     };
@@ -117,13 +67,10 @@ macro_rules! estimate_of_six {
 /// The quotient of four limbs by two.
 macro_rules! estimate_of_four {
     () => {
-        concat!(
+        lines!(
             begin!("r13", 7),
-            "\n",
             estimate!("r14", 6: "rdi"; "rsi"),
-            "\n",
             estimate!("r15", 5: "rdi", "rsi"; "r15"),
-            "\n",
             complete!("r8", 4: "rdi", "rsi", "r15"; "r15", 7)
         )
     };

@@ -173,103 +173,6 @@ impl Products<u64> for Mulx {
     }
 
     #[inline(always)]
-    fn add_low(self, sum: [u64; 4], a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
-        let [mut r0, mut r1, mut r2, mut r3] = sum;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                // `imul` writes the carries: first, what only counts in the highest limb.
-                "mov {h}, rdx",
-                "imul {h}, [{b} + 24]",
-                "add {r3}, {h}",
-                "mov {h}, {a1}",
-                "imul {h}, [{b} + 16]",
-                "add {r3}, {h}",
-                "xor {t:e}, {t:e}",
-                "mulx {h}, {t}, [{b}]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "adc {r3}, 0",
-                "mov rdx, {a1}",
-                "xor {t:e}, {t:e}",
-                "mulx {h}, {t}, [{b}]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "adc {r3}, 0",
-                "mov rdx, {a2}",
-                "mulx {h}, {t}, [{b}]",
-                "imul rdx, [{b} + 8]",
-                "imul {a3}, [{b}]",
-                "add {r2}, {t}",
-                "adc {r3}, {h}",
-                "add rdx, {a3}",
-                "add {r3}, rdx",
-                b = in(reg) b.as_ptr(),
-                a1 = in(reg) a[1],
-                a2 = in(reg) a[2],
-                a3 = inout(reg) a[3] => _,
-                r0 = inout(reg) r0,
-                r1 = inout(reg) r1,
-                r2 = inout(reg) r2,
-                r3 = inout(reg) r3,
-                t = out(reg) _,
-                h = out(reg) _,
-                inout("rdx") a[0] => _,
-                options(pure, readonly, nostack),
-            );
-        }
-        [r0, r1, r2, r3]
-    }
-
-    #[inline(always)]
-    fn add_multiple(self, a: [u64; 4], b: [u64; 4], c: u64) -> ([u64; 4], u64) {
-        let [mut r0, mut r1, mut r2, mut r3] = a;
-        let carry;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, {b0}",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, {b1}",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, {b2}",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "mulx {h}, {t}, {b3}",
-                "adcx {r3}, {t}",
-                "adox {h}, {z}",
-                "adcx {h}, {z}",
-                b0 = in(reg) b[0],
-                b1 = in(reg) b[1],
-                b2 = in(reg) b[2],
-                b3 = in(reg) b[3],
-                r0 = inout(reg) r0,
-                r1 = inout(reg) r1,
-                r2 = inout(reg) r2,
-                r3 = inout(reg) r3,
-                t = out(reg) _,
-                z = out(reg) _,
-                h = out(reg) carry,
-                in("rdx") c,
-                options(pure, nomem, nostack),
-            );
-        }
-        ([r0, r1, r2, r3], carry)
-    }
-
-    #[inline(always)]
     fn multiply_function(self, n: &Reciprocal<u64>) -> Multiply<u64> {
         match n.form {
             Form::Upper => match n.shift {
@@ -280,7 +183,8 @@ impl Products<u64> for Mulx {
             },
             Form::Ones => whole::multiply_ones,
             Form::Power => whole::multiply_power,
-            Form::Fold => whole::multiply_fold,
+            Form::Fold if n.shift == 0 => whole::multiply_fold::<0>,
+            Form::Fold => whole::multiply_fold::<1>,
             Form::Solinas => whole::multiply_solinas,
             Form::One => limbs::multiply_one,
             Form::Two => limbs::multiply_two,

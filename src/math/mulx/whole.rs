@@ -6,7 +6,7 @@
 
 use super::super::reciprocal::{ANY, ERROR_OF_UPPER, Form, Reciprocal};
 use super::Mulx;
-use super::rows::{add, carry, extend, row};
+use super::rows::{add, carry, extend, grown, lines, product, restore, row, save, square, sums};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -21,16 +21,9 @@ type Prepared = Reciprocal<u64>;
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "push rdi",
-        "cmp rsi, rdx",
+        save!(),
+        "cmp rsi, rbx",
         "je 3f",
-        "mov rbx, rdx",
         // The product from index 2 on: r15, r8 to r12.
         "mov rdx, [rsi]",
         "mulx r8, r15, [rbx + 16]",
@@ -168,54 +161,9 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "mov [rdi + 8], r14",
         "mov [rdi + 16], r15",
         "mov [rdi + 24], r8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-        // A square: the products off the diagonal, doubled along one chain while those on it are added along the other.
+        restore!(),
         "3:",
-        "mov rdx, [rsi]",
-        "mulx r15, r14, [rsi + 8]",
-        "mulx r8, rax, [rsi + 16]",
-        "add r15, rax",
-        "mulx r9, rax, [rsi + 24]",
-        "adc r8, rax",
-        "mov rdx, [rsi + 8]",
-        "mulx r10, rax, [rsi + 24]",
-        "adc r9, rax",
-        "adc r10, 0",
-        "mulx rbp, rax, [rsi + 16]",
-        "add r8, rax",
-        "adc r9, rbp",
-        "mov rdx, [rsi + 16]",
-        "mulx r11, rax, [rsi + 24]",
-        "adc r10, rax",
-        "adc r11, 0",
-        row!("[rsi]", "edi"),
-        "mulx rbp, r13, rdx",
-        "adcx r14, r14",
-        "adox r14, rbp",
-        "mov rdx, [rsi + 8]",
-        "mulx rbp, rax, rdx",
-        "adcx r15, r15",
-        "adox r15, rax",
-        "adcx r8, r8",
-        "adox r8, rbp",
-        "mov rdx, [rsi + 16]",
-        "mulx rbp, rax, rdx",
-        "adcx r9, r9",
-        "adox r9, rax",
-        "adcx r10, r10",
-        "adox r10, rbp",
-        "mov rdx, [rsi + 24]",
-        "mulx r12, rax, rdx",
-        "adcx r11, r11",
-        "adox r11, rax",
-        "adcx r12, rdi",
-        "adox r12, rdi",
+        square!(),
         "mov rdi, r8",
         "jmp 2b",
         // The modulus less, if that is not less than 0.
@@ -240,6 +188,83 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         error = const ERROR_OF_UPPER,
         shift = const offset_of!(Prepared, shift),
         half = const offset_of!(Prepared, half),
+        modulus = const offset_of!(Prepared, divisor),
+        minus = const offset_of!(Prepared, minus_divisor),
+    )
+}
+
+/// `*out = *a * *b mod d`, where `d` is `2^(256 - BY) - c`, `BY` being at most 1: `Reciprocal::fold`.
+///
+/// # Safety
+/// As [`multiply_upper`].
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn multiply_fold<const BY: u32>(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
+    naked_asm!(
+        save!(),
+        "cmp rsi, rbx",
+        "je 3f",
+        product!(),
+        "2:",
+        // The lower half and the upper one times `2^BY * c`: r13 to r15, r8, rdi.
+        "mov rsi, [rcx + {minus}]",
+        "lea rdx, [{factor} * rsi]",
+        "xor ebx, ebx",
+        add!("r9", "r13", "r14"),
+        add!("r10", "r14", "r15"),
+        add!("r11", "r15", "r8"),
+        "mulx rdi, rax, r12",
+        "adcx r8, rax",
+        carry!("rdi", "rbx"),
+        // What is above likewise.
+        ".if {by}",
+        "lea rdx, [{factor} * rdi]",
+        "mov rax, r8",
+        "shr rax, 63",
+        "or rdx, rax",
+        "btr r8, 63",
+        "mulx rbp, rax, rsi",
+        ".else",
+        "mov rdx, rsi",
+        "mulx rbp, rax, rdi",
+        ".endif",
+        "add r13, rax",
+        "adc r14, rbp",
+        "adc r15, 0",
+        "adc r8, 0",
+        "jc 4f",
+        "cmp r8, [rcx + {modulus} + 24]",
+        "jae 4f",
+        "5:",
+        "pop rdi",
+        "mov [rdi], r13",
+        "mov [rdi + 8], r14",
+        "mov [rdi + 16], r15",
+        "mov [rdi + 24], r8",
+        restore!(),
+        "3:",
+        square!(),
+        "jmp 2b",
+        // The modulus less, if it is not more than what is there: that less what is beyond a word, of which the carry tells.
+        "4:",
+        "mov esi, 0",
+        "adc rsi, 0",
+        "mov rax, r13",
+        "mov rbp, r14",
+        "mov rdx, r15",
+        "mov rbx, r8",
+        "sub rax, [rcx + {modulus}]",
+        "sbb rbp, [rcx + {modulus} + 8]",
+        "sbb rdx, [rcx + {modulus} + 16]",
+        "sbb rbx, [rcx + {modulus} + 24]",
+        "sbb rsi, 0",
+        "cmp rsi, -1",
+        "cmovne r13, rax",
+        "cmovne r14, rbp",
+        "cmovne r15, rdx",
+        "cmovne r8, rbx",
+        "jmp 5b",
+        by = const BY,
+        factor = const 1 << BY,
         modulus = const offset_of!(Prepared, divisor),
         minus = const offset_of!(Prepared, minus_divisor),
     )
@@ -342,8 +367,6 @@ macro_rules! compiled {
 compiled! {
     /// Modulo [`Form::Power`].
     multiply_power = Power;
-    /// Modulo [`Form::Fold`].
-    multiply_fold = Fold;
     /// Modulo [`Form::Solinas`].
     multiply_solinas = Solinas;
 }
