@@ -32,12 +32,20 @@ pub(super) enum Form {
     Power,
     /// `d` is `B^4 - 1`: by adding the halves.
     Ones,
-    /// `s` is at most 1, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
+    /// `s` is 0, and `d` is `2^n - c` with `c` of one limb less three bits (pseudo-Mersenne numbers): modulo `d`, `2^n` is `c`.
     Fold,
+    /// `s` is 1: likewise.
+    FoldOneBitSpare,
     /// `d` is [`solinas::modulus`]: by sums of half limbs.
     Solinas,
-    /// `s` is small: by estimating the quotient of the product's upper limbs while the lower ones are multiplied.
-    Upper,
+    /// `s` is 0: by estimating the quotient of the product's upper limbs while the lower ones are multiplied.
+    NoBitSpare,
+    /// `s` is 1: likewise.
+    OneBitSpare,
+    /// `s` is 2: likewise.
+    TwoBitsSpare,
+    /// `s` is small: likewise.
+    BitsSpare,
     /// Any other of one limb: by estimating the product's quotient.
     One,
     /// Of two: likewise.
@@ -58,7 +66,7 @@ pub(crate) struct Reciprocal<L> {
     pub(super) divisor: [L; 4],
     /// `-d`, modulo `B^4`
     pub(super) minus_divisor: [L; 4],
-    /// `X / 2^(s + 1)`, rounded down, where that is asked for
+    /// `X / 2^(s + 1)`, rounded down, if `N` is 4 and `s` is small
     pub(super) half: [L; 5],
     /// `s`
     pub(super) shift: u64,
@@ -101,16 +109,19 @@ impl<L: Limb> Reciprocal<L> {
         } else if divisor.iter().zip(below).all(|(&d, below)| d.and(below) == L::ZERO) {
             Form::Power
         } else if shift <= 1 && minus_shifted[1..] == [L::ZERO; 3] && minus_shifted[0].leading_zeros() > 2 {
-            Form::Fold
+            if shift == 0 { Form::Fold } else { Form::FoldOneBitSpare }
         } else if *divisor == solinas::modulus() {
             Form::Solinas
         } else {
-            match limbs {
-                1 => Form::One,
-                2 => Form::Two,
-                3 => Form::Three,
+            match (limbs, shift) {
+                (1, _) => Form::One,
+                (2, _) => Form::Two,
+                (3, _) => Form::Three,
+                (_, 0) => Form::NoBitSpare,
+                (_, 1) => Form::OneBitSpare,
+                (_, 2) => Form::TwoBitsSpare,
                 // The error, shifted, is seldom met then, and less than half.
-                _ if shift <= L::BITS / 4 * 3 - 4 => Form::Upper,
+                _ if shift <= L::BITS / 4 * 3 - 4 => Form::BitsSpare,
                 _ => Form::Four,
             }
         };
@@ -121,7 +132,7 @@ impl<L: Limb> Reciprocal<L> {
             divide_repeated(numerator, L::ZERO, &shifted, &mut inverse[..10 - limbs]);
         }
         let mut half = [L::ZERO; 5];
-        if form == Form::Upper {
+        if shift < L::BITS {
             half = core::array::from_fn(|i| inverse[i + 1].funnel_right(inverse[i], shift + 1));
         }
         Reciprocal { inverse, divisor: *divisor, minus_divisor, half, shift: shift.into(), form }
@@ -135,7 +146,15 @@ impl<L: Limb> Reciprocal<L> {
             Form::One => self.reduce::<1>(&extended(a)),
             Form::Two => self.reduce::<2>(&extended(a)),
             Form::Three => self.reduce::<3>(&extended(a)),
-            Form::Ones | Form::Fold | Form::Solinas | Form::Upper | Form::Four => self.reduce::<4>(&extended(a)),
+            Form::Ones
+            | Form::Fold
+            | Form::FoldOneBitSpare
+            | Form::Solinas
+            | Form::NoBitSpare
+            | Form::OneBitSpare
+            | Form::TwoBitsSpare
+            | Form::BitsSpare
+            | Form::Four => self.reduce::<4>(&extended(a)),
         }
     }
 
@@ -151,15 +170,13 @@ impl<L: Limb> Reciprocal<L> {
         match form {
             Form::Power => self.masked(&low(a, b)),
             Form::Ones => sum_of_halves(product(a, b, by)),
-            Form::Fold if self.shift == 0 => self.fold(product(a, b, by), |fifth, _| fifth),
-            Form::Fold => self.fold(product(a, b, by), |fifth, fourth| fifth.funnel_left(fourth, 1)),
+            Form::Fold => self.fold(product(a, b, by), |fifth, _| fifth),
+            Form::FoldOneBitSpare => self.fold(product(a, b, by), |fifth, fourth| fifth.funnel_left(fourth, 1)),
             Form::Solinas => solinas::reduce(product(a, b, by)),
-            Form::Upper => match self.shift {
-                0 => self.multiply_upper::<0>(a, b),
-                1 => self.multiply_upper::<1>(a, b),
-                2 => self.multiply_upper::<2>(a, b),
-                _ => self.multiply_upper::<ANY>(a, b),
-            },
+            Form::NoBitSpare => self.multiply_upper::<0>(a, b),
+            Form::OneBitSpare => self.multiply_upper::<1>(a, b),
+            Form::TwoBitsSpare => self.multiply_upper::<2>(a, b),
+            Form::BitsSpare => self.multiply_upper::<ANY>(a, b),
             Form::One => self.multiply_limbs::<1>(a, b, by),
             Form::Two => self.multiply_limbs::<2>(a, b, by),
             Form::Three => self.multiply_limbs::<3>(a, b, by),

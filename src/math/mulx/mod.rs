@@ -175,16 +175,14 @@ impl Products<u64> for Mulx {
     #[inline(always)]
     fn multiply_function(self, n: &Reciprocal<u64>) -> Multiply<u64> {
         match n.form {
-            Form::Upper => match n.shift {
-                0 => whole::multiply_upper::<0>,
-                1 => whole::multiply_upper::<1>,
-                2 => whole::multiply_upper::<2>,
-                _ => whole::multiply_upper::<ANY>,
-            },
+            Form::NoBitSpare => whole::multiply_upper::<0>,
+            Form::OneBitSpare => whole::multiply_upper::<1>,
+            Form::TwoBitsSpare => whole::multiply_upper::<2>,
+            Form::BitsSpare => whole::multiply_upper::<ANY>,
             Form::Ones => whole::multiply_ones,
             Form::Power => whole::multiply_power,
-            Form::Fold if n.shift == 0 => whole::multiply_fold::<0>,
-            Form::Fold => whole::multiply_fold::<1>,
+            Form::Fold => whole::multiply_fold::<0>,
+            Form::FoldOneBitSpare => whole::multiply_fold::<1>,
             Form::Solinas => whole::multiply_solinas,
             Form::One => limbs::multiply_one,
             Form::Two => limbs::multiply_two,
