@@ -75,8 +75,14 @@ fn word(bits: usize, seed: u64) -> U256 {
 fn moduli() -> Vec<(&'static str, U256)> {
     vec![
         ("64 bits", word(64, 9)),
+        ("65 bits", word(65, 9)),
         ("128 bits", word(128, 9)),
+        ("129 bits", word(129, 9)),
         ("192 bits", word(192, 9)),
+        ("193 bits", word(193, 9)),
+        ("224 bits", word(224, 9)),
+        ("250 bits", word(250, 9)),
+        ("256 bits", word(256, 9)),
         ("2^256-1", U256::MAX),
         ("secp256k1", hex("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f")),
         ("2^255-19", hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed")),
@@ -123,8 +129,14 @@ fn cases() -> Vec<Case> {
             let code = [vec![PUSH32], n.to_be_bytes_vec(), vec![SWAP2, op]].concat();
             add(format!("{} {name} constant", OPCODES[op as usize].name), code, &[word(256, 1) % n, word(256, 2) % n], 1);
         }
-        let n = word(254, 3);
-        add(format!("{} unreduced", OPCODES[op as usize].name), vec![op], &[word(256, 1), word(256, 2), n], 1);
+        for bits in [64, 128, 192, 224, 254] {
+            add(
+                format!("{} {bits} bits unreduced", OPCODES[op as usize].name),
+                vec![op],
+                &[word(256, 1), word(256, 2), word(bits, 3)],
+                1,
+            );
+        }
     }
     for (name, base, exponent) in [
         ("2^200", u(2), u(200)),

@@ -119,4 +119,8 @@ pub fn table(wanted: &dyn Fn(&str) -> bool) {
         let operands = [operands[0], operands[0], n];
         row(format!("square {name}"), callouts.mulmod, |a, b, n| a.mul_mod(b, n), operands);
     }
+    for bits in [64, 128, 192, 224, 254] {
+        let operands = [word(256, 1), word(256, 2), word(bits, 3)];
+        row(format!("mulmod {bits} bits unreduced"), callouts.mulmod, |a, b, n| a.mul_mod(b, n), operands);
+    }
 }

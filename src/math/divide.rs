@@ -135,13 +135,17 @@ fn short<L: Limb, const M: usize>(u: &[L; M], d: L) -> Quotient<L, M> {
 
 /// `floor((B^9 - 1) / e) - B^5` of a word whose highest bit is set.
 pub(crate) fn reciprocal_of_word<L: Limb>(e: &[L; 4]) -> [L; 5] {
-    let divisor = Divisor::new(*e, false);
-    let mut rest = e.map(L::not);
     let mut quotient = [L::ZERO; 5];
-    for digit in quotient.iter_mut().rev() {
-        *digit = divisor.step(&mut rest, L::MAX);
-    }
+    divide_repeated(e.map(L::not), L::MAX, e, &mut quotient);
     quotient
+}
+
+/// Divides `rest`, followed by as many `next` as the quotient has digits, by `e`, whose highest bit is set, and which is more than `rest`.
+pub(super) fn divide_repeated<L: Limb>(mut rest: [L; 4], next: L, e: &[L; 4], quotient: &mut [L]) {
+    let divisor = Divisor::new(*e, false);
+    for digit in quotient.iter_mut().rev() {
+        *digit = divisor.step(&mut rest, next);
+    }
 }
 
 #[inline(always)]

@@ -19,10 +19,10 @@ const SLOTS: usize = 64;
 /// in a place would pay again and again.
 pub(crate) const PREPARED: u8 = 4;
 
-/// The moduli of two and more limbs met last, with the reciprocals of those that were met several times.
+/// The moduli met last, with the reciprocals of those that were met several times.
 #[derive(Debug)]
 pub(crate) struct Reciprocals {
-    /// The prepared modulus that was met last: mostly it is met again, and need not be hashed then. At first 1, which 0 may be taken for.
+    /// The prepared modulus that was met last: mostly it is met again, and need not be hashed then. At first 1.
     last: Box<Known>,
     /// One place for each modulus, found by a hash of it. None, until the first modulus is to be remembered.
     slots: Vec<Slot>,
@@ -55,7 +55,7 @@ impl Reciprocals {
         Reciprocals { last: Box::new(Known::new(&[1, 0, 0, 0], 0, fast)), slots: Vec::new(), fast }
     }
 
-    /// Makes `divisor`, which has two limbs or more, the last, if it was asked for often enough.
+    /// Makes `divisor`, which is not 0, the last, if it was asked for often enough.
     #[inline(always)]
     fn find(&mut self, divisor: &Word) -> Option<&Known> {
         if self.slots.is_empty() {
@@ -159,8 +159,9 @@ pub(crate) unsafe fn multiply_modulo(
     unsafe {
         match known {
             Some(known) if !different(&known.last.reciprocal.divisor, &*n) => known.last.multiply(out, a, b),
-            Some(known) if !is_narrow(&*n) => multiply_and_find(out, a, b, n, known),
-            _ => multiply_and_divide(out, a, b, n),
+            known if is_narrow(&*n) => multiply_by_limb(out, a, b, n, known),
+            Some(known) => multiply_and_find(out, a, b, n, known),
+            None => multiply_and_divide(out, a, b, n),
         }
     }
 }
@@ -195,11 +196,8 @@ fn multiply_function(n: &Prepared, fast: Option<Fast>) -> Multiply {
 
 /// [`remainder`] by a divisor that was prepared.
 #[inline(always)]
-pub(crate) fn remainder_prepared(a: &Word, b: &Prepared, known: Option<&Reciprocals>) -> Word {
-    match known.and_then(|known| known.fast) {
-        Some(by) => b.remainder(a, by),
-        None => b.remainder(a, Portable),
-    }
+pub(crate) fn remainder_prepared(a: &Word, b: &Prepared) -> Word {
+    b.remainder(a)
 }
 
 /// `a mod n`, with `2^256` added to `a` if `high`; 0 where `n` is 0.
@@ -208,14 +206,47 @@ pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
     if n[3] > 1 {
         return remainder_of_sum(high, a, n);
     }
-    if is_zero(n) {
+    if !is_narrow(n) {
+        let [a0, a1, a2, a3] = *a;
+        return divide(&[a0, a1, a2, a3, high.into()], n).1;
+    }
+    if n[0] < 2 {
         return ZERO;
     }
-    let [a0, a1, a2, a3] = *a;
-    divide(&[a0, a1, a2, a3, high.into()], n).1
+    let rest = a.iter().rev().fold(high.into(), |rest: u64, &limb| rest.divide(limb, n[0]).1);
+    [rest, 0, 0, 0]
 }
 
-/// [`multiply_modulo`] for a modulus of two limbs or more that is not the last.
+/// [`multiply_modulo`] for a modulus of one limb or none that is not the last: only operands of more limbs make it worth finding.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe extern "C" fn multiply_by_limb(
+    out: *mut Word,
+    a: *const Word,
+    b: *const Word,
+    n: *const Word,
+    known: Option<&mut Reciprocals>,
+) {
+    // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
+    unsafe {
+        let limb = (*n)[0];
+        if limb == 0 {
+            out.write(ZERO);
+        } else if is_narrow(&*a) && is_narrow(&*b) {
+            let (low, high) = (*a)[0].carrying_mul((*b)[0], 0);
+            let high = if high < limb { high } else { high % limb };
+            out.write([high.divide(low, limb).1, 0, 0, 0]);
+        } else if let Some(known) = known {
+            multiply_and_find(out, a, b, n, known);
+        } else {
+            multiply_and_divide(out, a, b, n);
+        }
+    }
+}
+
+/// [`multiply_modulo`] for a modulus other than 0 that is not the last.
 ///
 /// # Safety
 /// As there.
@@ -230,7 +261,7 @@ unsafe extern "C" fn multiply_and_find(out: *mut Word, a: *const Word, b: *const
     }
 }
 
-/// [`multiply_modulo`] for a modulus of one limb, or one met for the first time.
+/// [`multiply_modulo`] for a modulus other than 0 of which nothing is known.
 ///
 /// # Safety
 /// As there.
@@ -239,19 +270,14 @@ unsafe extern "C" fn multiply_and_divide(out: *mut Word, a: *const Word, b: *con
     // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
     unsafe {
         let (a, b, n) = (&*a, &*b, &*n);
-        out.write(if is_narrow(n) { multiply_by_limb(a, b, n[0]) } else { divide(&Portable.full(a, b), n).1 });
+        out.write(if is_narrow(n) {
+            let [a, b] = [a, b].map(|factor| divide(factor, n).1[0]);
+            let (low, high) = a.carrying_mul(b, 0);
+            [high.divide(low, n[0]).1, 0, 0, 0]
+        } else {
+            divide(&Portable.full(a, b), n).1
+        });
     }
-}
-
-/// `(a * b) mod n` for a modulus of one limb, 0 where it is 0.
-#[inline(always)]
-fn multiply_by_limb(a: &Word, b: &Word, n: u64) -> Word {
-    if n == 0 {
-        return ZERO;
-    }
-    let reduced = |x: &Word| if x[1] | x[2] | x[3] == 0 && x[0] < n { x[0] } else { divide(x, &[n, 0, 0, 0]).1[0] };
-    let (low, high) = reduced(a).carrying_mul(reduced(b), 0);
-    [high.divide(low, n).1, 0, 0, 0]
 }
 
 /// Whether all but the lowest limb are 0.

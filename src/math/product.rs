@@ -11,15 +11,6 @@ pub(crate) trait Products<L>: Copy {
     fn square(self, a: &[L; 4]) -> [L; 8] {
         self.full(a, a)
     }
-    /// `sum + a * b`, without what is beyond a word.
-    fn add_low(self, sum: [L; 4], a: [L; 4], b: &[L; 4]) -> [L; 4];
-    /// The upper five limbs of `a * b` without what limbs below the fifth carry: products of limbs `i` and `k` count where `i + k > 4`, and
-    /// their high halves where it is 4.
-    fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5];
-    /// `a + b * c`, and what is beyond a word.
-    fn add_multiple(self, a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L);
-    /// High digit of `high:low << BY`, `BY` being 0 to 2.
-    fn funnel<const BY: u32>(self, high: L, low: L) -> L;
     /// How to multiply modulo what `n` was prepared from.
     fn multiply_function(self, n: &Reciprocal<L>) -> Multiply<L>;
 }
@@ -56,38 +47,6 @@ impl<L: Limb> Products<L> for Portable {
         product
     }
 
-    #[inline(always)]
-    fn add_low(self, sum: [L; 4], a: [L; 4], b: &[L; 4]) -> [L; 4] {
-        add_low(sum, &a, b)
-    }
-
-    #[inline(always)]
-    fn high(self, a: [L; 5], b: &[L; 5]) -> [L; 5] {
-        let mut sum = [L::ZERO; 5];
-        for i in 0..5 {
-            let mut carry = a[i].mul_high(b[4 - i]);
-            for k in 0..i {
-                (sum[k], carry) = a[i].mul_add(b[5 - i + k], sum[k], carry);
-            }
-            sum[i] = carry;
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn add_multiple(self, mut a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L) {
-        let mut carry = L::ZERO;
-        for i in 0..4 {
-            (a[i], carry) = b[i].mul_add(c, a[i], carry);
-        }
-        (a, carry)
-    }
-
-    #[inline(always)]
-    fn funnel<const BY: u32>(self, high: L, low: L) -> L {
-        high.funnel_left(low, BY)
-    }
-
     fn multiply_function(self, _n: &Reciprocal<L>) -> Multiply<L> {
         multiply_portably
     }
@@ -110,7 +69,7 @@ pub(crate) fn low<L: Limb>(a: &[L; 4], b: &[L; 4]) -> [L; 4] {
 
 /// `sum + a * b`, without what is beyond a word.
 #[inline(always)]
-fn add_low<L: Limb>(mut sum: [L; 4], a: &[L; 4], b: &[L; 4]) -> [L; 4] {
+pub(super) fn add_low<L: Limb>(mut sum: [L; 4], a: &[L; 4], b: &[L; 4]) -> [L; 4] {
     for i in 0..4 {
         let mut carry = L::ZERO;
         for j in 0..3 - i {
@@ -119,6 +78,16 @@ fn add_low<L: Limb>(mut sum: [L; 4], a: &[L; 4], b: &[L; 4]) -> [L; 4] {
         sum[3] = sum[3].add(a[i].mul_low(b[3 - i])).add(carry);
     }
     sum
+}
+
+/// `a + b * c`, and what is beyond a word.
+#[inline(always)]
+pub(super) fn add_multiple<L: Limb>(mut a: [L; 4], b: [L; 4], c: L) -> ([L; 4], L) {
+    let mut carry = L::ZERO;
+    for i in 0..4 {
+        (a[i], carry) = b[i].mul_add(c, a[i], carry);
+    }
+    (a, carry)
 }
 
 /// `a * a`, without what is beyond a word: the products off the diagonal once, doubled.

@@ -139,18 +139,11 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     assert_eq!(multiply_modulo(&a, &a, &n, Some(known)), square_is, "{}", note());
     if !m.is_zero() {
         let reciprocal = Reciprocal::new(&n);
-        assert_eq!(reciprocal.quotient(&a, Portable), quotient_is, "{}", note());
-        assert_eq!(reciprocal.remainder(&a, Portable), remainder_is, "{}", note());
+        assert_eq!(remainder_prepared(&a, &reciprocal), remainder_is, "{}", note());
         assert_eq!(reciprocal.multiply(&a, &b, Portable), product_is, "{}", note());
         for known in [None, Some(&*known)] {
-            assert_eq!(remainder_prepared(&a, &reciprocal, known), remainder_is, "{}", note());
             assert_eq!(multiply_prepared(&a, &b, &reciprocal, known), product_is, "{}", note());
             assert_eq!(multiply_prepared(&a, &a, &reciprocal, known), square_is, "{}", note());
-        }
-        if let Some(by) = Fast::detected() {
-            assert_eq!(reciprocal.quotient(&a, by), quotient_is, "{}", note());
-            assert_eq!(reciprocal.remainder(&a, by), remainder_is, "{}", note());
-            assert_eq!(reciprocal.multiply(&a, &b, by), product_is, "{}", note());
         }
     }
 }
@@ -198,10 +191,11 @@ fn products_near_multiples_agree_with_ruint() {
     let moduli = known_moduli();
     let mut near = 0;
     for case in 0..cases(10) {
-        let n = match case % 4 {
-            0 => moduli[case / 4 % moduli.len()],
-            1 => moduli[case / 4 % NAMED as usize],
-            _ => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(5)],
+        let n = match case % 5 {
+            0 => moduli[case / 5 % moduli.len()],
+            1 => moduli[case / 5 % NAMED as usize],
+            2 => [random.edge(), random.edge(), random.edge(), random.limb() >> random.below(64)],
+            _ => random.word(),
         };
         let (a, m) = (random.word(), U256::from_limbs(n));
         let Some(inverse) = U256::from_limbs(a).inv_mod(m) else { continue };
@@ -243,16 +237,9 @@ fn fast_products_agree_with_portable_ones() {
     };
     let mut random = Random::new();
     for _ in 0..cases(4) {
-        let (a, b, c) = (random.word(), random.word(), random.edge());
-        let (u, v) = ([a[0], a[1], a[2], a[3], c], [b[0], b[1], b[2], b[3], random.edge()]);
-        let sum = random.word();
+        let (a, b) = (random.word(), random.word());
         assert_eq!(fast.full(&a, &b), Portable.full(&a, &b), "{a:x?} {b:x?}");
         assert_eq!(fast.square(&a), Portable.full(&a, &a), "{a:x?}");
-        assert_eq!(fast.add_low(sum, a, &b), Portable.add_low(sum, a, &b), "{sum:x?} {a:x?} {b:x?}");
-        assert_eq!(fast.high(u, &v), Portable.high(u, &v), "{u:x?} {v:x?}");
-        assert_eq!(fast.add_multiple(a, b, c), Portable.add_multiple(a, b, c), "{a:x?} {b:x?} {c:x}");
-        assert_eq!(fast.funnel::<1>(a[0], c), Portable.funnel::<1>(a[0], c), "{a:x?} {c:x}");
-        assert_eq!(fast.funnel::<2>(a[0], c), Portable.funnel::<2>(a[0], c), "{a:x?} {c:x}");
     }
 }
 
@@ -320,8 +307,7 @@ fn small_words_agree_with_integers() {
     let word = |number: u64| -> [u8; 4] { (number as u32).to_le_bytes() };
     let check = |a: u64, b: u64, n: u64| {
         let reciprocal = Reciprocal::new(&word(n));
-        assert_eq!(reciprocal.quotient(&word(a), Portable), word(a / n), "{a:#x} {n:#x}");
-        assert_eq!(reciprocal.remainder(&word(a), Portable), word(a % n), "{a:#x} {n:#x}");
+        assert_eq!(reciprocal.remainder(&word(a)), word(a % n), "{a:#x} {n:#x}");
         assert_eq!(reciprocal.multiply(&word(a), &word(b), Portable), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
         if n >= 2 << 24 {
             let sum = a + (1 << 32);
@@ -338,7 +324,7 @@ fn small_words_agree_with_integers() {
     }
     // All divisors of two limbs, and as many at either end of the larger ones and around powers of two.
     let around = |power: u64| power - 0x8000..=power + 0x8000;
-    let powers = [29, 30, 31].into_iter().flat_map(|bit| around(1 << bit));
+    let powers = [23, 24, 27, 28, 29, 30, 31].into_iter().flat_map(|bit| around(1 << bit));
     for n in (1..=0xffff).chain(powers).chain(top - 0xffff..=top) {
         for a in [top, top / n * n, top / n * n - 1, n - 1, random.limb() & top] {
             check(a, random.limb() & top, n);

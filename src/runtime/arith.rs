@@ -95,12 +95,9 @@ pub(crate) unsafe extern "C" fn mulmod_prepared(out: *mut U256, a: *const U256, 
 }
 
 /// MOD by a divisor that is prepared: likewise.
-pub(crate) unsafe extern "C" fn rem_prepared(out: *mut U256, a: *const U256, b: *const U256, _c: *const U256, memo: *mut c_void) {
+pub(crate) unsafe extern "C" fn rem_prepared(out: *mut U256, a: *const U256, b: *const U256, _c: *const U256, _memo: *mut c_void) {
     // SAFETY: as above; the operand is not used any more when `out` is written.
-    unsafe {
-        let known = memo::of(memo).map(|memo| &memo.reciprocals);
-        word::write(out, modular::remainder_prepared(word::limbs(a), &*b.cast(), known));
-    }
+    unsafe { word::write(out, modular::remainder_prepared(word::limbs(a), &*b.cast())) };
 }
 
 /// See [`Callouts::reduce`](crate::abi::Callouts).

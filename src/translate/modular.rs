@@ -56,10 +56,6 @@ impl Translator {
                 let address = Address::Constant(self.constant(Constant::Word(n)));
                 self.add_modulo(x, y, address, bits);
             }
-            false if bits <= 64 => {
-                let n = self.constant_operand(n);
-                self.word_call(offset_of!(Callouts, mulmod), &[x, y, n], bits);
-            }
             false => self.prepared_call(offset_of!(Callouts, mulmod_prepared), &[x, y], n, bits),
         }
     }

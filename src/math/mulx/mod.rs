@@ -3,10 +3,12 @@
 //!
 //! Knows nothing of what the products are for. Each must be equal to that of [`Portable`](super::product::Portable), which tests compare.
 
+mod limbs;
+mod rows;
 mod whole;
 
 use super::product::{Multiply, Products};
-use super::reciprocal::{Form, Reciprocal};
+use super::reciprocal::{ANY, Form, Reciprocal};
 use core::arch::asm;
 
 /// Proof that the processor has the instructions.
@@ -171,210 +173,21 @@ impl Products<u64> for Mulx {
     }
 
     #[inline(always)]
-    fn add_low(self, sum: [u64; 4], a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
-        let [mut r0, mut r1, mut r2, mut r3] = sum;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                // `imul` writes the carries: first, what only counts in the highest limb.
-                "mov {h}, rdx",
-                "imul {h}, [{b} + 24]",
-                "add {r3}, {h}",
-                "mov {h}, {a1}",
-                "imul {h}, [{b} + 16]",
-                "add {r3}, {h}",
-                "xor {t:e}, {t:e}",
-                "mulx {h}, {t}, [{b}]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "adc {r3}, 0",
-                "mov rdx, {a1}",
-                "xor {t:e}, {t:e}",
-                "mulx {h}, {t}, [{b}]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "adc {r3}, 0",
-                "mov rdx, {a2}",
-                "mulx {h}, {t}, [{b}]",
-                "imul rdx, [{b} + 8]",
-                "imul {a3}, [{b}]",
-                "add {r2}, {t}",
-                "adc {r3}, {h}",
-                "add rdx, {a3}",
-                "add {r3}, rdx",
-                b = in(reg) b.as_ptr(),
-                a1 = in(reg) a[1],
-                a2 = in(reg) a[2],
-                a3 = inout(reg) a[3] => _,
-                r0 = inout(reg) r0,
-                r1 = inout(reg) r1,
-                r2 = inout(reg) r2,
-                r3 = inout(reg) r3,
-                t = out(reg) _,
-                h = out(reg) _,
-                inout("rdx") a[0] => _,
-                options(pure, readonly, nostack),
-            );
-        }
-        [r0, r1, r2, r3]
-    }
-
-    #[inline(always)]
-    fn high(self, a: [u64; 5], b: &[u64; 5]) -> [u64; 5] {
-        let [_, mut r1, mut r2, mut r3, mut r4] = a;
-        let r0;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "mulx {r0}, {t}, [{b} + 32]",
-                // Of each row's first product the high half only; its limb of `a` makes place for one of the sum.
-                "mov rdx, {r1}",
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, [{b} + 24]",
-                "adox {r0}, {h}",
-                "mulx {r1}, {t}, [{b} + 32]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {z}",
-                "adcx {r1}, {z}",
-                "mov rdx, {r2}",
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adox {r0}, {h}",
-                "mulx {h}, {t}, [{b} + 24]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {r2}, {t}, [{b} + 32]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {z}",
-                "adcx {r2}, {z}",
-                "mov rdx, {r3}",
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adox {r0}, {h}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, [{b} + 24]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {r3}, {t}, [{b} + 32]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {z}",
-                "adcx {r3}, {z}",
-                "mov rdx, {r4}",
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, [{b}]",
-                "adox {r0}, {h}",
-                "mulx {h}, {t}, [{b} + 8]",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, [{b} + 16]",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, [{b} + 24]",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "mulx {r4}, {t}, [{b} + 32]",
-                "adcx {r3}, {t}",
-                "adox {r4}, {z}",
-                "adcx {r4}, {z}",
-                b = in(reg) b.as_ptr(),
-                r0 = out(reg) r0,
-                r1 = inout(reg) r1,
-                r2 = inout(reg) r2,
-                r3 = inout(reg) r3,
-                r4 = inout(reg) r4,
-                t = out(reg) _,
-                z = out(reg) _,
-                h = out(reg) _,
-                inout("rdx") a[0] => _,
-                options(pure, readonly, nostack),
-            );
-        }
-        [r0, r1, r2, r3, r4]
-    }
-
-    #[inline(always)]
-    fn add_multiple(self, a: [u64; 4], b: [u64; 4], c: u64) -> ([u64; 4], u64) {
-        let [mut r0, mut r1, mut r2, mut r3] = a;
-        let carry;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "xor {z:e}, {z:e}",
-                "mulx {h}, {t}, {b0}",
-                "adcx {r0}, {t}",
-                "adox {r1}, {h}",
-                "mulx {h}, {t}, {b1}",
-                "adcx {r1}, {t}",
-                "adox {r2}, {h}",
-                "mulx {h}, {t}, {b2}",
-                "adcx {r2}, {t}",
-                "adox {r3}, {h}",
-                "mulx {h}, {t}, {b3}",
-                "adcx {r3}, {t}",
-                "adox {h}, {z}",
-                "adcx {h}, {z}",
-                b0 = in(reg) b[0],
-                b1 = in(reg) b[1],
-                b2 = in(reg) b[2],
-                b3 = in(reg) b[3],
-                r0 = inout(reg) r0,
-                r1 = inout(reg) r1,
-                r2 = inout(reg) r2,
-                r3 = inout(reg) r3,
-                t = out(reg) _,
-                z = out(reg) _,
-                h = out(reg) carry,
-                in("rdx") c,
-                options(pure, nomem, nostack),
-            );
-        }
-        ([r0, r1, r2, r3], carry)
-    }
-
-    /// Shifts, of two digits too, use the port that products use, and `shld` three times.
-    #[inline(always)]
-    fn funnel<const BY: u32>(self, high: u64, low: u64) -> u64 {
-        if BY == 0 {
-            return high;
-        }
-        let result;
-        // SAFETY: uses no memory.
-        unsafe {
-            asm!(
-                "lea {result}, [{low} + {factor} * {high}]",
-                result = lateout(reg) result,
-                low = in(reg) low >> (63 - BY) >> 1,
-                high = in(reg) high,
-                factor = const 1 << BY,
-                options(pure, nomem, nostack),
-            );
-        }
-        result
-    }
-
-    #[inline(always)]
     fn multiply_function(self, n: &Reciprocal<u64>) -> Multiply<u64> {
         match n.form {
             Form::NoBitSpare => whole::multiply_upper::<0>,
             Form::OneBitSpare => whole::multiply_upper::<1>,
             Form::TwoBitsSpare => whole::multiply_upper::<2>,
+            Form::BitsSpare => whole::multiply_upper::<ANY>,
             Form::Ones => whole::multiply_ones,
             Form::Power => whole::multiply_power,
-            Form::Fold => whole::multiply_fold,
+            Form::Fold => whole::multiply_fold::<0>,
+            Form::FoldOneBitSpare => whole::multiply_fold::<1>,
             Form::Solinas => whole::multiply_solinas,
-            Form::Large => whole::multiply_large,
-            Form::General => whole::multiply_general,
+            Form::One => limbs::multiply_one,
+            Form::Two => limbs::multiply_two,
+            Form::Three => limbs::multiply_three,
+            Form::Four => limbs::multiply_four,
         }
     }
 }

@@ -4,8 +4,9 @@
 //! Each function does what `Reciprocal::multiply` does, which has the reasons, for the moduli of one form. Tests compare both. In the code, `rax` and `rbp` are low and
 //! high half of what was multiplied last. Whatever seldom happens is behind a branch at the end.
 
-use super::super::reciprocal::{ERROR_OF_UPPER, Form, Reciprocal};
+use super::super::reciprocal::{ANY, ERROR_OF_UPPER, Form, Reciprocal};
 use super::Mulx;
+use super::rows::{add, carry, extend, grown, lines, product, restore, row, save, square, sums};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -13,51 +14,16 @@ type Word = [u64; 4];
 
 type Prepared = Reciprocal<u64>;
 
-/// Begins a row: a limb to be multiplied with others, and no carries. The register is 0 then.
-macro_rules! row {
-    ($limb:literal, $zero:literal) => {
-        concat!("mov rdx, ", $limb, "\nxor ", $zero, ", ", $zero)
-    };
-}
-
-/// Adds the product with a limb to two limbs of a sum, along two chains of carries.
-macro_rules! add {
-    ($limb:literal, $low:literal, $high:literal) => {
-        concat!("mulx rbp, rax, ", $limb, "\nadcx ", $low, ", rax\nadox ", $high, ", rbp")
-    };
-}
-
-/// The same at the end of a row, where the sum gets a limb more, by a register that is 0.
-macro_rules! extend {
-    ($limb:literal, $low:literal, $high:literal, $zero:literal) => {
-        concat!("mulx ", $high, ", rax, ", $limb, "\nadcx ", $low, ", rax\n", carry!($high, $zero))
-    };
-}
-
-/// What both chains carry into their last limb.
-macro_rules! carry {
-    ($high:literal, $zero:literal) => {
-        concat!("adox ", $high, ", ", $zero, "\nadcx ", $high, ", ", $zero)
-    };
-}
-
-/// `*out = *a * *b mod d`, where `d` has `BY` zero bits above it, at most 2: `Reciprocal::multiply_upper`.
+/// `*out = *a * *b mod d`, where `d` has `BY` zero bits above it, or that is [`ANY`]: `Reciprocal::multiply_upper`.
 ///
 /// # Safety
 /// The pointers are valid, and the processor has the instructions; `out` may be that of an operand.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "push rdi",
-        "cmp rsi, rdx",
+        save!(),
+        "cmp rsi, rbx",
         "je 3f",
-        "mov rbx, rdx",
         // The product from index 2 on: r15, r8 to r12.
         "mov rdx, [rsi]",
         "mulx r8, r15, [rbx + 16]",
@@ -91,24 +57,9 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "add r14, rax",
         "adc r15, rbp",
         "adc r8, 0",
-        // From index 3 on, where rdi is what r8 was, shifted for the quotient: rdx, r9 to r12; rsi is above.
+        // From index 3 on, where rdi is what r8 was, for the quotient.
         "2:",
-        "lea rdx, [{factor} * rdi]",
-        ".if {by}",
-        "mov rsi, r12",
-        "shr rsi, 64 - {by}",
-        "shr rdi, 64 - {by}",
-        "mov rax, r9",
-        "lea r9, [rdi + {factor} * r9]",
-        "shr rax, 64 - {by}",
-        "mov rbp, r10",
-        "lea r10, [rax + {factor} * r10]",
-        "shr rbp, 64 - {by}",
-        "mov rax, r11",
-        "lea r11, [rbp + {factor} * r11]",
-        "shr rax, 64 - {by}",
-        "lea r12, [rax + {factor} * r12]",
-        ".endif",
+        "mov rdx, rdi",
         "mulx rdi, rax, [rcx + {half} + 32]",
         // The fraction and the quotient: rdi, r9 to r12, each limb in the place of the factor's that is not needed any more. Of each row's first
         // product the high half only.
@@ -134,15 +85,47 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         add!("[rcx + {half} + 16]", "r9", "r10"),
         add!("[rcx + {half} + 24]", "r10", "r11"),
         extend!("[rcx + {half} + 32]", "r11", "r12", "rbx"),
+        // Shifted, and so is the error, which is added to the fraction then.
+        ".if {by} == 0",
         "add rdi, rdi",
         "adc r9, r9",
         "adc r10, r10",
         "adc r11, r11",
         "adc r12, r12",
-        ".if {by}",
-        "test rsi, rsi",
-        "jnz 4f",
-        "5:",
+        ".elseif {by} < {any}",
+        "mov rax, r11",
+        "shr rax, 63 - {by}",
+        "lea r12, [rax + {factor} * r12]",
+        "mov rbp, r10",
+        "shr rbp, 63 - {by}",
+        "lea r11, [rbp + {factor} * r11]",
+        "mov rax, r9",
+        "shr rax, 63 - {by}",
+        "lea r10, [rax + {factor} * r10]",
+        "mov rbp, rdi",
+        "shr rbp, 63 - {by}",
+        "lea r9, [rbp + {factor} * r9]",
+        "shl rdi, {by} + 1",
+        ".else",
+        "mov rsi, [rcx + {shift}]",
+        "mov ebx, 63",
+        "sub ebx, esi",
+        "inc esi",
+        "shrx rax, r11, rbx",
+        "shlx r12, r12, rsi",
+        "or r12, rax",
+        "shrx rbp, r10, rbx",
+        "shlx r11, r11, rsi",
+        "or r11, rbp",
+        "shrx rax, r9, rbx",
+        "shlx r10, r10, rsi",
+        "or r10, rax",
+        "shrx rbp, rdi, rbx",
+        "shlx r9, r9, rsi",
+        "or r9, rbp",
+        "shlx rdi, rdi, rsi",
+        "mov ebx, {error}",
+        "shlx rbx, rbx, rsi",
         ".endif",
         // The quotient's multiple of minus the modulus added.
         "mov rdx, r9",
@@ -166,76 +149,23 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "add r15, rax",
         "adc r8, rbp",
         "add r8, r11",
-        "cmp rdi, {certain}",
-        "ja 6f",
+        ".if {by} < {any}",
+        "add rdi, {error} << ({by} + 1)",
+        ".else",
+        "add rdi, rbx",
+        ".endif",
+        "jc 6f",
         "7:",
         "pop rdi",
         "mov [rdi], r13",
         "mov [rdi + 8], r14",
         "mov [rdi + 16], r15",
         "mov [rdi + 24], r8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-        // A square: the products off the diagonal, doubled along one chain while those on it are added along the other.
+        restore!(),
         "3:",
-        "mov rdx, [rsi]",
-        "mulx r15, r14, [rsi + 8]",
-        "mulx r8, rax, [rsi + 16]",
-        "add r15, rax",
-        "mulx r9, rax, [rsi + 24]",
-        "adc r8, rax",
-        "mov rdx, [rsi + 8]",
-        "mulx r10, rax, [rsi + 24]",
-        "adc r9, rax",
-        "adc r10, 0",
-        "mulx rbp, rax, [rsi + 16]",
-        "add r8, rax",
-        "adc r9, rbp",
-        "mov rdx, [rsi + 16]",
-        "mulx r11, rax, [rsi + 24]",
-        "adc r10, rax",
-        "adc r11, 0",
-        row!("[rsi]", "edi"),
-        "mulx rbp, r13, rdx",
-        "adcx r14, r14",
-        "adox r14, rbp",
-        "mov rdx, [rsi + 8]",
-        "mulx rbp, rax, rdx",
-        "adcx r15, r15",
-        "adox r15, rax",
-        "adcx r8, r8",
-        "adox r8, rbp",
-        "mov rdx, [rsi + 16]",
-        "mulx rbp, rax, rdx",
-        "adcx r9, r9",
-        "adox r9, rax",
-        "adcx r10, r10",
-        "adox r10, rbp",
-        "mov rdx, [rsi + 24]",
-        "mulx r12, rax, rdx",
-        "adcx r11, r11",
-        "adox r11, rax",
-        "adcx r12, rdi",
-        "adox r12, rdi",
+        square!(),
         "mov rdi, r8",
         "jmp 2b",
-        // The quotient of what is above.
-        ".if {by}",
-        "4:",
-        "add rdi, [rcx + {inverse}]",
-        "adc r9, [rcx + {inverse} + 8]",
-        "adc r10, [rcx + {inverse} + 16]",
-        "adc r11, [rcx + {inverse} + 24]",
-        "adc r12, [rcx + {inverse} + 32]",
-        "dec rsi",
-        "jnz 4b",
-        "jmp 5b",
-        ".endif",
         // The modulus less, if that is not less than 0.
         "6:",
         "mov rax, r13",
@@ -253,10 +183,88 @@ pub(super) unsafe extern "C" fn multiply_upper<const BY: u32>(out: *mut Word, a:
         "cmovns r8, rbx",
         "jmp 7b",
         by = const BY,
-        factor = const 1 << BY,
-        certain = const -1 - ERROR_OF_UPPER as i64,
-        inverse = const offset_of!(Prepared, inverse),
+        any = const ANY,
+        factor = const 2 << BY,
+        error = const ERROR_OF_UPPER,
+        shift = const offset_of!(Prepared, shift),
         half = const offset_of!(Prepared, half),
+        modulus = const offset_of!(Prepared, divisor),
+        minus = const offset_of!(Prepared, minus_divisor),
+    )
+}
+
+/// `*out = *a * *b mod d`, where `d` is `2^(256 - BY) - c`, `BY` being at most 1: `Reciprocal::fold`.
+///
+/// # Safety
+/// As [`multiply_upper`].
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn multiply_fold<const BY: u32>(out: *mut Word, a: *const Word, b: *const Word, n: *const Prepared) {
+    naked_asm!(
+        save!(),
+        "cmp rsi, rbx",
+        "je 3f",
+        product!(),
+        "2:",
+        // The lower half and the upper one times `2^BY * c`: r13 to r15, r8, rdi.
+        "mov rsi, [rcx + {minus}]",
+        "lea rdx, [{factor} * rsi]",
+        "xor ebx, ebx",
+        add!("r9", "r13", "r14"),
+        add!("r10", "r14", "r15"),
+        add!("r11", "r15", "r8"),
+        "mulx rdi, rax, r12",
+        "adcx r8, rax",
+        carry!("rdi", "rbx"),
+        // What is above likewise.
+        ".if {by}",
+        "lea rdx, [{factor} * rdi]",
+        "mov rax, r8",
+        "shr rax, 63",
+        "or rdx, rax",
+        "btr r8, 63",
+        "mulx rbp, rax, rsi",
+        ".else",
+        "mov rdx, rsi",
+        "mulx rbp, rax, rdi",
+        ".endif",
+        "add r13, rax",
+        "adc r14, rbp",
+        "adc r15, 0",
+        "adc r8, 0",
+        "jc 4f",
+        "cmp r8, [rcx + {modulus} + 24]",
+        "jae 4f",
+        "5:",
+        "pop rdi",
+        "mov [rdi], r13",
+        "mov [rdi + 8], r14",
+        "mov [rdi + 16], r15",
+        "mov [rdi + 24], r8",
+        restore!(),
+        "3:",
+        square!(),
+        "jmp 2b",
+        // The modulus less, if it is not more than what is there: that less what is beyond a word, of which the carry tells.
+        "4:",
+        "mov esi, 0",
+        "adc rsi, 0",
+        "mov rax, r13",
+        "mov rbp, r14",
+        "mov rdx, r15",
+        "mov rbx, r8",
+        "sub rax, [rcx + {modulus}]",
+        "sbb rbp, [rcx + {modulus} + 8]",
+        "sbb rdx, [rcx + {modulus} + 16]",
+        "sbb rbx, [rcx + {modulus} + 24]",
+        "sbb rsi, 0",
+        "cmp rsi, -1",
+        "cmovne r13, rax",
+        "cmovne r14, rbp",
+        "cmovne r15, rdx",
+        "cmovne r8, rbx",
+        "jmp 5b",
+        by = const BY,
+        factor = const 1 << BY,
         modulus = const offset_of!(Prepared, divisor),
         minus = const offset_of!(Prepared, minus_divisor),
     )
@@ -359,12 +367,6 @@ macro_rules! compiled {
 compiled! {
     /// Modulo [`Form::Power`].
     multiply_power = Power;
-    /// Modulo [`Form::Fold`].
-    multiply_fold = Fold;
     /// Modulo [`Form::Solinas`].
     multiply_solinas = Solinas;
-    /// Modulo [`Form::Large`].
-    multiply_large = Large;
-    /// Modulo [`Form::General`].
-    multiply_general = General;
 }
