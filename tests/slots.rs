@@ -214,23 +214,29 @@ impl<CTX: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<CTX> for Writin
     }
 }
 
-/// Nothing is known where precompiles that are not revm's own may write.
+/// Nothing is known after a precompile that is not revm's own, which may have written, and what was known before its caller was reverted neither.
 #[test]
 fn precompiles_of_the_embedders_write() {
-    let code = often(often(Asm::new(), 1).calls(CALL, B), 1).build();
-    let context = || {
-        let mut db = InMemoryDB::default();
-        db.insert_account_info(CALLER, AccountInfo { balance: U256::from(1u128 << 100), ..Default::default() });
-        db.insert_account_info(A, AccountInfo::from_bytecode(Bytecode::new_raw(code.clone().into())));
-        Context::mainnet().modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA)).with_db(db)
-    };
-    let tx = TxEnv { caller: CALLER, kind: TxKind::Call(A), gas_limit: 1_000_000, ..TxEnv::default() };
-    let writing = || Writing(EthPrecompiles::new(SpecId::OSAKA));
-    let expected = context().build_mainnet().with_precompiles(writing()).transact(tx.clone()).unwrap();
-    assert_eq!(expected.result.logs().len(), 8);
-    for mode in [Mode::Off, Mode::Always] {
-        let engine = Engine::new(Config::with_mode(mode));
-        let found = context().build_ejit(&engine).with_precompiles(writing()).transact(tx.clone()).unwrap();
-        assert_eq!(found, expected);
+    let library = often(Asm::new().calls(CALL, B), 1);
+    for library in [library.clone(), library.reverts()] {
+        let code = often(often(Asm::new(), 1).calls(DELEGATECALL, C), 1).calls(CALL, B);
+        let code = often(code, 1).build();
+        let context = || {
+            let mut db = InMemoryDB::default();
+            db.insert_account_info(CALLER, AccountInfo { balance: U256::from(1u128 << 100), ..Default::default() });
+            for (at, code) in [(A, code.clone()), (C, library.clone().build())] {
+                db.insert_account_info(at, AccountInfo::from_bytecode(Bytecode::new_raw(code.into())));
+            }
+            Context::mainnet().modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA)).with_db(db)
+        };
+        let tx = TxEnv { caller: CALLER, kind: TxKind::Call(A), gas_limit: 1_000_000, ..TxEnv::default() };
+        let writing = || Writing(EthPrecompiles::new(SpecId::OSAKA));
+        let expected = context().build_mainnet().with_precompiles(writing()).transact(tx.clone()).unwrap();
+        assert!(expected.result.logs().len() >= 12);
+        for mode in [Mode::Off, Mode::Always] {
+            let engine = Engine::new(Config::with_mode(mode));
+            let found = context().build_ejit(&engine).with_precompiles(writing()).transact(tx.clone()).unwrap();
+            assert_eq!(found, expected);
+        }
     }
 }

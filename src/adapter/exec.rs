@@ -54,7 +54,7 @@ where
     };
     works.counters.transactions += 1;
     memory.targets.forget();
-    memory.slots.forget(shared.knows_targets);
+    memory.slots.forget();
     let mut exec = Exec {
         host: JournalHost::new(ctx, memory),
         precompiles,
@@ -331,6 +331,9 @@ where
         if lends {
             self.swap_shared_buffer();
             self.works.pool.top().restore_memory();
+        }
+        if !self.shared.knows_targets {
+            self.host.memory.slots.doubt();
         }
         match answer {
             Ok(None) => {}

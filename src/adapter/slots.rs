@@ -3,7 +3,8 @@
 //! Most reads of storage are of slots that were accessed before. Such a slot is warm and in revm's journal, which would look up account and slot and
 //! answer with the value, without an access of the database or an entry of its own: the answer is remembered here instead.
 //!
-//! It is certain until the slot is written, which is noted, until a revert takes back value or warmth, or the transaction ends. What was noted is
+//! It is certain until the slot is written, which is noted, until a revert takes back value or warmth, a precompile that is not revm's own may have
+//! written to storage, or the transaction ends. What was noted is
 //! listed in order, as in the journal, so that a revert forgets what was noted since the checkpoint. No slot takes the place of another: what is
 //! certain stays so, and a program that reads more slots than there is room for pays for one comparison.
 
@@ -17,15 +18,13 @@ const BITS: u32 = 8;
 /// Slots that one transaction has accessed, as far as they are remembered.
 #[derive(Debug)]
 pub(super) struct Slots {
-    /// In which transaction each was noted, or 0. Apart from the slots: what is not known is told by a few lines of the cache.
+    /// When each was noted, or 0. Apart from the slots: what is not known is told by a few lines of the cache.
     when: [u32; SLOTS],
     slots: Box<[Slot; SLOTS]>,
     /// What was noted in this transaction, in order.
     noted: Vec<u8>,
-    /// Nothing is remembered: what writes storage is not known.
-    is_off: bool,
-    /// Number of the transaction, never 0.
-    transaction: u32,
+    /// Number of what is remembered since nothing was: never 0.
+    now: u32,
 }
 
 /// A slot of an account, and its value.
@@ -43,7 +42,7 @@ pub(super) struct Noted(u32);
 impl Default for Slots {
     fn default() -> Slots {
         let none = Slot { key: U256::ZERO, value: U256::ZERO, address: Address::ZERO };
-        Slots { when: [0; SLOTS], slots: Box::new([none; SLOTS]), noted: Vec::new(), is_off: true, transaction: 1 }
+        Slots { when: [0; SLOTS], slots: Box::new([none; SLOTS]), noted: Vec::new(), now: 1 }
     }
 }
 
@@ -53,7 +52,7 @@ impl Slots {
     pub(super) fn find(&self, address: &Address, key: &U256) -> Option<&U256> {
         let place = place(address, key);
         let slot = &self.slots[place];
-        let found = self.when[place] == self.transaction && is_same(&slot.key, key) && slot.address == *address;
+        let found = self.when[place] == self.now && is_same(&slot.key, key) && slot.address == *address;
         found.then_some(&slot.value)
     }
 
@@ -61,12 +60,12 @@ impl Slots {
     #[inline(never)]
     pub(super) fn note(&mut self, address: &Address, key: &U256, value: &U256) {
         let place = place(address, key);
-        if self.when[place] == self.transaction || self.is_off {
+        if self.when[place] == self.now {
             return;
         }
         let slot = &mut self.slots[place];
         (slot.key, slot.value, slot.address) = (by_limbs(key), by_limbs(value), *address);
-        self.when[place] = self.transaction;
+        self.when[place] = self.now;
         self.noted.push(place as u8);
     }
 
@@ -94,14 +93,19 @@ impl Slots {
         }
     }
 
-    /// Another transaction begins. `knows_writes`: nothing but instructions and reverts changes storage in it.
+    /// Another transaction begins.
     #[inline]
-    pub(super) fn forget(&mut self, knows_writes: bool) {
-        self.is_off = !knows_writes;
+    pub(super) fn forget(&mut self) {
         self.noted.clear();
-        self.transaction = self.transaction.wrapping_add(1);
-        if self.transaction == 0 {
-            (self.when, self.transaction) = ([0; SLOTS], 1);
+        self.doubt();
+    }
+
+    /// Something else may have written to storage: nothing is certain any more. The list stays as it is, since checkpoints say how much of it there was.
+    #[inline]
+    pub(super) fn doubt(&mut self) {
+        self.now = self.now.wrapping_add(1);
+        if self.now == 0 {
+            (self.when, self.now) = ([0; SLOTS], 1);
         }
     }
 }
@@ -133,7 +137,7 @@ mod tests {
 
     fn slots() -> Slots {
         let mut slots = Slots::default();
-        slots.forget(true);
+        slots.forget();
         slots
     }
 
@@ -147,11 +151,8 @@ mod tests {
         slots.write(&HERE, &word(5), &U256::MAX);
         slots.write(&HERE, &word(4), &word(1));
         assert_eq!((slots.find(&HERE, &word(5)), slots.find(&HERE, &word(4))), (Some(&U256::MAX), None));
-        slots.forget(true);
+        slots.forget();
         assert_eq!(slots.find(&HERE, &word(5)), None);
-        slots.forget(false);
-        slots.note(&HERE, &word(5), &word(6));
-        assert_eq!(slots.find(&HERE, &word(5)), None, "who else writes is not known");
     }
 
     #[test]
@@ -173,6 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn after_a_doubt_reverts_forget_as_ever() {
+        let mut slots = slots();
+        slots.note(&HERE, &word(1), &word(10));
+        let before = slots.noted();
+        slots.doubt();
+        assert_eq!(slots.find(&HERE, &word(1)), None);
+        slots.note(&HERE, &word(2), &word(20));
+        slots.note(&HERE, &word(1), &word(11));
+        assert_eq!(slots.find(&HERE, &word(1)), Some(&word(11)));
+        slots.revert(before);
+        assert_eq!([1, 2].map(|key| slots.find(&HERE, &word(key))), [None, None]);
+    }
+
+    #[test]
     fn no_slot_takes_the_place_of_another() {
         let mut slots = slots();
         (0..10 * SLOTS).for_each(|key| slots.note(&HERE, &word(key), &word(!key)));
@@ -183,11 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_transactions_come_again() {
+    fn numbers_come_again() {
         let mut slots = slots();
         slots.note(&HERE, &word(5), &word(6));
-        slots.transaction = u32::MAX;
-        slots.forget(true);
-        assert_eq!((slots.transaction, slots.find(&HERE, &word(5))), (1, None));
+        slots.now = u32::MAX;
+        slots.forget();
+        assert_eq!((slots.now, slots.find(&HERE, &word(5))), (1, None));
     }
 }
