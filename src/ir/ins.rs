@@ -35,20 +35,6 @@ impl Quad {
         let [a, b, c, d] = self.0;
         [of(a), of(b), of(c), of(d)]
     }
-
-    /// The numbers of the registers, the first the lowest byte.
-    #[inline(always)]
-    pub(crate) const fn numbers(self) -> u32 {
-        let [a, b, c, d] = self.0;
-        u32::from_le_bytes([a.0, b.0, c.0, d.0])
-    }
-
-    /// The registers with these [`numbers`](Quad::numbers).
-    #[inline(always)]
-    pub(crate) const fn numbered(numbers: u32) -> Quad {
-        let [a, b, c, d] = numbers.to_le_bytes();
-        Quad([R(a), R(b), R(c), R(d)])
-    }
 }
 
 /// A position in the stream.

@@ -61,7 +61,7 @@ impl Packed {
             Place::Home => (0, 0),
             Place::Const(k) => (1, k),
             Place::Narrow(r) | Place::Signed(r) => (2, r.0.into()),
-            Place::Wide(q) => (3, q.numbers()),
+            Place::Wide(q) => (3, u32::from_le_bytes(q.each(|r| r.0))),
         };
         let known = u64::from(bits) << Packed::BITS | kind << Packed::KIND | u64::from(home) << Packed::HOME;
         Packed(u64::from(payload) | known | u64::from(index) << Packed::INDEX)
@@ -118,7 +118,10 @@ impl Entry {
             1 => Place::Const(payload),
             2 if self.is_signed() => Place::Signed(R(payload as u8)),
             2 => Place::Narrow(R(payload as u8)),
-            _ => Place::Wide(Quad::numbered(payload)),
+            _ => {
+                let [a, b, c, d] = payload.to_le_bytes();
+                Place::Wide(Quad([R(a), R(b), R(c), R(d)]))
+            }
         }
     }
 }
