@@ -55,6 +55,18 @@ impl Reciprocals {
         Reciprocals { last: Box::new(Known::new(&[1, 0, 0, 0], 0, fast)), slots: Vec::new(), fast }
     }
 
+    /// `divisor`, which is not 0, if it is the last, or as [`Reciprocals::find`].
+    #[inline(always)]
+    fn get(&mut self, divisor: &Word) -> Option<&Known> {
+        if different(&self.last.reciprocal.divisor, divisor) { self.find_apart(divisor) } else { Some(&self.last) }
+    }
+
+    /// [`Reciprocals::find`], out of the way.
+    #[inline(never)]
+    fn find_apart(&mut self, divisor: &Word) -> Option<&Known> {
+        self.find(divisor)
+    }
+
     /// Makes `divisor`, which is not 0, the last, if it was asked for often enough.
     #[inline(always)]
     fn find(&mut self, divisor: &Word) -> Option<&Known> {
@@ -123,24 +135,34 @@ pub(crate) fn remainder(a: &Word, b: &Word) -> Word {
     if less(a, b) { *a } else { divide(a, b).1 }
 }
 
-/// `(a + b) mod n`, 0 where `n` is 0.
+/// `*out = (*a + *b) mod *n`, 0 where `*n` is 0.
+///
+/// # Safety
+/// The pointers are valid; `out` may be that of an operand.
 #[inline(always)]
-pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word) -> Word {
-    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(a, b, n) }
-}
-
-/// [`add_modulo`] of numbers less than `n`.
-#[inline(always)]
-fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
-    let (sum, carry) = add(a, b);
-    below(carry, &sum, n)
+pub(crate) unsafe fn add_modulo(out: *mut Word, a: *const Word, b: *const Word, n: *const Word, known: Option<&mut Reciprocals>) {
+    // SAFETY: the caller's promise; the operands are not used any more when `out` is written. (The call is a jump, as in `multiply_modulo`.)
+    unsafe {
+        if less(&*a, &*n) && less(&*b, &*n) {
+            let (sum, carry) = add(&*a, &*b);
+            out.write(below(carry, &sum, &*n));
+        } else {
+            add_any(out, a, b, n, known);
+        }
+    }
 }
 
 /// [`add_modulo`] of any numbers.
-#[inline(always)]
-fn add_any(a: &Word, b: &Word, n: &Word) -> Word {
-    let (sum, carry) = add(a, b);
-    reduce(carry, &sum, n)
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe extern "C" fn add_any(out: *mut Word, a: *const Word, b: *const Word, n: *const Word, known: Option<&mut Reciprocals>) {
+    // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
+    unsafe {
+        let (sum, carry) = add(&*a, &*b);
+        out.write(reduce(carry, &sum, &*n, known));
+    }
 }
 
 /// `*out = (*a * *b) mod *n`, 0 where `*n` is 0.
@@ -202,11 +224,14 @@ pub(crate) fn remainder_prepared(a: &Word, b: &Prepared) -> Word {
 
 /// `a mod n`, with `2^256` added to `a` if `high`; 0 where `n` is 0.
 #[inline(always)]
-pub(crate) fn reduce(high: bool, a: &Word, n: &Word) -> Word {
+pub(crate) fn reduce(high: bool, a: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
     if n[3] > 1 {
         return remainder_of_sum(high, a, n);
     }
     if !is_narrow(n) {
+        if let Some(known) = known.and_then(|known| known.get(n)) {
+            return known.reciprocal.remainder_of_sum(high, a);
+        }
         let [a0, a1, a2, a3] = *a;
         return divide(&[a0, a1, a2, a3, high.into()], n).1;
     }

@@ -141,11 +141,18 @@ impl<L: Limb> Reciprocal<L> {
     /// `a mod d`
     #[inline(always)]
     pub(crate) fn remainder(&self, a: &[L; 4]) -> [L; 4] {
+        self.remainder_of_sum(false, a)
+    }
+
+    /// `a mod d`, with `B^4` added to `a` if `high`.
+    #[inline(always)]
+    pub(super) fn remainder_of_sum(&self, high: bool, a: &[L; 4]) -> [L; 4] {
+        let t = extended(a, L::select(high, L::ONE, L::ZERO));
         match self.form {
             Form::Power => self.masked(a),
-            Form::One => self.reduce::<1>(&extended(a)),
-            Form::Two => self.reduce::<2>(&extended(a)),
-            Form::Three => self.reduce::<3>(&extended(a)),
+            Form::One => self.reduce::<1>(&t),
+            Form::Two => self.reduce::<2>(&t),
+            Form::Three => self.reduce::<3>(&t),
             Form::Ones
             | Form::Fold
             | Form::FoldOneBitSpare
@@ -154,7 +161,7 @@ impl<L: Limb> Reciprocal<L> {
             | Form::OneBitSpare
             | Form::TwoBitsSpare
             | Form::BitsSpare
-            | Form::Four => self.reduce::<4>(&extended(a)),
+            | Form::Four => self.reduce::<4>(&t),
         }
     }
 
@@ -321,11 +328,11 @@ fn high<L: Limb>(a: [L; 5], b: &[L; 5]) -> [L; 5] {
     sum
 }
 
-/// A word as a dividend.
+/// A word, and a limb above it, as a dividend.
 #[inline(always)]
-fn extended<L: Limb>(word: &[L; 4]) -> [L; 8] {
+fn extended<L: Limb>(word: &[L; 4], above: L) -> [L; 8] {
     let [w0, w1, w2, w3] = *word;
-    [w0, w1, w2, w3, L::ZERO, L::ZERO, L::ZERO, L::ZERO]
+    [w0, w1, w2, w3, above, L::ZERO, L::ZERO, L::ZERO]
 }
 
 /// `a * b`; of the same word, given twice, the square.

@@ -6,7 +6,7 @@
 use super::Fast;
 use super::divide::{digit_of_two, divide, reciprocal_of_two, remainder_of_sum, three_by_two, two_by_one};
 use super::limb::Limb;
-use super::modular::{self, PREPARED, Prepared, Reciprocals, add_modulo, quotient, remainder, remainder_prepared};
+use super::modular::{self, PREPARED, Prepared, Reciprocals, quotient, remainder, remainder_prepared};
 use super::power::power;
 use super::product::{Portable, Products, low, shl, shr, square};
 use super::reciprocal::Reciprocal;
@@ -102,6 +102,14 @@ fn known_moduli() -> Vec<Word> {
     moduli.into_iter().map(U256::into_limbs).collect()
 }
 
+/// `(a + b) mod n`
+fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+    let mut result = [0; 4];
+    // SAFETY: references are valid.
+    unsafe { modular::add_modulo(&mut result, a, b, n, known) };
+    result
+}
+
 /// `(a * b) mod n`
 fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
     let mut result = [0; 4];
@@ -128,12 +136,14 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     let (sum_is, product_is) = (x.add_mod(y, m).into_limbs(), x.mul_mod(y, m).into_limbs());
     assert_eq!(quotient(&a, &n), quotient_is, "{}", note());
     assert_eq!(remainder(&a, &n), remainder_is, "{}", note());
-    assert_eq!(add_modulo(&a, &b, &n), sum_is, "{}", note());
+    assert_eq!(add_modulo(&a, &b, &n, None), sum_is, "{}", note());
+    assert_eq!(add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
     assert_eq!(multiply_modulo(&a, &b, &n, None), product_is, "{}", note());
     // For the first time, again, and prepared.
     for _ in 0..PREPARED {
         assert_eq!(multiply_modulo(&a, &b, &n, Some(known)), product_is, "{}", note());
     }
+    assert_eq!(add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
     // The same word twice.
     let square_is = x.mul_mod(x, m).into_limbs();
     assert_eq!(multiply_modulo(&a, &a, &n, Some(known)), square_is, "{}", note());
@@ -208,6 +218,28 @@ fn products_near_multiples_agree_with_ruint() {
         }
     }
     assert!(near > cases(10) / 4, "{near}");
+}
+
+/// Sums just below and above multiples of the modulus, as many of them with a carry as without.
+#[test]
+fn sums_near_multiples_agree_with_ruint() {
+    let mut known = Reciprocals::new();
+    let mut random = Random::new();
+    let moduli = known_moduli();
+    let mut carried = 0;
+    for case in 0..cases(10) {
+        let n = if case % 2 == 0 { moduli[case / 2 % moduli.len()] } else { random.word() };
+        let (a, m) = (U256::from_limbs(random.word()), U256::from_limbs(n));
+        let Some(rest) = a.checked_rem(m) else { continue };
+        // With `b` the sum is a multiple, whichever word it is taken below.
+        let some = U256::from_limbs(random.word());
+        let b = some.wrapping_sub(some.add_mod(rest, m));
+        for b in [b, b.wrapping_sub(U256::from(1)), b.wrapping_add(U256::from(1))] {
+            carried += usize::from(a.overflowing_add(b).1);
+            check(a.into_limbs(), b.into_limbs(), n, &mut known);
+        }
+    }
+    assert!(carried > cases(10) / 4, "{carried}");
 }
 
 #[test]
@@ -309,8 +341,9 @@ fn small_words_agree_with_integers() {
         let reciprocal = Reciprocal::new(&word(n));
         assert_eq!(reciprocal.remainder(&word(a)), word(a % n), "{a:#x} {n:#x}");
         assert_eq!(reciprocal.multiply(&word(a), &word(b), Portable), word(a * b % n), "{a:#x} {b:#x} {n:#x}");
+        let sum = a + (1 << 32);
+        assert_eq!(reciprocal.remainder_of_sum(true, &word(a)), word(sum % n), "{sum:#x} {n:#x}");
         if n >= 2 << 24 {
-            let sum = a + (1 << 32);
             assert_eq!(remainder_of_sum(false, &word(a), &word(n)), word(a % n), "{a:#x} {n:#x}");
             assert_eq!(remainder_of_sum(true, &word(a), &word(n)), word(sum % n), "{sum:#x} {n:#x}");
         }

@@ -66,8 +66,6 @@ word_ops! {
     rem(a, b) = modular::remainder(&a, &b);
     /// SMOD
     srem(a, b) = remainder_signed(a, b);
-    /// ADDMOD
-    addmod(a, b, n) = modular::add_modulo(&a, &b, &n);
     /// SIGNEXTEND
     signextend(size, a) = limbs::signextend(size, a);
     /// BYTE
@@ -76,7 +74,16 @@ word_ops! {
     clz(a) = limbs::clz(a);
 }
 
-/// MULMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
+/// ADDMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
+pub(crate) unsafe extern "C" fn addmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
+    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else.
+    unsafe {
+        let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
+        modular::add_modulo(out.cast(), a.cast(), b.cast(), n.cast(), known);
+    }
+}
+
+/// MULMOD: likewise.
 pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
     // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else.
     unsafe {
@@ -103,11 +110,12 @@ pub(crate) unsafe extern "C" fn rem_prepared(out: *mut U256, a: *const U256, b: 
 /// See [`Callouts::reduce`](crate::abi::Callouts).
 ///
 /// # Safety
-/// `frame` is valid and exclusively borrowed; `modulus` is valid.
+/// `frame` is valid and exclusively borrowed, and its memo null or the executor's; `modulus` is valid.
 pub(super) unsafe extern "C" fn reduce(frame: *mut Frame, high: u64, modulus: *const U256) -> u64 {
     // SAFETY: the caller's promise.
-    let (frame, modulus) = unsafe { (&mut *frame, word::read(modulus)) };
-    frame.scratch = U256::from_limbs(modular::reduce(high != 0, frame.scratch.as_limbs(), &modulus));
+    let (frame, modulus, memo) = unsafe { (&mut *frame, word::read(modulus), memo::of((*frame).memo)) };
+    let known = memo.map(|memo| &mut memo.reciprocals);
+    frame.scratch = U256::from_limbs(modular::reduce(high != 0, frame.scratch.as_limbs(), &modulus, known));
     0
 }
 
