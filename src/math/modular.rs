@@ -135,34 +135,24 @@ pub(crate) fn remainder(a: &Word, b: &Word) -> Word {
     if less(a, b) { *a } else { divide(a, b).1 }
 }
 
-/// `*out = (*a + *b) mod *n`, 0 where `*n` is 0.
-///
-/// # Safety
-/// The pointers are valid; `out` may be that of an operand.
+/// `(a + b) mod n`, 0 where `n` is 0.
 #[inline(always)]
-pub(crate) unsafe fn add_modulo(out: *mut Word, a: *const Word, b: *const Word, n: *const Word, known: Option<&mut Reciprocals>) {
-    // SAFETY: the caller's promise; the operands are not used any more when `out` is written. (The call is a jump, as in `multiply_modulo`.)
-    unsafe {
-        if less(&*a, &*n) && less(&*b, &*n) {
-            let (sum, carry) = add(&*a, &*b);
-            out.write(below(carry, &sum, &*n));
-        } else {
-            add_any(out, a, b, n, known);
-        }
-    }
+pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(a, b, n, known) }
+}
+
+/// [`add_modulo`] of numbers less than `n`.
+#[inline(always)]
+fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
+    let (sum, carry) = add(a, b);
+    below(carry, &sum, n)
 }
 
 /// [`add_modulo`] of any numbers.
-///
-/// # Safety
-/// As there.
-#[inline(never)]
-unsafe extern "C" fn add_any(out: *mut Word, a: *const Word, b: *const Word, n: *const Word, known: Option<&mut Reciprocals>) {
-    // SAFETY: the caller's promise; the operands are not used any more when `out` is written.
-    unsafe {
-        let (sum, carry) = add(&*a, &*b);
-        out.write(reduce(carry, &sum, &*n, known));
-    }
+#[inline(always)]
+fn add_any(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+    let (sum, carry) = add(a, b);
+    reduce(carry, &sum, n, known)
 }
 
 /// `*out = (*a * *b) mod *n`, 0 where `*n` is 0.

@@ -102,14 +102,6 @@ fn known_moduli() -> Vec<Word> {
     moduli.into_iter().map(U256::into_limbs).collect()
 }
 
-/// `(a + b) mod n`
-fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
-    let mut result = [0; 4];
-    // SAFETY: references are valid.
-    unsafe { modular::add_modulo(&mut result, a, b, n, known) };
-    result
-}
-
 /// `(a * b) mod n`
 fn multiply_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
     let mut result = [0; 4];
@@ -136,14 +128,14 @@ fn check(a: Word, b: Word, n: Word, known: &mut Reciprocals) {
     let (sum_is, product_is) = (x.add_mod(y, m).into_limbs(), x.mul_mod(y, m).into_limbs());
     assert_eq!(quotient(&a, &n), quotient_is, "{}", note());
     assert_eq!(remainder(&a, &n), remainder_is, "{}", note());
-    assert_eq!(add_modulo(&a, &b, &n, None), sum_is, "{}", note());
-    assert_eq!(add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
+    assert_eq!(modular::add_modulo(&a, &b, &n, None), sum_is, "{}", note());
+    assert_eq!(modular::add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
     assert_eq!(multiply_modulo(&a, &b, &n, None), product_is, "{}", note());
     // For the first time, again, and prepared.
     for _ in 0..PREPARED {
         assert_eq!(multiply_modulo(&a, &b, &n, Some(known)), product_is, "{}", note());
     }
-    assert_eq!(add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
+    assert_eq!(modular::add_modulo(&a, &b, &n, Some(known)), sum_is, "{}", note());
     // The same word twice.
     let square_is = x.mul_mod(x, m).into_limbs();
     assert_eq!(multiply_modulo(&a, &a, &n, Some(known)), square_is, "{}", note());

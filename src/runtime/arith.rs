@@ -66,6 +66,8 @@ word_ops! {
     rem(a, b) = modular::remainder(&a, &b);
     /// SMOD
     srem(a, b) = remainder_signed(a, b);
+    /// ADDMOD. Without the reciprocals that the executor knows: to have them at hand would cost sums of reduced numbers 0.4 to 0.9 ns of 3.
+    addmod(a, b, n) = modular::add_modulo(&a, &b, &n, None);
     /// SIGNEXTEND
     signextend(size, a) = limbs::signextend(size, a);
     /// BYTE
@@ -74,16 +76,7 @@ word_ops! {
     clz(a) = limbs::clz(a);
 }
 
-/// ADDMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
-pub(crate) unsafe extern "C" fn addmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
-    // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else.
-    unsafe {
-        let known = memo::of(memo).map(|memo| &mut memo.reciprocals);
-        modular::add_modulo(out.cast(), a.cast(), b.cast(), n.cast(), known);
-    }
-}
-
-/// MULMOD: likewise.
+/// MULMOD: as the others, but operands are read in place, and moduli looked for among those that the executor knows.
 pub(crate) unsafe extern "C" fn mulmod(out: *mut U256, a: *const U256, b: *const U256, n: *const U256, memo: *mut c_void) {
     // SAFETY: the contract of WordOp: the pointers are valid, and the memo is null or the executor's, which runs nothing else.
     unsafe {
