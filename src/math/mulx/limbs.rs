@@ -4,7 +4,9 @@
 //! needed any more. Whatever seldom happens is behind a branch at the end.
 
 use super::super::reciprocal::{ERROR, Reciprocal};
-use super::rows::{add, carry, extend, grown, high, lines, product, restore, row, save, sums};
+use super::rows::{
+    add, answer, carry, difference, estimate, extend, grown, high, lines, product, rest, restore, row, save, sums, take_if,
+};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -23,17 +25,6 @@ macro_rules! inverse {
 macro_rules! begin {
     ($limb:literal, $index:literal) => {
         concat!("mov rdx, ", $limb, "\nmulx rdi, rax, [", inverse!($index), "]")
-    };
-}
-
-/// A row of the estimate, which gets a limb more: by which limb of the dividend, from which of the reciprocal on, of which the high half counts.
-macro_rules! estimate {
-    ($limb:literal, $index:literal: $($sum:literal),+; $new:literal) => {
-        lines!(
-            row!($limb, "ebx"),
-            high!(concat!("[", inverse!($index), "]"), "rdi"),
-            grown!(concat!(inverse!($index), " + 8"); $($sum),+; $new, "rbx")
-        )
     };
 }
 
@@ -56,9 +47,9 @@ macro_rules! estimate_of_six {
     () => {
         lines!(
             begin!("r14", 6),
-            estimate!("r15", 5: "rdi"; "rsi"),
-            estimate!("r8", 4: "rdi", "rsi"; "r8"),
-            estimate!("r9", 3: "rdi", "rsi", "r8"; "r9"),
+            estimate!("r15", inverse!(5); "rdi"; "rsi"),
+            estimate!("r8", inverse!(4); "rdi", "rsi"; "r8"),
+            estimate!("r9", inverse!(3); "rdi", "rsi", "r8"; "r9"),
             complete!("r10", 2: "rdi", "rsi", "r8", "r9"; "r9", 6)
         )
     };
@@ -69,8 +60,8 @@ macro_rules! estimate_of_four {
     () => {
         lines!(
             begin!("r13", 7),
-            estimate!("r14", 6: "rdi"; "rsi"),
-            estimate!("r15", 5: "rdi", "rsi"; "r15"),
+            estimate!("r14", inverse!(6); "rdi"; "rsi"),
+            estimate!("r15", inverse!(5); "rdi", "rsi"; "r15"),
             complete!("r8", 4: "rdi", "rsi", "r15"; "r15", 7)
         )
     };
@@ -86,57 +77,25 @@ pub(super) unsafe extern "C" fn multiply_four(out: *mut Word, a: *const Word, b:
         save!(),
         product!(),
         begin!("r15", 5),
-        estimate!("r8", 4: "rdi"; "rsi"),
-        estimate!("r9", 3: "rdi", "rsi"; "r9"),
-        estimate!("r10", 2: "rdi", "rsi", "r9"; "r10"),
-        estimate!("r11", 1: "rdi", "rsi", "r9", "r10"; "r11"),
+        estimate!("r8", inverse!(4); "rdi"; "rsi"),
+        estimate!("r9", inverse!(3); "rdi", "rsi"; "r9"),
+        estimate!("r10", inverse!(2); "rdi", "rsi", "r9"; "r10"),
+        estimate!("r11", inverse!(1); "rdi", "rsi", "r9", "r10"; "r11"),
         // Products of operands that are reduced mostly have no more limbs.
         "test r12, r12",
         "jnz 4f",
         "5:",
         // The quotient's multiple of minus the modulus added.
-        "mov rdx, rsi",
-        "imul rsi, [rcx + {minus} + 24]",
-        "xor eax, eax",
-        sums!("rcx + {minus}", "r13", "r14", "r15", "r8"),
-        "adc r8, rsi",
-        "mov rdx, r9",
-        "imul r9, [rcx + {minus} + 16]",
-        "xor eax, eax",
-        sums!("rcx + {minus}", "r14", "r15", "r8"),
-        "adc r8, r9",
-        "mov rdx, r10",
-        "imul r10, [rcx + {minus} + 8]",
-        "imul r11, [rcx + {minus}]",
-        "mulx rbp, rax, [rcx + {minus}]",
-        "add r10, r11",
-        "add r15, rax",
-        "adc r8, rbp",
-        "add r8, r10",
+        rest!("rsi", "r9", "r10", "r11"),
         "cmp rdi, {certain}",
         "ja 3f",
         "2:",
-        "pop rdi",
-        "mov [rdi], r13",
-        "mov [rdi + 8], r14",
-        "mov [rdi + 16], r15",
-        "mov [rdi + 24], r8",
-        restore!(),
+        answer!(),
         // The modulus less, if that is not less than 0.
         "3:",
-        "mov rax, r13",
-        "mov rbp, r14",
-        "mov rdx, r15",
-        "mov rbx, r8",
-        "sub rax, [rcx + {modulus}]",
-        "sbb rbp, [rcx + {modulus} + 8]",
-        "sbb rdx, [rcx + {modulus} + 16]",
-        "sbb rbx, [rcx + {modulus} + 24]",
+        difference!(),
         "test rbx, rbx",
-        "cmovns r13, rax",
-        "cmovns r14, rbp",
-        "cmovns r15, rdx",
-        "cmovns r8, rbx",
+        take_if!("ns"),
         "jmp 2b",
         "4:",
         complete!("r12", 0: "rdi", "rsi", "r9", "r10", "r11"; "r11", 5),

@@ -63,6 +63,78 @@ macro_rules! grown {
     };
 }
 
+/// A row of an estimate, which gets a limb more: by which limb of the dividend, and the address of the reciprocal's lowest limb that counts, of which it is the high half.
+macro_rules! estimate {
+    ($limb:literal, $at:expr; $($sum:literal),+; $new:literal) => {
+        lines!(
+            row!($limb, "ebx"),
+            high!(concat!("[", $at, "]"), "rdi"),
+            grown!(concat!($at, " + 8"); $($sum),+; $new, "rbx")
+        )
+    };
+}
+
+/// Adds the multiple of minus the modulus by a quotient of four limbs, which are gone then, to the dividend in `r13`, `r14`, `r15`, `r8`.
+macro_rules! rest {
+    ($q0:literal, $q1:literal, $q2:literal, $q3:literal) => {
+        lines!(
+            concat!("mov rdx, ", $q0),
+            concat!("imul ", $q0, ", [rcx + {minus} + 24]"),
+            "xor eax, eax",
+            sums!("rcx + {minus}", "r13", "r14", "r15", "r8"),
+            concat!("adc r8, ", $q0),
+            concat!("mov rdx, ", $q1),
+            concat!("imul ", $q1, ", [rcx + {minus} + 16]"),
+            "xor eax, eax",
+            sums!("rcx + {minus}", "r14", "r15", "r8"),
+            concat!("adc r8, ", $q1),
+            concat!("mov rdx, ", $q2),
+            concat!("imul ", $q2, ", [rcx + {minus} + 8]"),
+            concat!("imul ", $q3, ", [rcx + {minus}]"),
+            "mulx rbp, rax, [rcx + {minus}]",
+            concat!("add ", $q2, ", ", $q3),
+            "add r15, rax",
+            "adc r8, rbp",
+            concat!("add r8, ", $q2),
+        )
+    };
+}
+
+/// What is in `r13`, `r14`, `r15`, `r8` less the modulus, in `rax`, `rbp`, `rdx`, `rbx`, and the borrow.
+macro_rules! difference {
+    () => {
+        lines!(
+            "mov rax, r13",
+            "mov rbp, r14",
+            "mov rdx, r15",
+            "mov rbx, r8",
+            "sub rax, [rcx + {modulus}]",
+            "sbb rbp, [rcx + {modulus} + 8]",
+            "sbb rdx, [rcx + {modulus} + 16]",
+            "sbb rbx, [rcx + {modulus} + 24]",
+        )
+    };
+}
+
+/// Takes that difference, on a condition.
+macro_rules! take_if {
+    ($condition:literal) => {
+        lines!(
+            concat!("cmov", $condition, " r13, rax"),
+            concat!("cmov", $condition, " r14, rbp"),
+            concat!("cmov", $condition, " r15, rdx"),
+            concat!("cmov", $condition, " r8, rbx"),
+        )
+    };
+}
+
+/// Stores `r13`, `r14`, `r15`, `r8` as the result, and returns.
+macro_rules! answer {
+    () => {
+        lines!("pop rdi", "mov [rdi], r13", "mov [rdi + 8], r14", "mov [rdi + 16], r15", "mov [rdi + 24], r8", restore!())
+    };
+}
+
 /// Saves registers, the one with the result's address last, and puts that of the second factor into `rbx`.
 macro_rules! save {
     () => {
@@ -147,4 +219,6 @@ macro_rules! square {
     };
 }
 
-pub(super) use {add, carry, extend, grown, high, lines, product, restore, row, save, square, sums};
+pub(super) use {
+    add, answer, carry, difference, estimate, extend, grown, high, lines, product, rest, restore, row, save, square, sums, take_if,
+};
