@@ -137,8 +137,8 @@ pub(crate) fn remainder(a: &Word, b: &Word) -> Word {
 
 /// `(a + b) mod n`, 0 where `n` is 0.
 #[inline(always)]
-pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
-    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(a, b, n, known) }
+pub(crate) fn add_modulo(a: &Word, b: &Word, n: &Word) -> Word {
+    if less(a, n) && less(b, n) { add_reduced(a, b, n) } else { add_any(a, b, n) }
 }
 
 /// [`add_modulo`] of numbers less than `n`.
@@ -150,9 +150,9 @@ fn add_reduced(a: &Word, b: &Word, n: &Word) -> Word {
 
 /// [`add_modulo`] of any numbers.
 #[inline(always)]
-fn add_any(a: &Word, b: &Word, n: &Word, known: Option<&mut Reciprocals>) -> Word {
+fn add_any(a: &Word, b: &Word, n: &Word) -> Word {
     let (sum, carry) = add(a, b);
-    reduce(carry, &sum, n, known)
+    reduce(carry, &sum, n, None)
 }
 
 /// `*out = (*a * *b) mod *n`, 0 where `*n` is 0.

@@ -67,7 +67,7 @@ word_ops! {
     /// SMOD
     srem(a, b) = remainder_signed(a, b);
     /// ADDMOD. Without the reciprocals that the executor knows: to have them at hand would cost sums of reduced numbers 0.4 to 0.9 ns of 3.
-    addmod(a, b, n) = modular::add_modulo(&a, &b, &n, None);
+    addmod(a, b, n) = modular::add_modulo(&a, &b, &n);
     /// SIGNEXTEND
     signextend(size, a) = limbs::signextend(size, a);
     /// BYTE
