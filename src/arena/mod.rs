@@ -136,9 +136,7 @@ impl Arena {
         if used > self.mapping.code_bytes() {
             return Err(Full);
         }
-        if used > self.filled {
-            self.fill(used);
-        }
+        self.fill(used);
         self.mapping.write(self.code_used, bytes.len()).copy_from_slice(bytes);
         if self.reused {
             coherence::publish_over(address.0 as *const u8, bytes.len());
@@ -161,12 +159,14 @@ impl Arena {
         }
     }
 
-    /// Fills at least the first `len` bytes of code memory with traps where there is no code yet.
+    /// Fills at least the first `len` bytes of code memory, as far as there are so many, with traps where there is no code yet.
+    #[inline]
     fn fill(&mut self, len: usize) {
-        let to = len.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
-        if let Some(more @ 1..) = to.checked_sub(self.filled) {
-            self.mapping.populate(self.filled, more);
-            self.mapping.write(self.filled, more).fill(TRAP_BYTE);
+        let len = len.min(self.mapping.code_bytes());
+        if len > self.filled {
+            let to = len.next_multiple_of(FILL_STEP).min(self.mapping.code_bytes());
+            self.mapping.populate(self.filled, to - self.filled);
+            self.mapping.write(self.filled, to - self.filled).fill(TRAP_BYTE);
             self.filled = to;
         }
     }
@@ -261,7 +261,7 @@ mod tests {
         arena.prepare(1, 10_000);
         assert_eq!((arena.used(), arena.slot_value(slot)), ((0, 1), 7));
         let code = arena.publish(&[0xc3; 100_000]).unwrap();
-        arena.prepare(usize::MAX >> 1, 0);
+        arena.prepare(usize::MAX, 0);
         // SAFETY: the executable view is readable, and all of it has been filled.
         let seen = unsafe { core::slice::from_raw_parts(arena.code_base(), 1 << 17) };
         assert_eq!(code.address(), arena.code_base() as u64);
