@@ -193,26 +193,23 @@ struct Timing {
 
 /// Runs revm and the chosen engine in turn, from the same state, and takes the medians.
 fn measure(call: &Call, jit: Jit) -> Result<(Outcome, Option<Timing>)> {
+    let time = |machine: &mut Machine, clock: Clock| -> Result<f64> {
+        let frame = machine.first_frame()?;
+        let (result, ns) = clock.time(|| machine.execute(frame));
+        result?;
+        machine.reset();
+        Ok(ns)
+    };
     let mut machines = [Machine::revm(call), Machine::new(call, jit)];
     machines[0].run()?;
     let outcome = machines[1].run()?;
     let wall = Clock::wall();
-    let mut clock = wall;
+    let clock = Clock::for_runs_of(time(&mut machines[0], wall)?, wall);
     let mut times = [Vec::new(), Vec::new()];
     let start = Instant::now();
     while times[0].len() < 3 || (start.elapsed() < BENCH_TIME && times[0].len() < 100_000) {
         for (machine, times) in machines.iter_mut().zip(&mut times) {
-            let frame = machine.first_frame()?;
-            let (result, ns) = clock.time(|| machine.execute(frame));
-            result?;
-            machine.reset();
-            times.push(ns);
-        }
-        if times[0].len() == 1 && clock == wall {
-            clock = Clock::for_runs_of(times[0][0], wall);
-            if clock != wall {
-                times = [Vec::new(), Vec::new()];
-            }
+            times.push(time(machine, clock)?);
         }
     }
     let runs = times[0].len();
