@@ -53,7 +53,7 @@ impl Host for Storage {
     fn blob_hash(&mut self, _: u64) -> B256 {
         B256::ZERO
     }
-    fn log(&mut self, _: &Address, _: &[U256], _: &[u8]) {}
+    fn log(&mut self, _: Address, _: &[U256], _: &[u8]) {}
     fn selfdestruct(&mut self, _: Address, _: Address, _: bool) -> Result<SelfDestruct, HostError> {
         Err(HostError::Fatal)
     }

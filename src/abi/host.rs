@@ -124,7 +124,7 @@ pub trait Host {
     /// Versioned hash of a blob of the transaction, or zero.
     fn blob_hash(&mut self, index: u64) -> B256;
     /// Appends a log.
-    fn log(&mut self, address: &Address, topics: &[U256], data: &[u8]);
+    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]);
     /// Marks `address` for destruction, its balance going to `target`.
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError>;
     /// Loads the account that a CALL* goes to, with its code (as [`Host::code`]). The host remembers this code and its

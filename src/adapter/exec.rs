@@ -53,8 +53,7 @@ where
         knows_targets: answers_by_address::<P>(),
     };
     works.counters.transactions += 1;
-    memory.targets.forget();
-    memory.slots.forget();
+    memory.forget();
     let mut exec = Exec {
         host: JournalHost::new(ctx, memory),
         precompiles,
@@ -216,8 +215,7 @@ where
     #[inline]
     fn revert(&mut self, checkpoint: Checkpoint) {
         self.host.ctx.journal_mut().checkpoint_revert(checkpoint.journal);
-        self.host.memory.targets.revert(checkpoint.certain);
-        self.host.memory.slots.revert(checkpoint.noted);
+        self.host.memory.revert(checkpoint);
     }
 
     /// Depth of the frame about to start.
@@ -530,9 +528,7 @@ where
         let code = if deploys { Bytes::copy_from_slice(slot.output()) } else { Bytes::new() };
         let mut result = InterpreterResult::new(outcome.result, code, gas(slot.gas_limit, outcome.gas_left, outcome.refund));
         return_create(self.host.ctx, slot.checkpoint.journal, &mut result, created);
-        // Less is certain now than may be, if it was not reverted.
-        self.host.memory.targets.revert(slot.checkpoint.certain);
-        self.host.memory.slots.revert(slot.checkpoint.noted);
+        self.host.memory.revert(slot.checkpoint);
         (outcome.result, outcome.how, outcome.gas_left) = (result.result, how(result.result), result.gas.remaining());
         if deploys {
             self.returned = Some(result.output);

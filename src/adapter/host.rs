@@ -33,7 +33,7 @@ pub(super) struct HostMemory {
     has_env: bool,
     /// What was called before.
     pub(super) targets: Targets,
-    /// What storage was accessed before.
+    /// What storage was read before.
     pub(super) slots: Slots,
     /// The last call target, if it is known, for the call that follows.
     pub(super) known: Option<Known>,
@@ -41,6 +41,22 @@ pub(super) struct HostMemory {
     pub(super) target: (B256, Option<Bytecode>),
     /// Which is its own, not that of an account that it delegates to.
     pub(super) is_own: bool,
+}
+
+impl HostMemory {
+    /// Another transaction begins.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        self.targets.forget();
+        self.slots.forget();
+    }
+
+    /// Less is certain than may be, if the journal was not reverted to there.
+    #[inline]
+    pub(super) fn revert(&mut self, checkpoint: Checkpoint) {
+        self.targets.revert(checkpoint.certain);
+        self.slots.revert(checkpoint.noted);
+    }
 }
 
 impl<'a, CTX: ContextTr> JournalHost<'a, CTX> {
@@ -255,10 +271,10 @@ impl<CTX: ContextTr> Host for JournalHost<'_, CTX> {
         self.ctx.blob_hash(index).unwrap_or_default().into()
     }
 
-    fn log(&mut self, address: &Address, topics: &[U256], data: &[u8]) {
+    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]) {
         let topics = topics.iter().map(|topic| B256::from(*topic)).collect();
         let data = if data.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(data) };
-        self.ctx.log(Log { address: *address, data: LogData::new_unchecked(topics, data) });
+        self.ctx.log(Log { address, data: LogData::new_unchecked(topics, data) });
     }
 
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError> {

@@ -1,12 +1,12 @@
-//! What is known of storage slots that were read or written before in the same transaction.
+//! What is known of storage slots that were read before in the same transaction.
 //!
 //! Most reads of storage are of slots that were accessed before. Such a slot is warm and in revm's journal, which would look up account and slot and
 //! answer with the value, without an access of the database or an entry of its own: the answer is remembered here instead.
 //!
 //! It is certain until the slot is written, which is noted, until a revert takes back value or warmth, a precompile that is not revm's own may have
-//! written to storage, or the transaction ends. What was noted is
-//! listed in order, as in the journal, so that a revert forgets what was noted since the checkpoint. No slot takes the place of another: what is
-//! certain stays so, and a program that reads more slots than there is room for pays for one comparison.
+//! written to storage, or the transaction ends. What was noted is listed in order, as in the journal, so that a revert forgets what was noted since
+//! the checkpoint. No slot takes the place of another: what is certain stays so, and a program that reads more slots than there is room for pays for
+//! one comparison.
 
 use crate::runtime::word::by_limbs;
 use revm::primitives::{Address, U256};
@@ -15,7 +15,7 @@ use revm::primitives::{Address, U256};
 const SLOTS: usize = 1 << BITS;
 const BITS: u32 = 8;
 
-/// Slots that one transaction has accessed, as far as they are remembered.
+/// Slots that one transaction has read, as far as they are remembered.
 #[derive(Debug)]
 pub(super) struct Slots {
     /// When each was noted, or 0. Apart from the slots: what is not known is told by a few lines of the cache.
@@ -23,7 +23,7 @@ pub(super) struct Slots {
     slots: Box<[Slot; SLOTS]>,
     /// What was noted in this transaction, in order.
     noted: Vec<u8>,
-    /// Number of what is remembered since nothing was: never 0.
+    /// Goes up where nothing is certain any more, and is never 0: what was noted at another number does not count.
     now: u32,
 }
 
@@ -50,10 +50,15 @@ impl Slots {
     /// The value of a slot, if it is certain to be warm and to have that.
     #[inline(always)]
     pub(super) fn find(&self, address: &Address, key: &U256) -> Option<&U256> {
+        self.find_place(address, key).map(|place| &self.slots[place].value)
+    }
+
+    /// Where that is.
+    #[inline(always)]
+    fn find_place(&self, address: &Address, key: &U256) -> Option<usize> {
         let place = place(address, key);
         let slot = &self.slots[place];
-        let found = self.when[place] == self.now && is_same(&slot.key, key) && slot.address == *address;
-        found.then_some(&slot.value)
+        (self.when[place] == self.now && is_same(&slot.key, key) && slot.address == *address).then_some(place)
     }
 
     /// A slot that was not found was read: it is warm and in the journal, and has this value.
@@ -72,8 +77,7 @@ impl Slots {
     /// A slot was written.
     #[inline]
     pub(super) fn write(&mut self, address: &Address, key: &U256, value: &U256) {
-        if self.find(address, key).is_some() {
-            let place = place(address, key);
+        if let Some(place) = self.find_place(address, key) {
             self.slots[place].value = by_limbs(value);
             self.noted.push(place as u8);
         }

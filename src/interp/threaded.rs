@@ -305,7 +305,7 @@ impl Host for NoHost {
     fn blob_hash(&mut self, _: u64) -> B256 {
         match *self {}
     }
-    fn log(&mut self, _: &Address, _: &[U256], _: &[u8]) {
+    fn log(&mut self, _: Address, _: &[U256], _: &[u8]) {
         match *self {}
     }
     fn selfdestruct(&mut self, _: Address, _: Address, _: bool) -> Result<SelfDestruct, HostError> {

@@ -26,7 +26,7 @@ fn append<H: Host, const N: usize>(frame: &mut Frame) -> Flow {
     frame.require_stack(2 + N)?;
     let topics: [U256; N] = core::array::from_fn(|n| frame.operand(3 + n));
     // SAFETY: `H` is the host's type by this function's instantiation in its table.
-    unsafe { frame.host::<H>() }.log(&frame.address, &topics, frame.memory_range(offset, len));
+    unsafe { frame.host::<H>() }.log(frame.address, &topics, frame.memory_range(offset, len));
     frame.drop_operands(2 + N);
     Ok(())
 }

@@ -365,7 +365,7 @@ macro_rules! host {
     };
     (@kept $given:ty => $kept:ty) => { $kept };
     (@kept $given:ty) => { $given };
-    (@keep $argument:ident => $kept:ty) => { $argument.to_owned().into() };
+    (@keep $argument:ident => $kept:ty) => { $argument.iter().copied().collect() };
     (@keep $argument:ident) => { $argument };
 }
 
@@ -381,7 +381,7 @@ host! {
     SelfBalance self_balance(address: Address) -> Result<U256, HostError>;
     BlockHash block_hash(number: u64) -> Result<B256, HostError>;
     BlobHash blob_hash(index: u64) -> B256;
-    Log log(address: &Address => Address, topics: &[U256] => Vec<U256>, data: &[u8] => Bytes) -> ();
+    Log log(address: Address, topics: &[U256] => Vec<U256>, data: &[u8] => Bytes) -> ();
     SelfDestruct selfdestruct(address: Address, target: Address, skip_cold: bool) -> Result<SelfDestruct, HostError>;
     CallTarget call_target(address: Address, skip_cold: bool) -> Result<CallTarget, HostError>;
     CallDelegate call_delegate(address: Address, skip_cold: bool) -> Result<bool, HostError>;

@@ -170,8 +170,8 @@ impl abi::Host for World {
     fn blob_hash(&mut self, index: u64) -> B256 {
         blob_hash(index).unwrap_or_default().into()
     }
-    fn log(&mut self, address: &Address, topics: &[U256], data: &[u8]) {
-        self.note(Access::Log(*address, topics.to_vec(), data.to_vec()));
+    fn log(&mut self, address: Address, topics: &[U256], data: &[u8]) {
+        self.note(Access::Log(address, topics.to_vec(), data.to_vec()));
     }
     fn selfdestruct(&mut self, address: Address, target: Address, skip_cold: bool) -> Result<abi::SelfDestruct, HostError> {
         self.destroy(address, target, skip_cold).ok_or(HostError::ColdSkipped)
